@@ -1,0 +1,158 @@
+//! What a log must never contain: the rules that hold after every event, checked on a log that exists.
+//!
+//! Independent of `decide`: it looks at what happened and says whether that may have happened.
+//! The numbers are those of ARCHITECTURE.md: I1 seats, I3 holds end once, I4 no late confirmation,
+//! I5 one command, one effect.
+
+use crate::{BookingId, BookingStatus, Inventory, InventoryEvent, Timestamp};
+
+/// An event that must not have happened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// I1: more seats are taken than there are.
+    #[error("I1: {taken} seats are taken of {authorized}")]
+    Oversold {
+        /// Held, confirmed and blocked.
+        taken: u64,
+        /// Capacity and allowance.
+        authorized: u64,
+    },
+    /// I1: a change of capacity does not say truly by how much it oversells.
+    #[error("I1: the capacity change says oversold_by {said}, it is {found}")]
+    OversoldBy {
+        /// What the event says.
+        said: u32,
+        /// What it is.
+        found: u32,
+    },
+    /// I3: a booking ended or was confirmed although it was not in a state to.
+    #[error("I3: booking {booking_id} was {status:?} when {event} came")]
+    State {
+        /// Which booking.
+        booking_id: BookingId,
+        /// What it was.
+        status: BookingStatus,
+        /// What came.
+        event: &'static str,
+    },
+    /// I4: a hold was confirmed after its end, or expired before it.
+    #[error("I4: booking {booking_id} ends its hold at {expires_at}; {event} came at {at}")]
+    Time {
+        /// Which booking.
+        booking_id: BookingId,
+        /// When the hold ends.
+        expires_at: Timestamp,
+        /// What came.
+        event: &'static str,
+        /// When it came.
+        at: Timestamp,
+    },
+    /// I5: a booking was made twice, or an inventory opened twice.
+    #[error("I5: {event} came twice")]
+    Twice {
+        /// What came.
+        event: &'static str,
+    },
+    /// An event names a booking or an inventory that was never made, or another number of seats.
+    #[error("{event} does not fit what was there")]
+    Misfit {
+        /// What came.
+        event: &'static str,
+    },
+}
+
+impl Inventory {
+    /// Applies an event of a log and says whether it may have happened.
+    ///
+    /// # Errors
+    /// The rule it breaks. The event is applied all the same, so that later ones can be judged.
+    pub fn audit(&mut self, event: &InventoryEvent, at: Timestamp) -> Result<(), Violation> {
+        let before = self.fits(event, at);
+        let taken_before = self.counts().taken();
+        self.apply(event);
+        before?;
+        let counts = self.counts();
+        if let InventoryEvent::CapacityChanged(e) = event {
+            let found = counts.oversold_by();
+            return if e.oversold_by == found {
+                Ok(())
+            } else {
+                Err(Violation::OversoldBy { said: e.oversold_by, found })
+            };
+        }
+        // After a capacity was lowered below what is taken, the number may only fall.
+        if counts.taken() > counts.authorized() && counts.taken() > taken_before {
+            return Err(Violation::Oversold { taken: counts.taken(), authorized: counts.authorized() });
+        }
+        Ok(())
+    }
+
+    fn fits(&self, event: &InventoryEvent, at: Timestamp) -> Result<(), Violation> {
+        let name = event.type_name();
+        let misfit = || Violation::Misfit { event: name };
+        let opened = self.terms().is_some();
+        match event {
+            InventoryEvent::InventoryOpened(_) if opened => return Err(Violation::Twice { event: name }),
+            InventoryEvent::InventoryOpened(_) => return Ok(()),
+            _ if !opened => return Err(misfit()),
+            _ => {}
+        }
+        match event {
+            InventoryEvent::SeatsReserved(e) => match self.booking(e.booking_id) {
+                Some(_) => Err(Violation::Twice { event: name }),
+                None if e.expires_at.is_some_and(|ends| ends <= at) || e.quantity == 0 => Err(misfit()),
+                None => Ok(()),
+            },
+            InventoryEvent::BookingConfirmed(e) => {
+                self.was(e.booking_id, &[BookingStatus::Held], e.quantity, name)?;
+                self.on_time(e.booking_id, name, at, |expires_at| at < expires_at)
+            }
+            InventoryEvent::BookingCancelled(e) => {
+                self.was(e.booking_id, &[BookingStatus::Held, BookingStatus::Confirmed], e.released, name)?;
+                let status = self.booking(e.booking_id).map(|b| b.status);
+                if status == Some(e.previous_status) { Ok(()) } else { Err(misfit()) }
+            }
+            InventoryEvent::BookingExpired(e) => {
+                self.was(e.booking_id, &[BookingStatus::Held], e.released, name)?;
+                self.on_time(e.booking_id, name, at, |expires_at| expires_at <= at)
+            }
+            InventoryEvent::CapacityChanged(e) if e.old != self.counts().capacity => Err(misfit()),
+            InventoryEvent::SeatsUnblocked(e) if e.quantity > self.counts().blocked => Err(misfit()),
+            InventoryEvent::InventoryOpened(_)
+            | InventoryEvent::CapacityChanged(_)
+            | InventoryEvent::SalesClosed(_)
+            | InventoryEvent::SalesReopened(_)
+            | InventoryEvent::SeatsBlocked(_)
+            | InventoryEvent::SeatsUnblocked(_) => Ok(()),
+        }
+    }
+
+    fn was(
+        &self,
+        booking_id: BookingId,
+        allowed: &[BookingStatus],
+        quantity: u32,
+        event: &'static str,
+    ) -> Result<(), Violation> {
+        let booking = self.booking(booking_id).ok_or(Violation::Misfit { event })?;
+        if !allowed.contains(&booking.status) {
+            return Err(Violation::State { booking_id, status: booking.status, event });
+        }
+        if booking.quantity == quantity { Ok(()) } else { Err(Violation::Misfit { event }) }
+    }
+
+    fn on_time(
+        &self,
+        booking_id: BookingId,
+        event: &'static str,
+        at: Timestamp,
+        right: impl Fn(Timestamp) -> bool,
+    ) -> Result<(), Violation> {
+        match self.booking(booking_id).and_then(|b| b.expires_at) {
+            Some(expires_at) if !right(expires_at) => {
+                Err(Violation::Time { booking_id, expires_at, event, at })
+            }
+            _ => Ok(()),
+        }
+    }
+}

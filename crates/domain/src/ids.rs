@@ -1,0 +1,105 @@
+//! Ids of the things we sell and of those who buy: one type each, so that they cannot be mixed up.
+//!
+//! The systems we replace know their events and users by plain integers. Such a number is carried
+//! inside the id (`from_number`, `number`), so no table maps one to the other: the id is a version 8
+//! UUID (RFC 9562 §5.8) whose first 64 bits are a fixed mark and whose last 62 bits are the number.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// First 64 bits of an id that carries a number: zeros, then version 8.
+const NUMBER_MARK: u64 = 0x0000_0000_0000_8000;
+/// Bits that are left for the number below the UUID's variant bits.
+const NUMBER_BITS: u32 = 62;
+/// The variant bits `10` of RFC 9562, at the top of the last 64 bits.
+const VARIANT: u64 = 0x8000_0000_0000_0000;
+
+/// Puts a signed number into a UUID. `None` if it needs more than 62 bits.
+fn number_to_uuid(number: i64) -> Option<Uuid> {
+    let zigzag = ((number << 1) ^ (number >> 63)).cast_unsigned();
+    (zigzag >> NUMBER_BITS == 0).then(|| Uuid::from_u64_pair(NUMBER_MARK, VARIANT | zigzag))
+}
+
+/// The number inside such a UUID; `None` for every other UUID.
+fn uuid_to_number(id: Uuid) -> Option<i64> {
+    let (mark, low) = id.as_u64_pair();
+    let zigzag = low & !(0b11 << NUMBER_BITS);
+    (mark == NUMBER_MARK && low & (0b11 << NUMBER_BITS) == VARIANT)
+        .then(|| (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// The id that carries `number`, as the replaced systems name it. `None` beyond ±2⁶¹.
+            #[must_use]
+            pub fn from_number(number: i64) -> Option<Self> {
+                number_to_uuid(number).map(Self)
+            }
+
+            /// The number this id was made from, if it was made from one.
+            #[must_use]
+            pub fn number(self) -> Option<i64> {
+                uuid_to_number(self.0)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+id! {
+    /// The seats of one flight or one show: one aggregate, one stream.
+    InventoryId
+}
+id! {
+    /// One booking. Equal to the id of the command that made it.
+    BookingId
+}
+id! {
+    /// Who holds a booking.
+    UserId
+}
+
+impl InventoryId {
+    /// The log partition this stream lives in for ever: the id's low 64 bits modulo `partitions`.
+    /// (Those bits are random, hashed or counting, so streams spread evenly.)
+    #[must_use]
+    pub fn log_partition(self, partitions: u16) -> u16 {
+        let (_, low) = self.0.as_u64_pair();
+        u16::try_from(low % u64::from(partitions.max(1))).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_survives_the_way_into_an_id_and_back() {
+        for number in [0, 1, -1, 7, i64::from(i32::MAX), -(1 << 60), (1 << 61) - 1, -(1 << 61)] {
+            assert_eq!(UserId::from_number(number).and_then(UserId::number), Some(number));
+        }
+    }
+
+    #[test]
+    fn a_number_that_does_not_fit_gets_no_id() {
+        assert_eq!(UserId::from_number(1 << 61), None);
+        assert_eq!(UserId::from_number(i64::MIN), None);
+    }
+
+    #[test]
+    fn an_ordinary_id_carries_no_number() {
+        let id = Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0001);
+        assert_eq!(InventoryId(id).number(), None);
+    }
+}

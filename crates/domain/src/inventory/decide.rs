@@ -1,0 +1,228 @@
+//! The rules: what a command makes happen, or why it is refused.
+//!
+//! Guarantee: after every event, held + confirmed + blocked ≤ capacity + allowance, unless the
+//! capacity was lowered below what is taken; a hold ends once; nothing is confirmed after its
+//! `expires_at`; asking twice has one effect. Held by property tests against a naive model.
+
+use super::{Booking, BookingStatus, Inventory, SalesState, Terms};
+use crate::{
+    BlockSeats, BookingCancelled, BookingConfirmed, BookingExpired, BookingId, CONFIRM_NEEDS, CancelBooking,
+    CapacityChanged, ChangeCapacity, ConfirmBooking, InvalidField, InventoryCommand, InventoryEvent,
+    InventoryOpened, OpenInventory, Refused, ReserveSeats, SalesClosed, SalesReopened, SeatsBlocked,
+    SeatsReserved, SeatsUnblocked, Timestamp, UnblockSeats, UserId,
+};
+use chrono::TimeDelta;
+
+/// Overdue holds that one decision ends: bounds the events of one append. More than a booking can
+/// ask for seats, so no reservation fails for want of seats that an overdue hold still has (but for a
+/// capacity that was lowered, and a user whose own hold is further back: the timer gets there).
+pub const EXPIRE_MAX: usize = 500;
+/// Most seats of one inventory: keeps every count far from the end of its type.
+const CAPACITY_MAX: u32 = 10_000_000;
+/// Highest price of one seat, in minor units: keeps totals far from the end of 64 bits.
+const PRICE_MAX: i64 = 1_000_000_000_000;
+/// Longest reason, in characters.
+const REASON_CHARS_MAX: usize = 100;
+
+/// Statuses that can be cancelled.
+const CANCEL_NEEDS: &[BookingStatus] = &[BookingStatus::Held, BookingStatus::Confirmed];
+
+type Decision = Result<Vec<InventoryEvent>, Refused>;
+
+impl Inventory {
+    /// Decides a command at a time. No events: it was done already, and asking again changes nothing.
+    ///
+    /// # Errors
+    /// The reason for the refusal; state and log stay as they are.
+    pub fn decide(&self, command: &InventoryCommand, now: Timestamp) -> Decision {
+        if let InventoryCommand::OpenInventory(ask) = command {
+            return self.open_inventory(ask);
+        }
+        let Some(terms) = &self.terms else { return Err(Refused::UnknownInventory) };
+        match command {
+            InventoryCommand::OpenInventory(ask) => self.open_inventory(ask),
+            InventoryCommand::ReserveSeats(ask) => self.reserve_seats(terms, ask, now),
+            InventoryCommand::ConfirmBooking(ask) => self.confirm_booking(ask, now),
+            InventoryCommand::CancelBooking(ask) => self.cancel_booking(ask, now),
+            InventoryCommand::ExpireHolds => Ok(self.overdue(now).map(|(id, b)| expired(id, b)).collect()),
+            InventoryCommand::ChangeCapacity(ask) => self.change_capacity(ask),
+            InventoryCommand::CloseSales(_) => Ok(self.sales(SalesState::Closed, SalesClosed {}.into())),
+            InventoryCommand::ReopenSales(_) => Ok(self.sales(SalesState::Open, SalesReopened {}.into())),
+            InventoryCommand::BlockSeats(ask) => self.block_seats(ask),
+            InventoryCommand::UnblockSeats(ask) => self.unblock_seats(*ask),
+        }
+    }
+
+    fn open_inventory(&self, ask: &OpenInventory) -> Decision {
+        ask.subject.check()?;
+        InvalidField::range("/capacity", i64::from(ask.capacity), 0, i64::from(CAPACITY_MAX))?;
+        InvalidField::range("/price/amount", ask.price.amount, 0, PRICE_MAX)?;
+        ask.policy.check()?;
+        let asked = Terms {
+            subject: ask.subject.clone(),
+            initial_capacity: ask.capacity,
+            price: ask.price,
+            policy: ask.policy,
+        };
+        match &self.terms {
+            Some(terms) if *terms == asked => Ok(vec![]),
+            Some(_) => Err(Refused::AlreadyOpen),
+            None => Ok(vec![
+                InventoryOpened {
+                    subject: asked.subject,
+                    capacity: ask.capacity,
+                    price: ask.price,
+                    policy: ask.policy,
+                }
+                .into(),
+            ]),
+        }
+    }
+
+    fn reserve_seats(&self, terms: &Terms, ask: &ReserveSeats, now: Timestamp) -> Decision {
+        if self.bookings.contains_key(&ask.booking_id) {
+            return Ok(vec![]); // asked twice, answered once
+        }
+        let policy = &terms.policy;
+        InvalidField::range("/quantity", i64::from(ask.quantity), 1, i64::from(policy.seats_per_booking))?;
+        if self.counts.sales == SalesState::Closed {
+            return Err(Refused::SalesClosed);
+        }
+        let overdue: Vec<_> = self.overdue(now).collect();
+        if policy.live_bookings_per_user > 0 {
+            let limit = policy.live_bookings_per_user;
+            let ended = overdue.iter().filter(|(_, b)| b.user_id == ask.user_id).map(|_| 1).sum();
+            let live = self.live_bookings(ask.user_id).saturating_sub(ended);
+            if live >= limit {
+                return Err(Refused::DuplicateBooking { limit, live });
+            }
+        }
+        let mut counts = self.counts;
+        counts.held = counts.held.saturating_sub(overdue.iter().map(|(_, b)| b.quantity).sum());
+        let available = counts.available();
+        if ask.quantity > available {
+            return Err(Refused::SoldOut { requested: ask.quantity, available });
+        }
+        let total =
+            terms.price.times(ask.quantity).map_err(|e| InvalidField::new("/quantity", e.to_string()))?;
+        let hold = TimeDelta::seconds(i64::from(policy.hold_seconds));
+        let reserved = SeatsReserved {
+            booking_id: ask.booking_id,
+            user_id: ask.user_id,
+            quantity: ask.quantity,
+            total,
+            expires_at: (policy.hold_seconds > 0).then(|| now + hold),
+        };
+        let mut events = Vec::with_capacity(overdue.len() + 1);
+        events.extend(overdue.into_iter().map(|(id, b)| expired(id, b)));
+        events.push(reserved.into());
+        Ok(events)
+    }
+
+    fn confirm_booking(&self, ask: &ConfirmBooking, now: Timestamp) -> Decision {
+        let booking = self.booking_of(ask.booking_id, ask.owner)?;
+        match (booking.status, booking.expires_at) {
+            (BookingStatus::Confirmed, _) => Ok(vec![]),
+            (BookingStatus::Held | BookingStatus::Expired, Some(at)) if at <= now => {
+                Err(Refused::HoldExpired { expired_at: at })
+            }
+            (BookingStatus::Held, _) => {
+                Ok(vec![BookingConfirmed { booking_id: ask.booking_id, quantity: booking.quantity }.into()])
+            }
+            (status, _) => Err(Refused::InvalidState { status, allowed: CONFIRM_NEEDS }),
+        }
+    }
+
+    fn cancel_booking(&self, ask: &CancelBooking, now: Timestamp) -> Decision {
+        check_reason(&ask.reason)?;
+        let booking = self.booking_of(ask.booking_id, ask.owner)?;
+        match (booking.status, booking.expires_at) {
+            (BookingStatus::Cancelled, _) => Ok(vec![]),
+            (BookingStatus::Held | BookingStatus::Expired, Some(at)) if at <= now => {
+                Err(Refused::HoldExpired { expired_at: at })
+            }
+            (BookingStatus::Held | BookingStatus::Confirmed, _) => Ok(vec![
+                BookingCancelled {
+                    booking_id: ask.booking_id,
+                    previous_status: booking.status,
+                    released: booking.quantity,
+                    reason: ask.reason.clone(),
+                }
+                .into(),
+            ]),
+            (status @ BookingStatus::Expired, _) => {
+                Err(Refused::InvalidState { status, allowed: CANCEL_NEEDS })
+            }
+        }
+    }
+
+    fn change_capacity(&self, ask: &ChangeCapacity) -> Decision {
+        InvalidField::range("/capacity", i64::from(ask.capacity), 0, i64::from(CAPACITY_MAX))?;
+        if ask.capacity == self.counts.capacity {
+            return Ok(vec![]);
+        }
+        let mut counts = self.counts;
+        counts.capacity = ask.capacity;
+        let changed = CapacityChanged {
+            old: self.counts.capacity,
+            new: ask.capacity,
+            oversold_by: counts.oversold_by(),
+        };
+        Ok(vec![changed.into()])
+    }
+
+    fn block_seats(&self, ask: &BlockSeats) -> Decision {
+        check_reason(&ask.reason)?;
+        InvalidField::range("/quantity", i64::from(ask.quantity), 1, i64::from(CAPACITY_MAX))?;
+        let available = self.counts.available();
+        if ask.quantity > available {
+            return Err(Refused::SoldOut { requested: ask.quantity, available });
+        }
+        Ok(vec![SeatsBlocked { quantity: ask.quantity, reason: ask.reason.clone() }.into()])
+    }
+
+    fn unblock_seats(&self, ask: UnblockSeats) -> Decision {
+        let blocked = self.counts.blocked;
+        if (1..=blocked).contains(&ask.quantity) {
+            return Ok(vec![SeatsUnblocked { quantity: ask.quantity }.into()]);
+        }
+        let detail = match blocked {
+            0 => "no seats are blocked".to_owned(),
+            _ => format!("must be 1 to {blocked}, the seats that are blocked"),
+        };
+        Err(InvalidField::new("/quantity", detail).into())
+    }
+
+    fn sales(&self, wanted: SalesState, event: InventoryEvent) -> Vec<InventoryEvent> {
+        if self.counts.sales == wanted { vec![] } else { vec![event] }
+    }
+
+    /// Holds that have ended but are not yet recorded as expired, the oldest first.
+    fn overdue(&self, now: Timestamp) -> impl Iterator<Item = (BookingId, &Booking)> {
+        let due = self.holds.iter().take_while(move |(at, _)| *at <= now).take(EXPIRE_MAX);
+        due.filter_map(|(_, id)| self.bookings.get(id).map(|b| (*id, b)))
+    }
+
+    fn live_bookings(&self, user: UserId) -> u32 {
+        self.live_by_user.get(&user).copied().unwrap_or(0)
+    }
+
+    /// A booking, if it is there and, where an owner is named, that owner's.
+    fn booking_of(&self, id: BookingId, owner: Option<UserId>) -> Result<&Booking, Refused> {
+        self.bookings
+            .get(&id)
+            .filter(|b| owner.is_none_or(|owner| owner == b.user_id))
+            .ok_or(Refused::UnknownBooking)
+    }
+}
+
+fn expired(booking_id: BookingId, booking: &Booking) -> InventoryEvent {
+    BookingExpired { booking_id, released: booking.quantity }.into()
+}
+
+fn check_reason(reason: &str) -> Result<(), InvalidField> {
+    if reason.chars().count() > REASON_CHARS_MAX || reason.contains('\0') {
+        return Err(InvalidField::new("/reason", format!("must be at most {REASON_CHARS_MAX} characters")));
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! The rules of selling seats: what may be asked, what then happens, what is refused and why.
+//!
+//! Guarantee: pure values and plain functions. No IO, no clock, no randomness; time and ids come in
+//! with the command, so the same log always folds to the same state.
+//! Not here: storage (`event-log`), the order of decide, append and answer (`writer`), HTTP (`api`).
+
+mod aggregate;
+mod audit;
+mod command;
+mod event;
+mod ids;
+mod inventory;
+mod money;
+mod policy;
+mod refused;
+
+pub use aggregate::InventoryServices;
+pub use audit::Violation;
+pub use command::{
+    At, BlockSeats, CancelBooking, ChangeCapacity, CloseSales, ConfirmBooking, InventoryCommand,
+    OpenInventory, ReopenSales, ReserveSeats, UnblockSeats,
+};
+pub use event::{
+    AGGREGATE_TYPE, BookingCancelled, BookingConfirmed, BookingExpired, CapacityChanged, DecodeError,
+    EVENT_TYPES, InventoryEvent, InventoryOpened, SalesClosed, SalesReopened, SeatsBlocked, SeatsReserved,
+    SeatsUnblocked,
+};
+pub use ids::{BookingId, InventoryId, UserId};
+pub use inventory::{Booking, BookingStatus, Counts, EXPIRE_MAX, Inventory, SalesState, Terms, Undo};
+pub use money::{Currency, Money, MoneyError};
+pub use policy::{Policy, Subject};
+pub use refused::{CONFIRM_NEEDS, InvalidField, Refused};
+
+/// An instant in UTC. Microseconds are kept, because Postgres keeps no more.
+pub type Timestamp = chrono::DateTime<chrono::Utc>;

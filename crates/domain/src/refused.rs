@@ -1,0 +1,80 @@
+//! Why a command was not accepted. Each reason carries the numbers that tell the caller what to change.
+
+use crate::{BookingStatus, Timestamp};
+use serde::Serialize;
+
+/// The one status from which a booking can be confirmed.
+pub const CONFIRM_NEEDS: &[BookingStatus] = &[BookingStatus::Held];
+
+/// A field whose value is outside what is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{pointer} {detail}")]
+pub struct InvalidField {
+    /// JSON pointer (RFC 6901) into the request's body.
+    pub pointer: &'static str,
+    /// What the value must be.
+    pub detail: String,
+}
+
+impl InvalidField {
+    pub(crate) fn new(pointer: &'static str, detail: impl Into<String>) -> Self {
+        Self { pointer, detail: detail.into() }
+    }
+
+    pub(crate) fn range(pointer: &'static str, value: i64, min: i64, max: i64) -> Result<(), Self> {
+        if (min..=max).contains(&value) {
+            return Ok(());
+        }
+        Err(Self::new(pointer, format!("must be {min} to {max}")))
+    }
+}
+
+/// A refusal by the rules. It wrote nothing; the same command may be sent again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// A value is outside its range.
+    #[error(transparent)]
+    Invalid(#[from] InvalidField),
+    /// There is no such inventory.
+    #[error("there is no such inventory")]
+    UnknownInventory,
+    /// There is no such booking, or it is not the caller's.
+    #[error("there is no such booking")]
+    UnknownBooking,
+    /// An inventory of this id is open already, with other terms.
+    #[error("the inventory is already open")]
+    AlreadyOpen,
+    /// Not enough seats.
+    #[error("{requested} seats requested, {available} available")]
+    SoldOut {
+        /// Seats asked for.
+        requested: u32,
+        /// Seats left at that moment.
+        available: u32,
+    },
+    /// The user has as many live bookings as the policy allows.
+    #[error("{live} of {limit} live bookings per user are in use")]
+    DuplicateBooking {
+        /// The policy's limit.
+        limit: u32,
+        /// The user's live bookings.
+        live: u32,
+    },
+    /// Sales are closed.
+    #[error("sales are closed")]
+    SalesClosed,
+    /// The hold ended before the command came.
+    #[error("the hold expired at {expired_at}")]
+    HoldExpired {
+        /// When it ended.
+        expired_at: Timestamp,
+    },
+    /// The booking's status does not allow this.
+    #[error("the booking is {status:?}")]
+    InvalidState {
+        /// What it is.
+        status: BookingStatus,
+        /// What it would have to be.
+        allowed: &'static [BookingStatus],
+    },
+}

@@ -1,0 +1,113 @@
+//! The words of the rule book. Times are seconds after noon of one day; holds last 600 of them.
+
+use cqrs_es::test::{AggregateTestExecutor, TestFramework};
+use holdfast_domain::{
+    At, BookingCancelled, BookingConfirmed, BookingExpired, BookingId, BookingStatus, CancelBooking,
+    ConfirmBooking, Currency, InvalidField, Inventory, InventoryCommand, InventoryEvent, InventoryOpened,
+    InventoryServices, Money, OpenInventory, Policy, Refused, ReserveSeats, SeatsReserved, Subject,
+    Timestamp, UserId,
+};
+use uuid::Uuid;
+
+pub(crate) const ANNA: UserId = UserId(Uuid::from_u128(0xa));
+pub(crate) const BORIS: UserId = UserId(Uuid::from_u128(0xb));
+
+/// 20 seats, at most 5 a booking, 2 live bookings a user, holds of ten minutes.
+pub(crate) const POLICY: Policy =
+    Policy { seats_per_booking: 5, live_bookings_per_user: 2, hold_seconds: 600, overbooking_allowance: 0 };
+pub(crate) const CAPACITY: u32 = 20;
+
+pub(crate) fn noon_plus(seconds: i64) -> Timestamp {
+    Timestamp::from_timestamp(1_900_000_800 + seconds, 0).unwrap()
+}
+
+pub(crate) fn euros(amount: i64) -> Money {
+    Money { amount, currency: Currency::from_code("EUR").unwrap() }
+}
+
+pub(crate) fn booking(number: u128) -> BookingId {
+    BookingId(Uuid::from_u128(0xb00_0000 + number))
+}
+
+/// Events that happened before.
+pub(crate) fn given(events: Vec<InventoryEvent>) -> AggregateTestExecutor<Inventory> {
+    TestFramework::with(InventoryServices).given(events)
+}
+
+pub(crate) fn at(seconds: i64, command: InventoryCommand) -> At {
+    At { now: noon_plus(seconds), command }
+}
+
+pub(crate) fn show() -> OpenInventory {
+    OpenInventory {
+        subject: Subject::Show {
+            name: "Winter Concert".into(),
+            starts_at: Some(noon_plus(86_400)),
+            zone: Some("Europe/Berlin".into()),
+        },
+        capacity: CAPACITY,
+        price: euros(1_050),
+        policy: POLICY,
+    }
+}
+
+pub(crate) fn opened() -> InventoryEvent {
+    opened_with(POLICY)
+}
+
+pub(crate) fn opened_with(policy: Policy) -> InventoryEvent {
+    let OpenInventory { subject, capacity, price, .. } = show();
+    InventoryOpened { subject, capacity, price, policy }.into()
+}
+
+/// A hold made at noon: it ends at 600.
+pub(crate) fn held(number: u128, user_id: UserId, quantity: u32) -> InventoryEvent {
+    held_at(0, number, user_id, quantity)
+}
+
+pub(crate) fn held_at(seconds: i64, number: u128, user_id: UserId, quantity: u32) -> InventoryEvent {
+    SeatsReserved {
+        booking_id: booking(number),
+        user_id,
+        quantity,
+        total: euros(1_050 * i64::from(quantity)),
+        expires_at: Some(noon_plus(seconds + 600)),
+    }
+    .into()
+}
+
+/// A booking without a hold.
+pub(crate) fn sold_at_once(number: u128, user_id: UserId, quantity: u32) -> InventoryEvent {
+    let total = euros(1_050 * i64::from(quantity));
+    SeatsReserved { booking_id: booking(number), user_id, quantity, total, expires_at: None }.into()
+}
+
+pub(crate) fn confirmed(number: u128, quantity: u32) -> InventoryEvent {
+    BookingConfirmed { booking_id: booking(number), quantity }.into()
+}
+
+pub(crate) fn cancelled(number: u128, previous_status: BookingStatus, released: u32) -> InventoryEvent {
+    BookingCancelled { booking_id: booking(number), previous_status, released, reason: "asked".into() }.into()
+}
+
+pub(crate) fn expired(number: u128, released: u32) -> InventoryEvent {
+    BookingExpired { booking_id: booking(number), released }.into()
+}
+
+pub(crate) fn reserve(number: u128, user_id: UserId, quantity: u32) -> InventoryCommand {
+    InventoryCommand::ReserveSeats(ReserveSeats { booking_id: booking(number), user_id, quantity })
+}
+
+pub(crate) fn confirm(number: u128) -> InventoryCommand {
+    InventoryCommand::ConfirmBooking(ConfirmBooking { booking_id: booking(number), owner: None })
+}
+
+pub(crate) fn cancel(number: u128) -> InventoryCommand {
+    let ask = CancelBooking { booking_id: booking(number), owner: None, reason: "asked".into() };
+    InventoryCommand::CancelBooking(ask)
+}
+
+/// The refusal of a field.
+pub(crate) fn invalid(pointer: &'static str, detail: &str) -> Refused {
+    Refused::Invalid(InvalidField { pointer, detail: detail.into() })
+}

@@ -1,0 +1,153 @@
+//! Old data outlives us: the examples in `events/` are what logs contain, and this build must
+//! understand every one of them for ever. A change of an event is a new version beside the old file.
+//!
+//! The examples tell one story (a hold of three seats that is confirmed and cancelled, or expires
+//! instead), so that folding them is a test of `apply` as well.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that stops says what is wrong")]
+
+use holdfast_domain::{BookingStatus, DecodeError, EVENT_TYPES, Inventory, InventoryEvent, SalesState};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::{collections::BTreeSet, error::Error, fs, path::PathBuf};
+
+/// One file of `events/`.
+#[derive(Deserialize)]
+struct Frozen {
+    event_type: String,
+    event_version: String,
+    /// The bytes as the log stores them.
+    payload: Box<RawValue>,
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("events")
+}
+
+fn frozen(file_name: &str) -> Frozen {
+    let text =
+        fs::read_to_string(folder().join(file_name)).unwrap_or_else(|e| panic!("events/{file_name}: {e}"));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("events/{file_name}: {e}"))
+}
+
+fn example(event_type: &str) -> InventoryEvent {
+    let Frozen { event_type, event_version, payload } = frozen(&format!("{event_type}.v1.json"));
+    InventoryEvent::decode(&event_type, &event_version, payload.get()).unwrap()
+}
+
+fn fold(event_types: &[&str]) -> Inventory {
+    let mut inventory = Inventory::default();
+    for event_type in event_types {
+        inventory.apply(&example(event_type));
+    }
+    inventory
+}
+
+/// held, confirmed, blocked, available, oversold_by
+fn seats(inventory: &Inventory) -> [u32; 5] {
+    let counts = inventory.counts();
+    [counts.held, counts.confirmed, counts.blocked, counts.available(), counts.oversold_by()]
+}
+
+#[test]
+fn every_event_type_has_its_frozen_example() {
+    for (event_type, version) in EVENT_TYPES {
+        let frozen = frozen(&format!("{event_type}.v{version}.json"));
+        assert_eq!((frozen.event_type.as_str(), frozen.event_version.as_str()), (*event_type, *version));
+    }
+}
+
+/// Also those of versions and types that nothing writes any more.
+#[test]
+fn every_frozen_example_still_decodes() {
+    let mut files = 0;
+    for file in fs::read_dir(folder()).unwrap() {
+        let file_name = file.unwrap().file_name().into_string().unwrap();
+        let Frozen { event_type, event_version, payload } = frozen(&file_name);
+        assert_eq!(file_name, format!("{event_type}.v{event_version}.json"));
+        let event = InventoryEvent::decode(&event_type, &event_version, payload.get());
+        let event = event.unwrap_or_else(|e| panic!("events/{file_name}: {e}: {:?}", e.source()));
+        assert_eq!(event.type_name(), event_type);
+        files += 1;
+    }
+    assert!(files >= EVENT_TYPES.len());
+}
+
+/// Consumers hash and compare these bytes. A renamed field, another order or a new default shows here.
+#[test]
+fn writing_an_example_again_gives_the_same_bytes() {
+    for (event_type, version) in EVENT_TYPES {
+        let frozen = frozen(&format!("{event_type}.v{version}.json"));
+        let event = InventoryEvent::decode(event_type, version, frozen.payload.get()).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), frozen.payload.get());
+        let tagged: InventoryEvent = serde_json::from_str(frozen.payload.get()).unwrap();
+        assert_eq!(tagged, event, "the payload's own tag, which other readers go by, says the same");
+    }
+}
+
+/// Each type's effect, as the seats after it.
+#[test]
+fn the_examples_fold_to_a_hold_and_its_three_endings() {
+    const STORIES: &[(&[&str], [u32; 5])] = &[
+        (&["InventoryOpened"], [0, 0, 0, 501, 0]),
+        (&["InventoryOpened", "SeatsReserved"], [3, 0, 0, 498, 0]),
+        (&["InventoryOpened", "SeatsReserved", "BookingExpired"], [0, 0, 0, 501, 0]),
+        (&["InventoryOpened", "SeatsReserved", "BookingConfirmed"], [0, 3, 0, 498, 0]),
+        (&["InventoryOpened", "SeatsReserved", "BookingConfirmed", "BookingCancelled"], [0, 0, 0, 501, 0]),
+        (&["InventoryOpened", "SeatsReserved", "BookingConfirmed", "CapacityChanged"], [0, 3, 0, 0, 1]),
+        (&["InventoryOpened", "SeatsBlocked"], [0, 0, 5, 496, 0]),
+        (&["InventoryOpened", "SeatsBlocked", "SeatsUnblocked"], [0, 0, 0, 501, 0]),
+        (&["InventoryOpened", "SalesClosed"], [0, 0, 0, 501, 0]),
+        (&["InventoryOpened", "SalesClosed", "SalesReopened"], [0, 0, 0, 501, 0]),
+    ];
+    for (story, after) in STORIES {
+        let inventory = fold(story);
+        assert_eq!(seats(&inventory), *after, "after {story:?}");
+        let closed = inventory.counts().sales == SalesState::Closed;
+        assert_eq!(closed, story.ends_with(&["SalesClosed"]), "after {story:?}");
+        assert_eq!(inventory.next_expiry().is_some(), story.ends_with(&["SeatsReserved"]), "after {story:?}");
+    }
+    let told: BTreeSet<_> = STORIES.iter().flat_map(|(story, _)| *story).collect();
+    assert_eq!(told.len(), EVENT_TYPES.len(), "every type has its part in a story");
+}
+
+#[test]
+fn a_folded_hold_keeps_its_end_to_the_microsecond() {
+    let held = fold(&["InventoryOpened", "SeatsReserved"]);
+    assert_eq!(held.next_expiry().unwrap().to_rfc3339(), "2031-11-01T10:15:00.250001+00:00");
+    assert_eq!(held.bookings().map(|(_, b)| b.status).collect::<Vec<_>>(), [BookingStatus::Held]);
+}
+
+#[test]
+fn an_event_of_a_newer_build_is_named_and_not_skipped() {
+    for (event_type, version) in
+        [("SeatsTeleported", "1"), ("SeatsReserved", "2"), ("", "1"), ("seatsreserved", "1")]
+    {
+        let error = InventoryEvent::decode(event_type, version, "{}").unwrap_err();
+        assert!(
+            matches!(&error, DecodeError::Unknown { event_type: t, event_version: v } if t == event_type && v == version),
+            "{error:?}"
+        );
+    }
+    let error = InventoryEvent::decode("SeatsTeleported", "1", "{}").unwrap_err();
+    assert_eq!(error.to_string(), "unknown event type SeatsTeleported version 1; a newer Holdfast wrote it");
+}
+
+#[test]
+fn a_payload_of_another_shape_is_refused_with_the_parsers_reason() {
+    let wrong = [
+        ("SeatsUnblocked", "{}"),
+        ("SeatsUnblocked", r#"{"quantity":-1}"#),
+        ("SeatsUnblocked", r#"{"quantity":4294967296}"#),
+        ("SeatsUnblocked", r#"{"quantity":1.5}"#),
+        ("SeatsUnblocked", r#"{"quantity":1"#),
+        ("SeatsUnblocked", "null"),
+        ("BookingConfirmed", r#"{"booking_id":"seven","quantity":1}"#),
+        ("SalesClosed", "7"),
+    ];
+    for (event_type, payload) in wrong {
+        let error = InventoryEvent::decode(event_type, "1", payload).unwrap_err();
+        assert!(matches!(error, DecodeError::Shape { .. }), "{event_type} {payload}: {error:?}");
+        assert_eq!(error.to_string(), format!("the payload is not a {event_type} version 1"));
+        assert!(error.source().is_some());
+    }
+}

@@ -1,0 +1,291 @@
+//! The second opinion: the rules again, by someone who has not seen the code.
+//!
+//! One list of bookings, nothing counted ahead: every number is summed up anew when it is needed, in
+//! signed 64 bits, and a command changes the list directly instead of by events. Slow and plain on
+//! purpose; where it and the rules differ, one of them is wrong.
+
+use crate::play::{Story, Told};
+use chrono::TimeDelta;
+use holdfast_domain::{
+    BookingId, BookingStatus, InventoryCommand, OpenInventory, Refused, ReserveSeats, Subject, Timestamp,
+    UserId,
+};
+use proptest::{prelude::*, test_runner::TestCaseResult};
+
+/// As many overdue holds are ended at once, by the written rules.
+const ENDED_AT_ONCE: usize = 500;
+
+#[derive(Default)]
+struct Model {
+    sale: Option<Sale>,
+    bookings: Vec<Entry>,
+    /// Facts so far.
+    facts: u64,
+}
+
+struct Sale {
+    opening: OpenInventory,
+    seats: i64,
+    blocked: i64,
+    closed: bool,
+}
+
+struct Entry {
+    id: BookingId,
+    user: UserId,
+    seats: i64,
+    until: Option<Timestamp>,
+    status: BookingStatus,
+}
+
+/// Why not, without the words.
+#[derive(Debug, PartialEq)]
+enum No {
+    Field(&'static str),
+    NoInventory,
+    NoBooking,
+    OpenWithOtherTerms,
+    Seats { wanted: i64, left: i64 },
+    Live { limit: i64, has: i64 },
+    Closed,
+    Over(Timestamp),
+    Is(BookingStatus),
+}
+
+impl From<&Refused> for No {
+    fn from(refused: &Refused) -> Self {
+        match refused {
+            Refused::Invalid(field) => Self::Field(field.pointer),
+            Refused::UnknownInventory => Self::NoInventory,
+            Refused::UnknownBooking => Self::NoBooking,
+            Refused::AlreadyOpen => Self::OpenWithOtherTerms,
+            Refused::SoldOut { requested, available } => {
+                Self::Seats { wanted: i64::from(*requested), left: i64::from(*available) }
+            }
+            Refused::DuplicateBooking { limit, live } => {
+                Self::Live { limit: i64::from(*limit), has: i64::from(*live) }
+            }
+            Refused::SalesClosed => Self::Closed,
+            Refused::HoldExpired { expired_at } => Self::Over(*expired_at),
+            Refused::InvalidState { status, .. } => Self::Is(*status),
+        }
+    }
+}
+
+/// Plays the story again to the model and compares after every command: the answer, how many facts
+/// it made, every count, and every booking.
+pub(crate) fn agrees(story: &Story) -> TestCaseResult {
+    let mut model = Model::default();
+    for told in &story.steps {
+        let expected = model.ask(&told.command, told.now);
+        let answer = told.answer.as_ref().map(Vec::len).map_err(No::from);
+        prop_assert_eq!(&answer, &expected, "the answer to {:?}", told.command);
+        model.facts += expected.unwrap_or(0) as u64;
+        model.compare(told)?;
+    }
+    Ok(())
+}
+
+impl Model {
+    fn compare(&self, told: &Told) -> TestCaseResult {
+        let counts = told.after.counts();
+        let sum_of =
+            |status| -> i64 { self.bookings.iter().filter(|b| b.status == status).map(|b| b.seats).sum() };
+        let (seats, blocked, closed, extra) = self.sale.as_ref().map_or((0, 0, false, 0), |s| {
+            (s.seats, s.blocked, s.closed, i64::from(s.opening.policy.overbooking_allowance))
+        });
+        let (held, sold) = (sum_of(BookingStatus::Held), sum_of(BookingStatus::Confirmed));
+        let free = seats + extra - blocked - held - sold;
+        let theirs = [
+            counts.capacity,
+            counts.blocked,
+            counts.held,
+            counts.confirmed,
+            counts.available(),
+            counts.oversold_by(),
+        ]
+        .map(i64::from);
+        prop_assert_eq!(
+            theirs,
+            [seats, blocked, held, sold, free.max(0), (-free).max(0)],
+            "{:?}",
+            told.command
+        );
+        prop_assert_eq!(counts.sales == holdfast_domain::SalesState::Closed, closed);
+        prop_assert_eq!(counts.version, self.facts);
+        prop_assert_eq!(told.after.bookings_len(), self.bookings.len());
+        for ours in &self.bookings {
+            let theirs = told
+                .after
+                .booking(ours.id)
+                .map(|b| (b.user_id, i64::from(b.quantity), b.expires_at, b.status));
+            prop_assert_eq!(theirs, Some((ours.user, ours.seats, ours.until, ours.status)));
+        }
+        let next =
+            self.bookings.iter().filter(|b| b.status == BookingStatus::Held).filter_map(|b| b.until).min();
+        prop_assert_eq!(told.after.next_expiry(), next);
+        Ok(())
+    }
+
+    /// How many facts the command makes, or why it makes none.
+    fn ask(&mut self, command: &InventoryCommand, now: Timestamp) -> Result<usize, No> {
+        if let InventoryCommand::OpenInventory(opening) = command {
+            return self.open(opening);
+        }
+        if self.sale.is_none() {
+            return Err(No::NoInventory);
+        }
+        match command {
+            InventoryCommand::OpenInventory(_) => unreachable!("answered above"),
+            InventoryCommand::ReserveSeats(ask) => self.reserve(ask, now),
+            InventoryCommand::ConfirmBooking(ask) => {
+                let entry = self.find(ask.booking_id, ask.owner)?;
+                if entry.status == BookingStatus::Confirmed {
+                    return Ok(0);
+                }
+                if entry.status == BookingStatus::Cancelled {
+                    return Err(No::Is(BookingStatus::Cancelled));
+                }
+                match entry.until {
+                    Some(end) if now >= end => return Err(No::Over(end)),
+                    _ => entry.status = BookingStatus::Confirmed,
+                }
+                Ok(1)
+            }
+            InventoryCommand::CancelBooking(ask) => {
+                short(&ask.reason)?;
+                let entry = self.find(ask.booking_id, ask.owner)?;
+                if entry.status == BookingStatus::Cancelled {
+                    return Ok(0);
+                }
+                match entry.until {
+                    Some(end) if now >= end && entry.status != BookingStatus::Confirmed => {
+                        return Err(No::Over(end));
+                    }
+                    _ => entry.status = BookingStatus::Cancelled,
+                }
+                Ok(1)
+            }
+            InventoryCommand::ExpireHolds => Ok(self.end(&self.overdue(now))),
+            InventoryCommand::ChangeCapacity(ask) => {
+                within(ask.capacity, 0, 10_000_000, "/capacity")?;
+                let sale = self.sale();
+                let before = std::mem::replace(&mut sale.seats, i64::from(ask.capacity));
+                Ok(usize::from(before != sale.seats))
+            }
+            InventoryCommand::CloseSales(_) => {
+                Ok(usize::from(!std::mem::replace(&mut self.sale().closed, true)))
+            }
+            InventoryCommand::ReopenSales(_) => {
+                Ok(usize::from(std::mem::replace(&mut self.sale().closed, false)))
+            }
+            InventoryCommand::BlockSeats(ask) => {
+                short(&ask.reason)?;
+                within(ask.quantity, 1, 10_000_000, "/quantity")?;
+                let left = self.left(&[]);
+                let wanted = i64::from(ask.quantity);
+                if wanted > left {
+                    return Err(No::Seats { wanted, left });
+                }
+                self.sale().blocked += wanted;
+                Ok(1)
+            }
+            InventoryCommand::UnblockSeats(ask) => {
+                let sale = self.sale();
+                within(ask.quantity, 1, sale.blocked, "/quantity")?;
+                sale.blocked -= i64::from(ask.quantity);
+                Ok(1)
+            }
+        }
+    }
+
+    fn open(&mut self, opening: &OpenInventory) -> Result<usize, No> {
+        let Subject::Show { zone, .. } = &opening.subject;
+        if zone.as_deref() == Some("Asia/Nowhere") {
+            return Err(No::Field("/zone"));
+        }
+        match &self.sale {
+            Some(sale) if sale.opening == *opening => Ok(0),
+            Some(_) => Err(No::OpenWithOtherTerms),
+            None => {
+                let seats = i64::from(opening.capacity);
+                self.sale = Some(Sale { opening: opening.clone(), seats, blocked: 0, closed: false });
+                Ok(1)
+            }
+        }
+    }
+
+    fn reserve(&mut self, ask: &ReserveSeats, now: Timestamp) -> Result<usize, No> {
+        if self.bookings.iter().any(|b| b.id == ask.booking_id) {
+            return Ok(0);
+        }
+        let policy = self.sale().opening.policy;
+        within(ask.quantity, 1, i64::from(policy.seats_per_booking), "/quantity")?;
+        if self.sale().closed {
+            return Err(No::Closed);
+        }
+        let overdue = self.overdue(now);
+        let has = self
+            .bookings
+            .iter()
+            .filter(|b| b.user == ask.user_id && b.status.is_live() && !overdue.contains(&b.id))
+            .count() as i64;
+        let limit = i64::from(policy.live_bookings_per_user);
+        if limit != 0 && has >= limit {
+            return Err(No::Live { limit, has });
+        }
+        let (wanted, left) = (i64::from(ask.quantity), self.left(&overdue));
+        if wanted > left {
+            return Err(No::Seats { wanted, left });
+        }
+        let ended = self.end(&overdue);
+        let (until, status) = match policy.hold_seconds {
+            0 => (None, BookingStatus::Confirmed),
+            seconds => (Some(now + TimeDelta::seconds(i64::from(seconds))), BookingStatus::Held),
+        };
+        self.bookings.push(Entry { id: ask.booking_id, user: ask.user_id, seats: wanted, until, status });
+        Ok(ended + 1)
+    }
+
+    /// Holds whose time is over, those first whose time was over first, as many as end at once.
+    fn overdue(&self, now: Timestamp) -> Vec<BookingId> {
+        let held = self.bookings.iter().filter(|b| b.status == BookingStatus::Held);
+        let mut over: Vec<_> =
+            held.filter_map(|b| b.until.filter(|end| *end <= now).map(|end| (end, b.id))).collect();
+        over.sort();
+        over.into_iter().map(|(_, id)| id).take(ENDED_AT_ONCE).collect()
+    }
+
+    fn end(&mut self, overdue: &[BookingId]) -> usize {
+        for entry in self.bookings.iter_mut().filter(|b| overdue.contains(&b.id)) {
+            entry.status = BookingStatus::Expired;
+        }
+        overdue.len()
+    }
+
+    /// Seats nobody has, if these bookings had none.
+    fn left(&mut self, but: &[BookingId]) -> i64 {
+        let live = self.bookings.iter().filter(|b| b.status.is_live() && !but.contains(&b.id));
+        let taken: i64 = live.map(|b| b.seats).sum();
+        let sale = self.sale();
+        (sale.seats + i64::from(sale.opening.policy.overbooking_allowance) - sale.blocked - taken).max(0)
+    }
+
+    fn find(&mut self, id: BookingId, owner: Option<UserId>) -> Result<&mut Entry, No> {
+        let entry = self.bookings.iter_mut().find(|b| b.id == id).ok_or(No::NoBooking)?;
+        if owner.is_some_and(|owner| owner != entry.user) { Err(No::NoBooking) } else { Ok(entry) }
+    }
+
+    fn sale(&mut self) -> &mut Sale {
+        self.sale.as_mut().unwrap()
+    }
+}
+
+fn within(value: u32, min: i64, max: i64, pointer: &'static str) -> Result<(), No> {
+    let value = i64::from(value);
+    if value < min || value > max { Err(No::Field(pointer)) } else { Ok(()) }
+}
+
+fn short(reason: &str) -> Result<(), No> {
+    if reason.len() > 100 { Err(No::Field("/reason")) } else { Ok(()) }
+}

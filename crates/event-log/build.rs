@@ -1,0 +1,4 @@
+//! Rebuilds this crate when a migration is added.
+fn main() {
+    println!("cargo:rerun-if-changed=../../migrations");
+}

@@ -1,0 +1,30 @@
+//! The log: the only code that touches `log_heads`, `events` and `commands`.
+//!
+//! Guarantees
+//! - In every partition positions are 1, 2, 3 … without gaps, and what is acknowledged stays.
+//! - Committed appends of a partition form one chain: each was made by a writer that knew all of it
+//!   (compare-and-swap on epoch and position, in the statement that writes the events).
+//! - An append whose outcome is unknown is never sent again; `take_over` settles it, and
+//!   `commands` tells what became of each command.
+//!
+//! Not here: which events to write (`domain`), in which order commands are answered (`writer`).
+
+mod append;
+mod heads;
+mod position;
+mod read;
+
+pub use append::{Append, AppendError, Appended, NewEvent};
+pub use heads::{Claim, Head, HeadError, TakenOver, heads, initialize, partitions, release, renew, take_over};
+pub use position::LogPosition;
+pub use read::{
+    RawEvent, ReadError, Recorded, StoredCommand, find_booking, find_commands, last_sequence, read_after,
+    read_at, read_raw_after, read_sequences, read_stream_after,
+};
+
+/// Partitions of a new log. More than the cores of any machine it will run on, few enough that
+/// batches stay large; fixed once the log exists.
+pub const PARTITIONS_DEFAULT: u16 = 16;
+
+/// The numbered migrations of the ground state.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");

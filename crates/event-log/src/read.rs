@@ -1,0 +1,321 @@
+//! Reading the log: partitions after a position, the answers of commands, a booking's events.
+
+use crate::LogPosition;
+use holdfast_domain::{AGGREGATE_TYPE, BookingId, DecodeError, InventoryEvent, InventoryId, Timestamp};
+use sqlx::{PgExecutor, Row, postgres::PgRow};
+use uuid::Uuid;
+
+/// An event as it is stored, payload and metadata byte for byte.
+#[derive(Clone, Debug)]
+pub struct RawEvent {
+    /// Where it stands.
+    pub at: LogPosition,
+    /// The stream's type.
+    pub aggregate_type: String,
+    /// The stream's id.
+    pub aggregate_id: String,
+    /// Its place in the stream, from 1.
+    pub sequence: i64,
+    /// The event's type.
+    pub event_type: String,
+    /// The version of the type.
+    pub event_version: String,
+    /// The event's JSON.
+    pub payload: String,
+    /// JSON object of strings.
+    pub metadata: String,
+    /// Names the event for ever.
+    pub event_id: Uuid,
+    /// The command it answers; none: time passed.
+    pub command_id: Option<Uuid>,
+    /// When it was decided.
+    pub recorded_at: Timestamp,
+}
+
+/// An event that was read and understood.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// Where it stands.
+    pub at: LogPosition,
+    /// The stream.
+    pub inventory_id: InventoryId,
+    /// Its place in the stream, from 1.
+    pub sequence: i64,
+    /// What happened.
+    pub event: InventoryEvent,
+    /// When it was decided.
+    pub recorded_at: Timestamp,
+}
+
+/// What the log knows of an accepted command.
+#[derive(Clone, Debug)]
+pub struct StoredCommand {
+    /// The command.
+    pub command_id: Uuid,
+    /// Of the request that was accepted.
+    pub fingerprint: Uuid,
+    /// The command's last event: its answer.
+    pub answer: Recorded,
+}
+
+/// The log could not be read. The reader stops; nothing is skipped.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Postgres said no.
+    #[error("the log could not be read")]
+    Database(#[from] sqlx::Error),
+    /// An event is not understood.
+    #[error("the event at {at} cannot be decoded")]
+    Decode {
+        /// Where it stands.
+        at: LogPosition,
+        /// Why.
+        #[source]
+        source: DecodeError,
+    },
+    /// A stream is named by something that is no inventory's id.
+    #[error("the event at {at} belongs to {aggregate_type} {aggregate_id}, which this build does not know")]
+    Stream {
+        /// Where it stands.
+        at: LogPosition,
+        /// The stored type.
+        aggregate_type: String,
+        /// The stored id.
+        aggregate_id: String,
+    },
+}
+
+impl RawEvent {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            at: position(row)?,
+            aggregate_type: row.try_get("aggregate_type")?,
+            aggregate_id: row.try_get("aggregate_id")?,
+            sequence: row.try_get("sequence")?,
+            event_type: row.try_get("event_type")?,
+            event_version: row.try_get("event_version")?,
+            payload: row.try_get::<&str, _>("payload")?.to_owned(),
+            metadata: row.try_get::<&str, _>("metadata")?.to_owned(),
+            event_id: row.try_get("event_id")?,
+            command_id: row.try_get("command_id")?,
+            recorded_at: row.try_get("recorded_at")?,
+        })
+    }
+
+    /// Understands the event.
+    ///
+    /// # Errors
+    /// `Decode` or `Stream`.
+    pub fn decode(&self) -> Result<Recorded, ReadError> {
+        let inventory_id = stream(self.at, &self.aggregate_type, &self.aggregate_id)?;
+        let event = InventoryEvent::decode(&self.event_type, &self.event_version, &self.payload)
+            .map_err(|source| ReadError::Decode { at: self.at, source })?;
+        let Self { at, sequence, recorded_at, .. } = *self;
+        Ok(Recorded { at, inventory_id, sequence, event, recorded_at })
+    }
+}
+
+/// Reads up to `limit` raw events of one partition after a position, in order.
+///
+/// # Errors
+/// Whatever Postgres says.
+pub async fn read_raw_after(
+    db: impl PgExecutor<'_>,
+    after: LogPosition,
+    limit: i64,
+) -> Result<Vec<RawEvent>, sqlx::Error> {
+    sqlx::query(
+        "SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type, event_version,
+                payload::text AS payload, metadata::text AS metadata, event_id, command_id, recorded_at
+         FROM events WHERE log_partition = $1 AND position > $2 ORDER BY position LIMIT $3",
+    )
+    .bind(after.log_partition.cast_signed())
+    .bind(after.position)
+    .bind(limit)
+    .try_map(|row: PgRow| RawEvent::from_row(&row))
+    .fetch_all(db)
+    .await
+}
+
+/// Reads up to `limit` raw events of one stream after a sequence, in order.
+///
+/// # Errors
+/// Whatever Postgres says.
+pub async fn read_stream_after(
+    db: impl PgExecutor<'_>,
+    inventory_id: InventoryId,
+    after_sequence: i64,
+    limit: i64,
+) -> Result<Vec<RawEvent>, sqlx::Error> {
+    sqlx::query(
+        "SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type, event_version,
+                payload::text AS payload, metadata::text AS metadata, event_id, command_id, recorded_at
+         FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence > $3
+         ORDER BY sequence LIMIT $4",
+    )
+    .bind(AGGREGATE_TYPE)
+    .bind(inventory_id.to_string())
+    .bind(after_sequence)
+    .bind(limit)
+    .try_map(|row: PgRow| RawEvent::from_row(&row))
+    .fetch_all(db)
+    .await
+}
+
+/// Reads events of several partitions in one statement: after each of `after`, up to `limit` events
+/// in all, in order within each partition. When there are more than `limit`, the partitions that
+/// stand first in `after` are served first: a caller rotates them.
+///
+/// # Errors
+/// `Decode` or `Stream` at the first event that is not understood.
+pub async fn read_after(
+    db: impl PgExecutor<'_>,
+    after: &[LogPosition],
+    limit: i64,
+) -> Result<Vec<Recorded>, ReadError> {
+    let (partitions, positions): (Vec<i16>, Vec<i64>) =
+        after.iter().map(|a| (a.log_partition.cast_signed(), a.position)).unzip();
+    let rows = sqlx::query(
+        "SELECT e.* FROM unnest($1::smallint[], $2::bigint[]) AS a (log_partition, position)
+         CROSS JOIN LATERAL (
+             SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type,
+                    event_version, payload::text AS payload, recorded_at
+             FROM events WHERE events.log_partition = a.log_partition AND events.position > a.position
+             ORDER BY events.position LIMIT $3) e
+         LIMIT $3",
+    )
+    .bind(partitions)
+    .bind(positions)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(recorded).collect()
+}
+
+/// Reads one event.
+///
+/// # Errors
+/// `Decode` or `Stream` if it is not understood.
+pub async fn read_at(db: impl PgExecutor<'_>, at: LogPosition) -> Result<Option<Recorded>, ReadError> {
+    let row = sqlx::query(
+        "SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type,
+                event_version, payload::text AS payload, recorded_at
+         FROM events WHERE log_partition = $1 AND position = $2",
+    )
+    .bind(at.log_partition.cast_signed())
+    .bind(at.position)
+    .fetch_optional(db)
+    .await?;
+    row.as_ref().map(recorded).transpose()
+}
+
+/// Reads events of one stream by their sequences, in order.
+///
+/// # Errors
+/// `Decode` or `Stream` if one is not understood.
+pub async fn read_sequences(
+    db: impl PgExecutor<'_>,
+    inventory_id: InventoryId,
+    sequences: &[i64],
+) -> Result<Vec<Recorded>, ReadError> {
+    let rows = sqlx::query(
+        "SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type,
+                event_version, payload::text AS payload, recorded_at
+         FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence = ANY($3)
+         ORDER BY sequence",
+    )
+    .bind(AGGREGATE_TYPE)
+    .bind(inventory_id.to_string())
+    .bind(sequences)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(recorded).collect()
+}
+
+/// Sequence of a stream's last event; 0 if there is none.
+///
+/// # Errors
+/// Whatever Postgres says.
+pub async fn last_sequence(db: impl PgExecutor<'_>, inventory_id: InventoryId) -> Result<i64, sqlx::Error> {
+    let last: Option<i64> =
+        sqlx::query_scalar("SELECT max(sequence) FROM events WHERE aggregate_type = $1 AND aggregate_id = $2")
+            .bind(AGGREGATE_TYPE)
+            .bind(inventory_id.to_string())
+            .fetch_one(db)
+            .await?;
+    Ok(last.unwrap_or(0))
+}
+
+/// Which of these commands were accepted, with their answers.
+///
+/// # Errors
+/// `Decode` or `Stream` if an answer is not understood.
+pub async fn find_commands(
+    db: impl PgExecutor<'_>,
+    command_ids: &[Uuid],
+) -> Result<Vec<StoredCommand>, ReadError> {
+    let rows = sqlx::query(
+        "SELECT c.command_id, c.fingerprint, e.log_partition, e.position, e.aggregate_type, e.aggregate_id,
+                e.sequence, e.event_type, e.event_version, e.payload::text AS payload, e.recorded_at
+         FROM commands c JOIN events e USING (log_partition, position) WHERE c.command_id = ANY($1)",
+    )
+    .bind(command_ids)
+    .fetch_all(db)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(StoredCommand {
+                command_id: row.try_get("command_id")?,
+                fingerprint: row.try_get("fingerprint")?,
+                answer: recorded(row)?,
+            })
+        })
+        .collect()
+}
+
+/// The inventory a booking belongs to, found without any read model: a booking's id is the id of the
+/// command that made it.
+///
+/// # Errors
+/// `Decode` or `Stream` if the booking's first event is not understood.
+pub async fn find_booking(
+    db: impl PgExecutor<'_>,
+    booking_id: BookingId,
+) -> Result<Option<InventoryId>, ReadError> {
+    let found = find_commands(db, &[booking_id.0]).await?;
+    let made_a_booking = |c: &StoredCommand| matches!(c.answer.event, InventoryEvent::SeatsReserved(_));
+    Ok(found.into_iter().find(made_a_booking).map(|c| c.answer.inventory_id))
+}
+
+fn position(row: &PgRow) -> Result<LogPosition, sqlx::Error> {
+    let log_partition: i16 = row.try_get("log_partition")?;
+    Ok(LogPosition { log_partition: log_partition.cast_unsigned(), position: row.try_get("position")? })
+}
+
+fn stream(at: LogPosition, aggregate_type: &str, aggregate_id: &str) -> Result<InventoryId, ReadError> {
+    let id = aggregate_id.parse().ok().filter(|_| aggregate_type == AGGREGATE_TYPE);
+    id.map(InventoryId).ok_or_else(|| ReadError::Stream {
+        at,
+        aggregate_type: aggregate_type.to_owned(),
+        aggregate_id: aggregate_id.to_owned(),
+    })
+}
+
+/// Decodes straight from the row's buffer: nothing is copied but what the event keeps.
+fn recorded(row: &PgRow) -> Result<Recorded, ReadError> {
+    let at = position(row)?;
+    let inventory_id = stream(at, row.try_get("aggregate_type")?, row.try_get("aggregate_id")?)?;
+    let event = InventoryEvent::decode(
+        row.try_get("event_type")?,
+        row.try_get("event_version")?,
+        row.try_get("payload")?,
+    )
+    .map_err(|source| ReadError::Decode { at, source })?;
+    Ok(Recorded {
+        at,
+        inventory_id,
+        sequence: row.try_get("sequence")?,
+        event,
+        recorded_at: row.try_get("recorded_at")?,
+    })
+}

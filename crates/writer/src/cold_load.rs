@@ -1,0 +1,43 @@
+//! Brings an aggregate into memory from its stream, through postgres-es's event repository.
+//!
+//! Guarantee: what is returned is the whole stream. The repository's stream of events ends without
+//! an error when its connection dies, so the events are counted against the stream's last sequence.
+
+use cqrs_es::persist::{PersistedEventRepository, PersistenceError};
+use holdfast_domain::{Inventory, InventoryId};
+use postgres_es::PostgresEventRepository;
+use sqlx::PgPool;
+
+/// Events in memory between the connection and the fold.
+const STREAM_EVENTS_MAX: usize = 500;
+
+/// The stream could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    #[error("the stream could not be read")]
+    Database(#[from] sqlx::Error),
+    #[error("the stream's events could not be read")]
+    Repository(#[from] PersistenceError),
+    #[error("the stream ended after {loaded} of {expected} events")]
+    Incomplete { loaded: u64, expected: i64 },
+}
+
+pub(crate) async fn load(pool: &PgPool, id: InventoryId) -> Result<Inventory, LoadError> {
+    let mut state = Inventory::default();
+    // Nobody else appends to the stream: this process owns the partition and holds its commands back.
+    let expected = holdfast_event_log::last_sequence(pool, id).await?;
+    if expected == 0 {
+        return Ok(state);
+    }
+    let repository =
+        PostgresEventRepository::new(pool.clone()).with_streaming_channel_size(STREAM_EVENTS_MAX);
+    let mut events = repository.stream_events::<Inventory>(&id.to_string()).await?;
+    while let Some(event) = events.next::<Inventory>(&[]).await {
+        state.apply(&event?.payload);
+    }
+    let loaded = state.counts().version;
+    if i64::try_from(loaded).ok() != Some(expected) {
+        return Err(LoadError::Incomplete { loaded, expected });
+    }
+    Ok(state)
+}

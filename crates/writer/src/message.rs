@@ -1,0 +1,96 @@
+//! What is sent to a flusher: commands and strong reads, each with the way its answer goes back.
+
+use crate::ask::{Accepted, Ask, ExecuteError};
+use crate::partition::InventoryView;
+use holdfast_domain::{Booking, BookingId, InventoryId};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+/// A command with the way its answer goes back and its place in the partition's queue.
+#[derive(Debug)]
+pub(crate) struct Envelope {
+    pub(crate) ask: Ask,
+    pub(crate) reply: oneshot::Sender<Result<Accepted, ExecuteError>>,
+    /// Appends that failed with this command in them.
+    pub(crate) failures: u32,
+    /// Freed with the envelope: the queue is as long as what is unanswered.
+    pub(crate) _place: OwnedSemaphorePermit,
+}
+
+impl Envelope {
+    /// Answers. A client that no longer listens is no error: it asks again with the same key.
+    pub(crate) fn answer(self, outcome: Result<Accepted, ExecuteError>) {
+        let _ = self.reply.send(outcome);
+    }
+}
+
+/// A read that sees everything that was answered.
+#[derive(Debug)]
+pub(crate) enum Query {
+    Inventory(InventoryId, oneshot::Sender<Result<InventoryView, ExecuteError>>),
+    Booking(InventoryId, BookingId, oneshot::Sender<Result<Booking, ExecuteError>>),
+    /// Only brings the inventory into memory, where its overdue holds are found.
+    Wake(InventoryId),
+}
+
+impl Query {
+    pub(crate) fn inventory_id(&self) -> InventoryId {
+        match self {
+            Self::Inventory(id, _) | Self::Booking(id, _, _) | Self::Wake(id) => *id,
+        }
+    }
+
+    pub(crate) fn fail(self, error: ExecuteError) {
+        match self {
+            Self::Inventory(_, reply) => drop(reply.send(Err(error))),
+            Self::Booking(_, _, reply) => drop(reply.send(Err(error))),
+            Self::Wake(_) => {}
+        }
+    }
+}
+
+/// Failed appends after which a command is refused: the fault is not going away.
+const FAILURES_MAX: u32 = 3;
+
+#[derive(Debug)]
+pub(crate) enum Message {
+    Command(Envelope),
+    Query(Query, OwnedSemaphorePermit),
+}
+
+impl Message {
+    pub(crate) fn inventory_id(&self) -> InventoryId {
+        match self {
+            Self::Command(envelope) => envelope.ask.inventory_id,
+            Self::Query(query, _) => query.inventory_id(),
+        }
+    }
+
+    /// Whether nobody waits for the answer any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Command(envelope) => envelope.reply.is_closed(),
+            Self::Query(Query::Inventory(_, reply), _) => reply.is_closed(),
+            Self::Query(Query::Booking(_, _, reply), _) => reply.is_closed(),
+            Self::Query(Query::Wake(_), _) => false,
+        }
+    }
+
+    /// An append failed with this in it: it is tried again, but not for ever.
+    pub(crate) fn failed(mut self) -> Option<Self> {
+        if let Self::Command(envelope) = &mut self {
+            envelope.failures += 1;
+            if envelope.failures >= FAILURES_MAX {
+                self.fail(ExecuteError::Unavailable);
+                return None;
+            }
+        }
+        Some(self)
+    }
+
+    pub(crate) fn fail(self, error: ExecuteError) {
+        match self {
+            Self::Command(envelope) => envelope.answer(Err(error)),
+            Self::Query(query, _) => query.fail(error),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The handle that the rest of the process talks to: it puts commands into the queue of their
+//! partition and waits for the answers, both with a bound.
+
+use crate::ask::{Accepted, Ask, ExecuteError};
+use crate::flusher::{Flusher, Owner};
+use crate::message::{Envelope, Message, Query};
+use crate::partition::InventoryView;
+use holdfast_ambient::Ambient;
+use holdfast_domain::{Booking, BookingId, InventoryId};
+use sqlx::{PgPool, postgres::PgConnectOptions};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+/// How the writer runs.
+#[derive(Clone, Debug)]
+pub struct WriterConfig {
+    /// Names this process.
+    pub owner: Uuid,
+    /// Where it listens.
+    pub owner_address: String,
+    /// At the start, take live leases too, because their owners are known to be dead.
+    pub force: bool,
+    /// Tasks that append, each with a connection and its share of the partitions.
+    pub flushers: u16,
+    /// Commands and reads that may wait for one partition.
+    pub queue_commands_max: usize,
+    /// Bookings kept in memory over all inventories; idle inventories leave first.
+    pub memory_bookings_max: usize,
+    /// How long a command waits for its answer. After that it is `OutcomeUnknown`.
+    pub answer_within: Duration,
+}
+
+impl WriterConfig {
+    /// What suits one process that owns the whole log.
+    #[must_use]
+    pub fn new(owner: Uuid, owner_address: String) -> Self {
+        Self {
+            owner,
+            owner_address,
+            force: false,
+            flushers: 2,
+            queue_commands_max: 2_048,
+            memory_bookings_max: 4_000_000,
+            answer_within: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What the writer is able to do right now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriterStatus {
+    /// Partitions of the log.
+    pub partitions: u16,
+    /// Of these, the ones this process owns and can write.
+    pub owned: u16,
+    /// Bookings in memory, as of the last look.
+    pub resident_bookings: usize,
+}
+
+/// What one flusher makes known of itself.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge {
+    pub(crate) owned: AtomicU16,
+    pub(crate) resident_bookings: AtomicUsize,
+}
+
+/// Handle to the writer's tasks; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Writer(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    partitions: u16,
+    queues: Vec<mpsc::Sender<Message>>,
+    /// Free places in each partition's queue.
+    places: Vec<Arc<Semaphore>>,
+    gauges: Vec<Arc<Gauge>>,
+    commits: watch::Sender<u64>,
+    answer_within: Duration,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Writer {
+    /// Takes the partitions over and starts the tasks. What cannot be taken yet is taken when it can be.
+    ///
+    /// # Errors
+    /// If the log's number of partitions cannot be read.
+    pub async fn start(
+        pool: PgPool,
+        connect: PgConnectOptions,
+        ambient: Arc<dyn Ambient>,
+        config: WriterConfig,
+    ) -> Result<Self, sqlx::Error> {
+        let partitions = holdfast_event_log::partitions(&pool).await?;
+        let flushers = config.flushers.clamp(1, partitions);
+        let commits = watch::Sender::new(0);
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (mut queues, mut gauges) = (Vec::new(), Vec::new());
+        for index in 0..flushers {
+            let mine: Vec<u16> = (index..partitions).step_by(usize::from(flushers)).collect();
+            let (queue, inbox) = mpsc::channel(config.queue_commands_max.saturating_mul(mine.len()));
+            let owner =
+                Owner { id: config.owner, address: config.owner_address.clone(), force: config.force };
+            let budget = config.memory_bookings_max / usize::from(flushers);
+            let mut flusher = Flusher::new(
+                pool.clone(),
+                connect.clone(),
+                ambient.clone(),
+                owner,
+                partitions,
+                mine,
+                budget,
+                commits.clone(),
+            );
+            gauges.push(flusher.gauge());
+            flusher.take_over().await;
+            tasks.spawn(flusher.run(inbox, stop.clone()));
+            queues.push(queue);
+        }
+        tasks.close();
+        let places = (0..partitions).map(|_| Arc::new(Semaphore::new(config.queue_commands_max))).collect();
+        let answer_within = config.answer_within;
+        Ok(Self(Arc::new(Shared { partitions, queues, places, gauges, commits, answer_within, stop, tasks })))
+    }
+
+    /// Decides a command, writes its events, and answers.
+    ///
+    /// # Errors
+    /// See [`ExecuteError`]: it says whether anything may have been written.
+    pub async fn execute(&self, ask: Ask) -> Result<Accepted, ExecuteError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(ask.inventory_id, |place| {
+            Message::Command(Envelope { ask, reply, failures: 0, _place: place })
+        })?;
+        match tokio::time::timeout(self.0.answer_within, answer).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) | Err(_) => Err(ExecuteError::OutcomeUnknown),
+        }
+    }
+
+    /// The inventory as it is, all that was answered included.
+    ///
+    /// # Errors
+    /// `Refused(UnknownInventory)`, `Overloaded`, `Unavailable`.
+    pub async fn inventory(&self, id: InventoryId) -> Result<InventoryView, ExecuteError> {
+        self.query(id, |reply| Query::Inventory(id, reply)).await
+    }
+
+    /// A booking as it is, all that was answered included.
+    ///
+    /// # Errors
+    /// `Refused(UnknownBooking)`, `Overloaded`, `Unavailable`.
+    pub async fn booking(
+        &self,
+        inventory_id: InventoryId,
+        booking_id: BookingId,
+    ) -> Result<Booking, ExecuteError> {
+        self.query(inventory_id, |reply| Query::Booking(inventory_id, booking_id, reply)).await
+    }
+
+    /// Brings an inventory into memory, so that its overdue holds are ended. Best effort.
+    pub fn wake(&self, id: InventoryId) {
+        if let Err(error) = self.send(id, |place| Message::Query(Query::Wake(id), place)) {
+            tracing::debug!(inventory.id = %id, %error, "an inventory was not woken; the next sweep tries again");
+        }
+    }
+
+    /// Changes whenever events have committed; wakes projectors of this process.
+    #[must_use]
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.0.commits.subscribe()
+    }
+
+    /// What the writer is able to do right now.
+    #[must_use]
+    pub fn status(&self) -> WriterStatus {
+        let gauges = self.0.gauges.iter();
+        WriterStatus {
+            partitions: self.0.partitions,
+            owned: gauges.clone().map(|g| g.owned.load(Ordering::Relaxed)).sum(),
+            resident_bookings: gauges.map(|g| g.resident_bookings.load(Ordering::Relaxed)).sum(),
+        }
+    }
+
+    /// Takes no more commands, finishes those it has, gives the leases up.
+    pub async fn shutdown(&self) {
+        self.0.stop.cancel();
+        self.0.tasks.wait().await;
+    }
+
+    async fn query<T>(
+        &self,
+        id: InventoryId,
+        query: impl FnOnce(oneshot::Sender<Result<T, ExecuteError>>) -> Query,
+    ) -> Result<T, ExecuteError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(id, |place| Message::Query(query(reply), place))?;
+        match tokio::time::timeout(self.0.answer_within, answer).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) | Err(_) => Err(ExecuteError::Unavailable),
+        }
+    }
+
+    fn send(
+        &self,
+        id: InventoryId,
+        message: impl FnOnce(OwnedSemaphorePermit) -> Message,
+    ) -> Result<(), ExecuteError> {
+        if self.0.stop.is_cancelled() {
+            return Err(ExecuteError::Unavailable);
+        }
+        let partition = usize::from(id.log_partition(self.0.partitions));
+        let places = self.0.places.get(partition).ok_or(ExecuteError::Unavailable)?;
+        let place = places.clone().try_acquire_owned().map_err(|_| ExecuteError::Overloaded)?;
+        let queue = partition.checked_rem(self.0.queues.len()).and_then(|index| self.0.queues.get(index));
+        let queue = queue.ok_or(ExecuteError::Unavailable)?;
+        queue.try_send(message(place)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => ExecuteError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => ExecuteError::Unavailable,
+        })
+    }
+}

@@ -1,0 +1,143 @@
+//! Connections, processes and servers that fail.
+
+use crate::rig::{PATIENCE, Rig, config, events, noon, open, policy, reserve, reserve_one, writer_on};
+use futures::future::join_all;
+use holdfast_ambient::{Ambient, Machine, StoppedClock};
+use holdfast_event_log as log;
+use holdfast_testkit::{cluster, eventually};
+use holdfast_writer::{ExecuteError, WriterConfig};
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+use uuid::Uuid;
+
+/// Postgres commits, the answer is lost with the connection. Sent again, the booking would be there
+/// twice; given up, the client would be told that nothing is known although it can be known.
+#[tokio::test]
+async fn the_connection_dies_after_commit_and_the_client_gets_the_stored_answer_once() {
+    let rig = Rig::new().await;
+    let id = open(&rig.writer, 5, policy(60)).await;
+    rig.writer.shutdown().await;
+    let proxy = rig.db.proxy();
+    let writer = writer_on(&rig.pool, proxy.connect_options(), &rig.clock, config()).await;
+    writer.inventory(id).await.unwrap();
+    proxy.lose_next_answer(|sql| sql.contains("INSERT INTO events"));
+    let booking = Machine.new_id();
+    let answer = writer.execute(reserve(id, booking, 2)).await.expect("the log knows");
+    assert_eq!(proxy.losses(), 1, "the answer was lost");
+    assert_eq!(answer.booking.unwrap().quantity, 2);
+    assert_eq!(rig.events().await, 2);
+    assert_eq!(answer.counts.held, 2);
+}
+
+/// The same, but the statement never reached the server: it is decided again, once.
+#[tokio::test]
+async fn the_connection_dies_before_the_append_arrives_and_it_is_written_once() {
+    let rig = Rig::new().await;
+    let id = open(&rig.writer, 5, policy(60)).await;
+    rig.writer.shutdown().await;
+    let proxy = rig.db.proxy();
+    let writer = writer_on(&rig.pool, proxy.connect_options(), &rig.clock, config()).await;
+    writer.inventory(id).await.unwrap();
+    proxy.cut();
+    writer.execute(reserve(id, Machine.new_id(), 2)).await.expect("it is decided again");
+    assert_eq!(rig.events().await, 2);
+}
+
+/// Two processes own the same partitions, one after the other. The first must notice before it answers.
+#[tokio::test]
+async fn a_deposed_writer_acknowledges_nothing_and_the_log_keeps_one_chain() {
+    let rig = Rig::new().await;
+    let ids = join_all((0..8).map(|_| open(&rig.writer, 10_000, policy(0)))).await;
+    let rival = writer_on(&rig.pool, rig.db.connect_options(), &rig.clock, config()).await;
+    let answers = join_all((0..400).map(|i| {
+        let writer = if i % 2 == 0 { &rig.writer } else { &rival };
+        reserve_one(writer, ids[i % ids.len()])
+    }))
+    .await;
+    let accepted = answers.iter().filter(|a| a.is_ok()).count();
+    assert!(accepted >= 200, "the rival owns the log: {accepted}");
+    assert_eq!(rig.events().await, i64::try_from(accepted).unwrap() + 8, "answered = stored");
+    for head in log::heads(&rig.pool).await.unwrap() {
+        let at = log::LogPosition { log_partition: head.log_partition, position: 0 };
+        let page = log::read_raw_after(&rig.pool, at, 10_000).await.unwrap();
+        assert!(page.iter().zip(1..).all(|(event, position)| event.at.position == position));
+        assert_eq!(page.len(), usize::try_from(head.position).unwrap());
+    }
+}
+
+/// One partition of the statement is taken away by another process; the others commit.
+#[tokio::test]
+async fn a_fenced_partition_takes_no_other_partitions_commands_with_it() {
+    let rig = Rig::with(WriterConfig { flushers: 1, ..config() }).await;
+    let mut ids = Vec::new();
+    while ids.len() < 2 {
+        let id = open(&rig.writer, 10, policy(0)).await;
+        if ids
+            .first()
+            .is_none_or(|first: &holdfast_domain::InventoryId| first.log_partition(4) != id.log_partition(4))
+        {
+            ids.push(id);
+        }
+    }
+    let stolen = i16::try_from(ids[0].log_partition(4)).unwrap();
+    let thief = log::Claim { owner: Machine.new_id(), owner_address: "127.0.0.1:2", force: true };
+    log::take_over(&rig.pool, &[stolen], thief).await.unwrap();
+    let (fenced, other) = tokio::join!(reserve_one(&rig.writer, ids[0]), reserve_one(&rig.writer, ids[1]));
+    assert_eq!(fenced.unwrap_err(), ExecuteError::Unavailable);
+    assert!(other.is_ok());
+}
+
+/// A command that another partition accepted under the same id aborts the statement; the rest of the
+/// batch must come through, and memory must be what the log says.
+#[tokio::test]
+async fn a_repeated_command_in_a_batch_harms_only_itself() {
+    let rig = Rig::with(WriterConfig { flushers: 1, ..config() }).await;
+    let (a, b) = (open(&rig.writer, 100, policy(60)).await, open(&rig.writer, 100, policy(60)).await);
+    let used = Machine.new_id();
+    rig.writer.execute(reserve(a, used, 3)).await.unwrap();
+    let mut asks = vec![reserve(b, used, 1)];
+    asks.extend((0..50).map(|_| reserve(b, Machine.new_id(), 1)));
+    let answers = join_all(asks.into_iter().map(|ask| rig.writer.execute(ask))).await;
+    assert_eq!(answers[0].as_ref().unwrap_err(), &ExecuteError::KeyReused);
+    assert!(answers[1..].iter().all(Result::is_ok));
+    assert_eq!(rig.writer.inventory(b).await.unwrap().counts.held, 50);
+    assert_eq!(rig.writer.inventory(a).await.unwrap().counts.held, 3);
+}
+
+/// Kill -9 of Postgres: nothing is acknowledged, everyone is told within a second, and after its
+/// return the writer goes on by itself with nothing lost and nothing doubled.
+#[tokio::test]
+async fn postgres_dies_and_returns() {
+    let mut server = cluster().await;
+    let db = server.database().await;
+    let pool = db.pool();
+    log::initialize(&mut pool.acquire().await.unwrap(), Some(4)).await.unwrap();
+    let clock = StoppedClock::at(noon());
+    let config = WriterConfig { answer_within: Duration::from_secs(1), ..config() };
+    let writer = writer_on(&pool, db.connect_options(), &clock, config).await;
+    let id = open(&writer, 1_000, policy(0)).await;
+    let keys: Vec<Uuid> = (0..100).map(|_| Machine.new_id()).collect();
+    let send = |key: Uuid| writer.execute(reserve(id, key, 1));
+    assert!(join_all(keys[..50].iter().map(|k| send(*k))).await.iter().all(Result::is_ok));
+    server.kill();
+    // A backend may outlive its postmaster for a moment and commit: such an answer is as good as any.
+    let mut keys_used = 50;
+    let refused = loop {
+        let asked = Instant::now();
+        let answer = timeout(PATIENCE, send(keys[keys_used])).await.expect("an answer comes");
+        keys_used += 1;
+        if let Err(error) = answer {
+            println!("refused within {:?}", asked.elapsed());
+            break error;
+        }
+    };
+    assert!(matches!(refused, ExecuteError::Unavailable | ExecuteError::OutcomeUnknown), "{refused:?}");
+    let next = send(keys[keys_used]).await.expect_err("nothing is acknowledged without a log");
+    assert!(matches!(next, ExecuteError::Unavailable | ExecuteError::OutcomeUnknown), "{next:?}");
+    server.start_again().await;
+    for key in &keys {
+        eventually(PATIENCE, "the writer returns by itself", async || send(*key).await.is_ok()).await;
+    }
+    assert_eq!(events(&pool).await, 101, "each key has one effect");
+    assert_eq!(writer.inventory(id).await.unwrap().counts.confirmed, 100);
+}

@@ -1,0 +1,9 @@
+//! What the writer promises, each as a claim, against a real Postgres.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod deciding;
+mod differential;
+mod failing;
+mod remembering;
+mod rig;
+mod time_passing;

@@ -1,0 +1,64 @@
+//! The same command again.
+
+use crate::rig::{PATIENCE, Rig, config, open, policy, reserve};
+use futures::future::join_all;
+use holdfast_ambient::{Ambient, Machine};
+use holdfast_testkit::eventually;
+use holdfast_writer::{Ask, ExecuteError, WriterConfig};
+use uuid::Uuid;
+
+#[tokio::test]
+async fn the_same_command_twice_at_once_has_one_effect_and_one_answer() {
+    let rig = Rig::new().await;
+    let id = open(&rig.writer, 10, policy(60)).await;
+    let key = Machine.new_id();
+    let answers = join_all((0..20).map(|_| rig.writer.execute(reserve(id, key, 2)))).await;
+    let places: Vec<_> = answers.iter().map(|a| a.as_ref().unwrap().answer.clone().unwrap()).collect();
+    assert!(places.windows(2).all(|pair| pair[0] == pair[1]), "everyone gets the first answer");
+    assert_eq!(answers.iter().filter(|a| !a.as_ref().unwrap().replayed).count(), 1);
+    assert_eq!(rig.events().await, 2);
+}
+
+#[tokio::test]
+async fn a_key_that_is_used_for_another_request_is_refused() {
+    let rig = Rig::new().await;
+    let id = open(&rig.writer, 10, policy(60)).await;
+    let key = Machine.new_id();
+    rig.writer.execute(reserve(id, key, 2)).await.unwrap();
+    let other = || Ask { fingerprint: Uuid::from_u128(1), ..reserve(id, key, 3) };
+    assert_eq!(rig.writer.execute(other()).await.unwrap_err(), ExecuteError::KeyReused);
+    let after = rig.restarted().await;
+    assert_eq!(after.execute(other()).await.unwrap_err(), ExecuteError::KeyReused);
+    assert_eq!(rig.events().await, 2);
+}
+
+/// Memory is gone; the log still knows, and no look-up is made for commands that are new.
+#[tokio::test]
+async fn after_a_restart_the_first_answer_comes_from_the_log() {
+    let rig = Rig::new().await;
+    let id = open(&rig.writer, 10, policy(60)).await;
+    let key = Machine.new_id();
+    let first = rig.writer.execute(reserve(id, key, 2)).await.unwrap();
+    let after = rig.restarted().await;
+    let again = after.execute(reserve(id, key, 2)).await.unwrap();
+    assert!(again.replayed);
+    assert_eq!((again.at, again.answer), (first.at, first.answer));
+    assert_eq!(rig.events().await, 2);
+}
+
+/// Room for ten bookings: inventories leave memory and come back with every booking they had.
+#[tokio::test]
+async fn memory_is_bounded_and_nothing_is_forgotten() {
+    let rig = Rig::with(WriterConfig { memory_bookings_max: 10, flushers: 1, ..config() }).await;
+    let ids = join_all((0..5).map(|_| open(&rig.writer, 100, policy(3_600)))).await;
+    for id in &ids {
+        join_all((0..8).map(|_| rig.writer.execute(reserve(*id, Machine.new_id(), 1)))).await;
+    }
+    eventually(PATIENCE, "all that does not fit leaves memory", async || {
+        rig.writer.status().resident_bookings <= 10
+    })
+    .await;
+    for id in &ids {
+        assert_eq!(rig.writer.inventory(*id).await.unwrap().counts.held, 8);
+    }
+}
