@@ -26,8 +26,24 @@ pub(crate) fn socket_in(folder: &Path) -> PathBuf {
     folder.join(format!(".s.PGSQL.{PORT}"))
 }
 
-/// Chooses and makes the folder for the socket, owned by `account`.
+/// Chooses and makes the folder for the socket, owned by `account`, and removes what a killed server left
+/// in it: its number may live on as a zombie, which Postgres takes for the server. Call this only when no
+/// postmaster of the cluster is alive.
 pub(crate) fn prepare(layout: &Layout, account: &Account) -> Result<PathBuf, ClusterError> {
+    let folder = choose(layout, account)?;
+    let socket = socket_in(&folder);
+    for left in [socket.with_extension(format!("{PORT}.lock")), socket] {
+        match fs::remove_file(&left) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).doing("remove", &left);
+            }
+            _ => {}
+        }
+    }
+    Ok(folder)
+}
+
+fn choose(layout: &Layout, account: &Account) -> Result<PathBuf, ClusterError> {
     let beside = layout.data.join("run");
     if fits(&beside) {
         if !beside.is_dir() {

@@ -5,6 +5,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
+    io,
     os::unix::fs::OpenOptionsExt,
     path::Path,
     process::Stdio,
@@ -58,7 +59,9 @@ pub(crate) async fn start(data: &Path, options: &Options) -> Result<Cluster, Clu
 /// The running server of a cluster, once it answers; `None` if there is none, or it ends before that.
 pub(crate) async fn running(layout: &Layout) -> Result<Option<Cluster>, ClusterError> {
     match Postmaster::find(&layout.cluster)? {
-        Some(postmaster) => ready(postmaster, &Log::of_running(layout), false).await,
+        Some(postmaster) => {
+            ready(&postmaster, &Log::of_running(layout), false, || Ok(!postmaster.is_alive())).await
+        }
         None => Ok(None),
     }
 }
@@ -109,27 +112,36 @@ async fn launch(layout: &Layout, account: &Account, programs: &Programs) -> Resu
     // Its own process group: Ctrl-C at our terminal must reach only us, who end Postgres after our last answer.
     let mut child = postgres.process_group(0).spawn().doing("run", programs.path("postgres"))?;
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or_default();
-    match ready(Postmaster::new(pid, &layout.cluster), &log, true).await? {
-        Some(cluster) => {
+    let postmaster = Postmaster::new(pid, &layout.cluster);
+    // Asked of the child, not of /proc: there it bears our name and not yet Postgres's for a moment.
+    let mut end = None;
+    let ended = || {
+        end = child.try_wait()?;
+        Ok(end.is_some())
+    };
+    let cluster = ready(&postmaster, &log, true, ended).await?;
+    match (cluster, end) {
+        (Some(cluster), _) => {
             info!(pid, "PostgreSQL {} is ready in {}", programs.major, layout.cluster.display());
             tokio::spawn(collect(child));
             Ok(cluster)
         }
-        None => {
-            let status = child.wait().await.doing("wait for the end of", programs.path("postgres"))?;
+        (None, status) => {
+            let status = status.unwrap_or_default();
             Err(ClusterError::Died { status, log: log.path(), tail: log.tail() })
         }
     }
 }
 
-/// Waits until `postmaster` answers; `None` if it ends instead.
+/// Waits until `postmaster` answers; `None` if it has `ended` instead.
 async fn ready(
-    postmaster: Postmaster,
+    postmaster: &Postmaster,
     log: &Log,
     started_here: bool,
+    mut ended: impl FnMut() -> io::Result<bool>,
 ) -> Result<Option<Cluster>, ClusterError> {
     let mut wait = Wait::at_most(READY_MAX);
-    while postmaster.is_alive() {
+    while !ended().doing("wait for the server that logs into", log.path())? {
         if let Some(socket_folder) = postmaster.socket_folder() {
             let cluster = Cluster::new(postmaster.clone(), socket_folder, started_here);
             if cluster.answers().await? {

@@ -23,6 +23,11 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("events")
 }
 
+fn file_names() -> Vec<String> {
+    let files = fs::read_dir(folder()).unwrap();
+    files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+}
+
 fn frozen(file_name: &str) -> Frozen {
     let text =
         fs::read_to_string(folder().join(file_name)).unwrap_or_else(|e| panic!("events/{file_name}: {e}"));
@@ -56,31 +61,32 @@ fn every_event_type_has_its_frozen_example() {
     }
 }
 
-/// Also those of versions and types that nothing writes any more.
+/// Also those of versions and types that nothing writes any more, and of forms without what may be
+/// missing (`SeatsReserved.v1.sold_at_once.json`).
 #[test]
 fn every_frozen_example_still_decodes() {
-    let mut files = 0;
-    for file in fs::read_dir(folder()).unwrap() {
-        let file_name = file.unwrap().file_name().into_string().unwrap();
+    let files = file_names();
+    assert!(files.len() >= EVENT_TYPES.len());
+    for file_name in files {
         let Frozen { event_type, event_version, payload } = frozen(&file_name);
-        assert_eq!(file_name, format!("{event_type}.v{event_version}.json"));
+        assert!(file_name.starts_with(&format!("{event_type}.v{event_version}.")), "events/{file_name}");
         let event = InventoryEvent::decode(&event_type, &event_version, payload.get());
         let event = event.unwrap_or_else(|e| panic!("events/{file_name}: {e}: {:?}", e.source()));
         assert_eq!(event.type_name(), event_type);
-        files += 1;
     }
-    assert!(files >= EVENT_TYPES.len());
 }
 
 /// Consumers hash and compare these bytes. A renamed field, another order or a new default shows here.
 #[test]
 fn writing_an_example_again_gives_the_same_bytes() {
-    for (event_type, version) in EVENT_TYPES {
-        let frozen = frozen(&format!("{event_type}.v{version}.json"));
-        let event = InventoryEvent::decode(event_type, version, frozen.payload.get()).unwrap();
-        assert_eq!(serde_json::to_string(&event).unwrap(), frozen.payload.get());
-        let tagged: InventoryEvent = serde_json::from_str(frozen.payload.get()).unwrap();
-        assert_eq!(tagged, event, "the payload's own tag, which other readers go by, says the same");
+    for file_name in file_names() {
+        let Frozen { event_type, event_version, payload } = frozen(&file_name);
+        let event = InventoryEvent::decode(&event_type, &event_version, payload.get()).unwrap();
+        if event.version() == event_version {
+            assert_eq!(serde_json::to_string(&event).unwrap(), payload.get(), "events/{file_name}");
+            let tagged: InventoryEvent = serde_json::from_str(payload.get()).unwrap();
+            assert_eq!(tagged, event, "the payload's own tag, which other readers go by, says the same");
+        }
     }
 }
 

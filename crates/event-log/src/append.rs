@@ -8,13 +8,17 @@
 
 use crate::{Head, LogPosition};
 use holdfast_domain::{AGGREGATE_TYPE, InventoryId, Timestamp};
-use sqlx::PgConnection;
+use sqlx::{
+    PgConnection,
+    postgres::{PgDatabaseError, PgSeverity},
+};
 use uuid::Uuid;
 
 /// Name of the key that a repeated command violates.
 const COMMANDS_KEY: &str = "commands_pkey";
 
-const APPEND: &str = "
+/// Compares and swaps the heads; events and commands join those that matched.
+pub const APPEND: &str = "
     WITH head AS (
         UPDATE log_heads h
         SET position = h.position + c.events, recorded_at = greatest(h.recorded_at, c.recorded_at)
@@ -115,13 +119,16 @@ pub enum AppendError {
 }
 
 impl From<sqlx::Error> for AppendError {
-    /// Only an answer of the server proves that nothing was written. SQLSTATE class 57P is the server
-    /// going down and class 08 the connection: both may follow a commit.
+    /// Only an ERROR of the server proves that nothing was written: its transaction is rolled back.
+    /// FATAL (the backend ends) and PANIC (the server does, say because the WAL could not be flushed)
+    /// may come after the commit was on its way to disk; SQLSTATE class 08 speaks of the connection.
     fn from(error: sqlx::Error) -> Self {
         let sqlx::Error::Database(answer) = &error else { return Self::OutcomeUnknown(error) };
+        let severity = answer.try_downcast_ref().map(PgDatabaseError::severity);
         match answer.code().as_deref() {
+            _ if severity != Some(PgSeverity::Error) => Self::OutcomeUnknown(error),
             Some("23505") if answer.constraint() == Some(COMMANDS_KEY) => Self::DuplicateCommand,
-            Some(code) if !code.starts_with("57P") && !code.starts_with("08") => Self::Refused(error),
+            Some(code) if !code.starts_with("08") => Self::Refused(error),
             _ => Self::OutcomeUnknown(error),
         }
     }

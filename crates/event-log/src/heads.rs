@@ -2,6 +2,10 @@
 //!
 //! Taking over raises the epoch. The row lock makes it wait for an append that is under way, so
 //! afterwards that append either is in the chain or never will be: this settles unknown outcomes.
+//!
+//! Only an append holds one head while it waits for another. What is here takes the heads that nobody
+//! holds at once, and then waits for the rest one by one, holding none: otherwise a renewal and an
+//! append would wait for each other, until Postgres aborts one of them after a second.
 
 use holdfast_domain::Timestamp;
 use sqlx::{PgConnection, PgExecutor, Row, postgres::PgRow};
@@ -9,6 +13,11 @@ use uuid::Uuid;
 
 /// How long a lease lasts unless it is renewed: a crashed owner is replaced after this.
 const LEASE_SECONDS: f64 = 3.0;
+
+/// Locks the heads that nobody holds, and waits for none.
+const FREE: &str = "FOR UPDATE OF h SKIP LOCKED";
+/// Locks a head, waiting for whoever holds it; for one head a statement.
+const WAITING: &str = "FOR UPDATE OF h";
 
 /// The end of a partition's chain, as its owner knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,32 +113,47 @@ pub async fn heads(db: impl PgExecutor<'_>) -> Result<Vec<Head>, sqlx::Error> {
 /// What another process holds is missing from the answer.
 ///
 /// # Errors
-/// Whatever Postgres says; nothing is taken then.
+/// Whatever Postgres says. Some may be taken then; taking them again does no harm.
 pub async fn take_over(
-    db: impl PgExecutor<'_>,
+    conn: &mut PgConnection,
     log_partitions: &[i16],
     claim: Claim<'_>,
 ) -> Result<Vec<TakenOver>, sqlx::Error> {
-    // The rows are locked in one order, so that two processes cannot wait for each other.
-    sqlx::query(
+    let mut taken = take(conn, log_partitions, claim, FREE).await?;
+    for busy in log_partitions {
+        if !taken.iter().any(|t| t.head.log_partition.cast_signed() == *busy) {
+            taken.extend(take(conn, &[*busy], claim, WAITING).await?);
+        }
+    }
+    taken.sort_by_key(|t| t.head.log_partition);
+    Ok(taken)
+}
+
+async fn take(
+    conn: &mut PgConnection,
+    log_partitions: &[i16],
+    claim: Claim<'_>,
+    lock: &str,
+) -> Result<Vec<TakenOver>, sqlx::Error> {
+    sqlx::query(&format!(
         "WITH mine AS (
-             SELECT log_partition FROM log_heads
+             SELECT log_partition FROM log_heads h
              WHERE log_partition = ANY($1)
                AND (lease_until < clock_timestamp() OR owner = $2 OR owner_address = $3 OR $4)
-             ORDER BY log_partition FOR UPDATE)
+             {lock})
          UPDATE log_heads h
          SET epoch = h.epoch + 1, owner = $2, owner_address = $3,
              lease_until = clock_timestamp() + make_interval(secs => $5)
          FROM mine WHERE h.log_partition = mine.log_partition
-         RETURNING h.log_partition, h.epoch, h.position, nullif(h.recorded_at, '-infinity') AS recorded_at",
-    )
+         RETURNING h.log_partition, h.epoch, h.position, nullif(h.recorded_at, '-infinity') AS recorded_at"
+    ))
     .bind(log_partitions)
     .bind(claim.owner)
     .bind(claim.owner_address)
     .bind(claim.force)
     .bind(LEASE_SECONDS)
     .try_map(|row: PgRow| Ok(TakenOver { head: head(&row)?, recorded_at: row.try_get("recorded_at")? }))
-    .fetch_all(db)
+    .fetch_all(conn)
     .await
 }
 
@@ -137,34 +161,59 @@ pub async fn take_over(
 ///
 /// # Errors
 /// Whatever Postgres says.
-pub async fn renew(db: impl PgExecutor<'_>, heads: &[Head], owner: Uuid) -> Result<Vec<u16>, sqlx::Error> {
+pub async fn renew(conn: &mut PgConnection, heads: &[Head], owner: Uuid) -> Result<Vec<u16>, sqlx::Error> {
+    let mut renewed = extend(conn, heads, owner, FREE).await?;
+    for busy in heads {
+        if !renewed.contains(&busy.log_partition) {
+            renewed.extend(extend(conn, &[*busy], owner, WAITING).await?);
+        }
+    }
+    Ok(renewed)
+}
+
+async fn extend(
+    conn: &mut PgConnection,
+    heads: &[Head],
+    owner: Uuid,
+    lock: &str,
+) -> Result<Vec<u16>, sqlx::Error> {
     let (partitions, epochs): (Vec<i16>, Vec<i64>) =
         heads.iter().map(|h| (h.log_partition.cast_signed(), h.epoch)).unzip();
-    sqlx::query_scalar::<_, i16>(
-        "UPDATE log_heads h SET lease_until = clock_timestamp() + make_interval(secs => $4)
-         FROM unnest($1::smallint[], $2::bigint[]) AS c (log_partition, epoch)
-         WHERE h.log_partition = c.log_partition AND h.epoch = c.epoch AND h.owner = $3
-         RETURNING h.log_partition",
-    )
+    sqlx::query_scalar::<_, i16>(&format!(
+        "WITH mine AS (
+             SELECT log_partition
+             FROM log_heads h JOIN unnest($1::smallint[], $2::bigint[]) AS c (log_partition, epoch)
+                  USING (log_partition)
+             WHERE h.epoch = c.epoch AND h.owner = $3
+             {lock})
+         UPDATE log_heads h SET lease_until = clock_timestamp() + make_interval(secs => $4)
+         FROM mine WHERE h.log_partition = mine.log_partition
+         RETURNING h.log_partition"
+    ))
     .bind(partitions)
     .bind(epochs)
     .bind(owner)
     .bind(LEASE_SECONDS)
-    .fetch_all(db)
+    .fetch_all(conn)
     .await
     .map(|rows| rows.into_iter().map(i16::cast_unsigned).collect())
 }
 
-/// Gives up every lease of this owner, so that a successor need not wait.
+/// Gives up every lease of this owner, so that a successor need not wait. One that is being appended
+/// to at this moment is left to end by itself.
 ///
 /// # Errors
 /// Whatever Postgres says.
 pub async fn release(db: impl PgExecutor<'_>, owner: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE log_heads SET lease_until = '-infinity', owner = NULL WHERE owner = $1")
-        .bind(owner)
-        .execute(db)
-        .await
-        .map(|_| ())
+    sqlx::query(&format!(
+        "WITH mine AS (SELECT log_partition FROM log_heads h WHERE owner = $1 {FREE})
+         UPDATE log_heads h SET lease_until = '-infinity', owner = NULL
+         FROM mine WHERE h.log_partition = mine.log_partition"
+    ))
+    .bind(owner)
+    .execute(db)
+    .await
+    .map(|_| ())
 }
 
 fn head(row: &PgRow) -> Result<Head, sqlx::Error> {

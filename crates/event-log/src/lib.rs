@@ -15,12 +15,23 @@ mod position;
 mod read;
 
 pub use append::{Append, AppendError, Appended, NewEvent};
-pub use heads::{Claim, Head, HeadError, TakenOver, heads, initialize, partitions, release, renew, take_over};
+pub use heads::{
+    Claim, Head, HeadError, TakenOver, heads, initialize, partitions, release, renew, take_over,
+};
 pub use position::LogPosition;
 pub use read::{
     RawEvent, ReadError, Recorded, StoredCommand, find_booking, find_commands, last_sequence, read_after,
     read_at, read_raw_after, read_sequences, read_stream_after,
 };
+
+/// The SQL of the hot statements, for the test that asks Postgres how it runs them.
+#[doc(hidden)]
+pub mod statements {
+    pub use crate::append::APPEND;
+    pub use crate::read::{
+        FIND_COMMANDS, LAST_SEQUENCE, READ_AFTER, READ_AT, READ_RAW_AFTER, READ_SEQUENCES, READ_STREAM_AFTER,
+    };
+}
 
 /// Partitions of a new log. More than the cores of any machine it will run on, few enough that
 /// batches stay large; fixed once the log exists.

@@ -5,6 +5,52 @@ use holdfast_domain::{AGGREGATE_TYPE, BookingId, DecodeError, InventoryEvent, In
 use sqlx::{PgExecutor, Row, postgres::PgRow};
 use uuid::Uuid;
 
+/// Serves `read_raw_after`.
+pub const READ_RAW_AFTER: &str = "
+    SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type, event_version,
+           payload::text AS payload, metadata::text AS metadata, event_id, command_id, recorded_at
+    FROM events WHERE log_partition = $1 AND position > $2 ORDER BY position LIMIT $3";
+
+/// Serves `read_stream_after`.
+pub const READ_STREAM_AFTER: &str = "
+    SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type, event_version,
+           payload::text AS payload, metadata::text AS metadata, event_id, command_id, recorded_at
+    FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence > $3
+    ORDER BY sequence LIMIT $4";
+
+/// Serves `read_after`.
+pub const READ_AFTER: &str = "
+    SELECT e.* FROM unnest($1::smallint[], $2::bigint[]) AS a (log_partition, position)
+    CROSS JOIN LATERAL (
+        SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type,
+               event_version, payload::text AS payload, recorded_at
+        FROM events WHERE events.log_partition = a.log_partition AND events.position > a.position
+        ORDER BY events.position LIMIT $3) e
+    LIMIT $3";
+
+/// Serves `read_at`.
+pub const READ_AT: &str = "
+    SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type,
+           event_version, payload::text AS payload, recorded_at
+    FROM events WHERE log_partition = $1 AND position = $2";
+
+/// Serves `read_sequences`.
+pub const READ_SEQUENCES: &str = "
+    SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type,
+           event_version, payload::text AS payload, recorded_at
+    FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence = ANY($3)
+    ORDER BY sequence";
+
+/// Serves `last_sequence`.
+pub const LAST_SEQUENCE: &str =
+    "SELECT max(sequence) FROM events WHERE aggregate_type = $1 AND aggregate_id = $2";
+
+/// Serves `find_commands` and `find_booking`.
+pub const FIND_COMMANDS: &str = "
+    SELECT c.command_id, c.fingerprint, e.log_partition, e.position, e.aggregate_type, e.aggregate_id,
+           e.sequence, e.event_type, e.event_version, e.payload::text AS payload, e.recorded_at
+    FROM commands c JOIN events e USING (log_partition, position) WHERE c.command_id = ANY($1)";
+
 /// An event as it is stored, payload and metadata byte for byte.
 #[derive(Clone, Debug)]
 pub struct RawEvent {
@@ -124,17 +170,13 @@ pub async fn read_raw_after(
     after: LogPosition,
     limit: i64,
 ) -> Result<Vec<RawEvent>, sqlx::Error> {
-    sqlx::query(
-        "SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type, event_version,
-                payload::text AS payload, metadata::text AS metadata, event_id, command_id, recorded_at
-         FROM events WHERE log_partition = $1 AND position > $2 ORDER BY position LIMIT $3",
-    )
-    .bind(after.log_partition.cast_signed())
-    .bind(after.position)
-    .bind(limit)
-    .try_map(|row: PgRow| RawEvent::from_row(&row))
-    .fetch_all(db)
-    .await
+    sqlx::query(READ_RAW_AFTER)
+        .bind(after.log_partition.cast_signed())
+        .bind(after.position)
+        .bind(limit)
+        .try_map(|row: PgRow| RawEvent::from_row(&row))
+        .fetch_all(db)
+        .await
 }
 
 /// Reads up to `limit` raw events of one stream after a sequence, in order.
@@ -147,19 +189,14 @@ pub async fn read_stream_after(
     after_sequence: i64,
     limit: i64,
 ) -> Result<Vec<RawEvent>, sqlx::Error> {
-    sqlx::query(
-        "SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type, event_version,
-                payload::text AS payload, metadata::text AS metadata, event_id, command_id, recorded_at
-         FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence > $3
-         ORDER BY sequence LIMIT $4",
-    )
-    .bind(AGGREGATE_TYPE)
-    .bind(inventory_id.to_string())
-    .bind(after_sequence)
-    .bind(limit)
-    .try_map(|row: PgRow| RawEvent::from_row(&row))
-    .fetch_all(db)
-    .await
+    sqlx::query(READ_STREAM_AFTER)
+        .bind(AGGREGATE_TYPE)
+        .bind(inventory_id.to_string())
+        .bind(after_sequence)
+        .bind(limit)
+        .try_map(|row: PgRow| RawEvent::from_row(&row))
+        .fetch_all(db)
+        .await
 }
 
 /// Reads events of several partitions in one statement: after each of `after`, up to `limit` events
@@ -175,20 +212,7 @@ pub async fn read_after(
 ) -> Result<Vec<Recorded>, ReadError> {
     let (partitions, positions): (Vec<i16>, Vec<i64>) =
         after.iter().map(|a| (a.log_partition.cast_signed(), a.position)).unzip();
-    let rows = sqlx::query(
-        "SELECT e.* FROM unnest($1::smallint[], $2::bigint[]) AS a (log_partition, position)
-         CROSS JOIN LATERAL (
-             SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type,
-                    event_version, payload::text AS payload, recorded_at
-             FROM events WHERE events.log_partition = a.log_partition AND events.position > a.position
-             ORDER BY events.position LIMIT $3) e
-         LIMIT $3",
-    )
-    .bind(partitions)
-    .bind(positions)
-    .bind(limit)
-    .fetch_all(db)
-    .await?;
+    let rows = sqlx::query(READ_AFTER).bind(partitions).bind(positions).bind(limit).fetch_all(db).await?;
     rows.iter().map(recorded).collect()
 }
 
@@ -197,15 +221,11 @@ pub async fn read_after(
 /// # Errors
 /// `Decode` or `Stream` if it is not understood.
 pub async fn read_at(db: impl PgExecutor<'_>, at: LogPosition) -> Result<Option<Recorded>, ReadError> {
-    let row = sqlx::query(
-        "SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type,
-                event_version, payload::text AS payload, recorded_at
-         FROM events WHERE log_partition = $1 AND position = $2",
-    )
-    .bind(at.log_partition.cast_signed())
-    .bind(at.position)
-    .fetch_optional(db)
-    .await?;
+    let row = sqlx::query(READ_AT)
+        .bind(at.log_partition.cast_signed())
+        .bind(at.position)
+        .fetch_optional(db)
+        .await?;
     row.as_ref().map(recorded).transpose()
 }
 
@@ -218,17 +238,12 @@ pub async fn read_sequences(
     inventory_id: InventoryId,
     sequences: &[i64],
 ) -> Result<Vec<Recorded>, ReadError> {
-    let rows = sqlx::query(
-        "SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type,
-                event_version, payload::text AS payload, recorded_at
-         FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence = ANY($3)
-         ORDER BY sequence",
-    )
-    .bind(AGGREGATE_TYPE)
-    .bind(inventory_id.to_string())
-    .bind(sequences)
-    .fetch_all(db)
-    .await?;
+    let rows = sqlx::query(READ_SEQUENCES)
+        .bind(AGGREGATE_TYPE)
+        .bind(inventory_id.to_string())
+        .bind(sequences)
+        .fetch_all(db)
+        .await?;
     rows.iter().map(recorded).collect()
 }
 
@@ -237,12 +252,11 @@ pub async fn read_sequences(
 /// # Errors
 /// Whatever Postgres says.
 pub async fn last_sequence(db: impl PgExecutor<'_>, inventory_id: InventoryId) -> Result<i64, sqlx::Error> {
-    let last: Option<i64> =
-        sqlx::query_scalar("SELECT max(sequence) FROM events WHERE aggregate_type = $1 AND aggregate_id = $2")
-            .bind(AGGREGATE_TYPE)
-            .bind(inventory_id.to_string())
-            .fetch_one(db)
-            .await?;
+    let last: Option<i64> = sqlx::query_scalar(LAST_SEQUENCE)
+        .bind(AGGREGATE_TYPE)
+        .bind(inventory_id.to_string())
+        .fetch_one(db)
+        .await?;
     Ok(last.unwrap_or(0))
 }
 
@@ -254,14 +268,7 @@ pub async fn find_commands(
     db: impl PgExecutor<'_>,
     command_ids: &[Uuid],
 ) -> Result<Vec<StoredCommand>, ReadError> {
-    let rows = sqlx::query(
-        "SELECT c.command_id, c.fingerprint, e.log_partition, e.position, e.aggregate_type, e.aggregate_id,
-                e.sequence, e.event_type, e.event_version, e.payload::text AS payload, e.recorded_at
-         FROM commands c JOIN events e USING (log_partition, position) WHERE c.command_id = ANY($1)",
-    )
-    .bind(command_ids)
-    .fetch_all(db)
-    .await?;
+    let rows = sqlx::query(FIND_COMMANDS).bind(command_ids).fetch_all(db).await?;
     rows.iter()
         .map(|row| {
             Ok(StoredCommand {

@@ -4,7 +4,8 @@
 //! "the answer to the next COMMIT is lost": the server gets the COMMIT, runs it to its end, and then the connection is
 //! cut with the answer undelivered. That is the one fault after which a client cannot know what happened.
 //!
-//! Guarantee: every control has taken effect when its call returns. Clients must not ask for TLS; the proxy declines.
+//! Guarantee: every control holds from the next message and the next connection on; only a message that is being
+//! passed on while the control is called may still arrive. A client that asks for TLS is declined.
 
 mod faults;
 mod link;

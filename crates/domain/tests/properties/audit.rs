@@ -94,3 +94,15 @@ pub(crate) fn every_booking_lives_once(story: &Story) -> TestCaseResult {
     }
     Ok(())
 }
+
+/// A booking keeps where in the stream its events are; its timeline is read by that.
+pub(crate) fn every_booking_knows_its_events(story: &Story) -> TestCaseResult {
+    let events: Vec<_> = story.events().collect();
+    for (id, booking) in story.end().bookings() {
+        let of_this = |(_, event): &(usize, &&InventoryEvent)| event.booking_id() == Some(id);
+        let found: Vec<_> = events.iter().enumerate().filter(of_this).map(|(n, _)| n as u32 + 1).collect();
+        let kept: Vec<_> = booking.sequences.into_iter().filter(|sequence| *sequence > 0).collect();
+        prop_assert_eq!(kept, found, "the events of booking {}", id);
+    }
+    Ok(())
+}

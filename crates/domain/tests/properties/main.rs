@@ -4,7 +4,12 @@
 //! them (I1 to I7 name the invariants that `holdfast verify` also checks in a real log). 10,000
 //! sequences a test by default; `HOLDFAST_PROPERTY_CASES` sets another number.
 //! `model` is the second opinion: the same rules, written as plainly and as differently as possible.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that stops says what is wrong")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that stops says what is wrong"
+)]
 
 mod audit;
 mod model;
@@ -50,6 +55,11 @@ proptest! {
     #[test]
     fn a_hold_ends_once_and_is_never_confirmed_after_its_end(sequence in sequences()) {
         audit::every_booking_lives_once(&play(&sequence))?;
+    }
+
+    #[test]
+    fn a_booking_leads_to_all_of_its_events(sequence in sequences()) {
+        audit::every_booking_knows_its_events(&play(&sequence))?;
     }
 
     /// I5. The booking's id is the command's; blocking seats has no such id and is told apart by the log.

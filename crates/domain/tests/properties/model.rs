@@ -42,8 +42,8 @@ struct Entry {
 #[derive(Debug, PartialEq)]
 enum No {
     Field(&'static str),
-    NoInventory,
-    NoBooking,
+    UnknownInventory,
+    UnknownBooking,
     OpenWithOtherTerms,
     Seats { wanted: i64, left: i64 },
     Live { limit: i64, has: i64 },
@@ -56,8 +56,8 @@ impl From<&Refused> for No {
     fn from(refused: &Refused) -> Self {
         match refused {
             Refused::Invalid(field) => Self::Field(field.pointer),
-            Refused::UnknownInventory => Self::NoInventory,
-            Refused::UnknownBooking => Self::NoBooking,
+            Refused::UnknownInventory => Self::UnknownInventory,
+            Refused::UnknownBooking => Self::UnknownBooking,
             Refused::AlreadyOpen => Self::OpenWithOtherTerms,
             Refused::SoldOut { requested, available } => {
                 Self::Seats { wanted: i64::from(*requested), left: i64::from(*available) }
@@ -133,7 +133,7 @@ impl Model {
             return self.open(opening);
         }
         if self.sale.is_none() {
-            return Err(No::NoInventory);
+            return Err(No::UnknownInventory);
         }
         match command {
             InventoryCommand::OpenInventory(_) => unreachable!("answered above"),
@@ -272,8 +272,8 @@ impl Model {
     }
 
     fn find(&mut self, id: BookingId, owner: Option<UserId>) -> Result<&mut Entry, No> {
-        let entry = self.bookings.iter_mut().find(|b| b.id == id).ok_or(No::NoBooking)?;
-        if owner.is_some_and(|owner| owner != entry.user) { Err(No::NoBooking) } else { Ok(entry) }
+        let entry = self.bookings.iter_mut().find(|b| b.id == id).ok_or(No::UnknownBooking)?;
+        if owner.is_some_and(|owner| owner != entry.user) { Err(No::UnknownBooking) } else { Ok(entry) }
     }
 
     fn sale(&mut self) -> &mut Sale {

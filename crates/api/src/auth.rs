@@ -1,0 +1,42 @@
+//! Who is asking: tokens, passwords and roles.
+//!
+//! A token says who; the `users` table, through a cache of a few seconds, says what they may do.
+//! So a role that was taken away and a deleted account take effect without waiting for a token to end.
+
+mod password;
+mod roles;
+mod token;
+
+pub use password::HashError;
+pub(crate) use password::{Hasher, hash_blocking, salt};
+pub(crate) use roles::Roles;
+pub(crate) use token::Tokens;
+
+use crate::users::Role;
+use holdfast_domain::UserId;
+
+/// Somebody whose token is good and whose account exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Principal {
+    /// Who.
+    pub(crate) user_id: UserId,
+    /// What they may do.
+    pub(crate) role: Role,
+}
+
+impl Principal {
+    /// Whether this one acts for others.
+    pub(crate) fn is_staff(&self) -> bool {
+        matches!(self.role, Role::Agent | Role::Admin)
+    }
+
+    /// Whether this one may ask for `user`.
+    pub(crate) fn may_act_for(&self, user: UserId) -> bool {
+        self.user_id == user || self.is_staff()
+    }
+
+    /// The owner a booking must have for this one to see and change it; none: anybody's.
+    pub(crate) fn only_own(&self) -> Option<UserId> {
+        (!self.is_staff()).then_some(self.user_id)
+    }
+}

@@ -1,0 +1,74 @@
+//! Requests as booking_monitor takes them: no content type, unknown fields ignored, 0 as good as missing.
+
+use super::answer::{Answer, CORRELATION_ID};
+use crate::{
+    extract::{Trace, read_body},
+    form::object,
+    problem::Code,
+    state::ApiState,
+};
+use axum::{
+    extract::{FromRequest, Request},
+    http::{HeaderMap, HeaderValue, StatusCode},
+};
+use serde::de::DeserializeOwned;
+use std::convert::Infallible;
+use uuid::Uuid;
+
+/// Longest correlation id that is echoed; a longer one is replaced.
+const CORRELATION_ID_CHARS_MAX: usize = 128;
+
+/// A request: its body, if it could be read, and where it comes from.
+pub(crate) struct Lenient<T> {
+    /// The body, or what to answer instead.
+    pub(crate) body: Result<T, Answer>,
+    /// Where it comes from.
+    pub(crate) trace: Trace,
+    /// The id its answer carries.
+    pub(crate) correlation_id: HeaderValue,
+}
+
+impl<T: DeserializeOwned> FromRequest<ApiState> for Lenient<T> {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, api: &ApiState) -> Result<Self, Infallible> {
+        let (head, body) = request.into_parts();
+        let correlation_id = correlation_id(&head.headers, api);
+        let trace = Trace::named(correlation_id.clone());
+        let body = match read_body(&head.headers, body).await {
+            Ok(bytes) => parse(&bytes),
+            Err(problem) => Err(match problem.code() {
+                Code::PayloadTooLarge => {
+                    Answer::error(StatusCode::PAYLOAD_TOO_LARGE, "request body too large")
+                }
+                Code::RequestTimeout => Answer::error(StatusCode::REQUEST_TIMEOUT, "request timed out"),
+                _ => Answer::error(StatusCode::BAD_REQUEST, "the body ended too early"),
+            }),
+        };
+        Ok(Self { body, trace, correlation_id })
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Answer> {
+    let parsed = object(&mut serde_json::Deserializer::from_slice(body));
+    parsed.map_err(|error: serde_json::Error| Answer::error(StatusCode::BAD_REQUEST, &error.to_string()))
+}
+
+/// The client's id for the request, or a new one.
+pub(crate) fn correlation_id(headers: &HeaderMap, api: &ApiState) -> HeaderValue {
+    let sane = |id: &&HeaderValue| {
+        (1..=CORRELATION_ID_CHARS_MAX).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+    };
+    headers.get(CORRELATION_ID).filter(sane).cloned().unwrap_or_else(|| {
+        let mut text = Uuid::encode_buffer();
+        let text = api.ambient.new_id().hyphenated().encode_lower(&mut text);
+        HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-"))
+    })
+}
+
+/// A number that must be there and not 0, which is as good as missing.
+pub(crate) fn required(name: &str, value: Option<i64>) -> Result<i64, Answer> {
+    value
+        .filter(|value| *value != 0)
+        .ok_or_else(|| Answer::error(StatusCode::BAD_REQUEST, &format!("{name} is required")))
+}

@@ -1,0 +1,198 @@
+//! Around every request: its id, its metrics, its panics, and the headers that every answer has.
+//!
+//! One hand-written future and no box: it is on the path of every booking.
+
+use crate::{
+    extract::REQUEST_ID,
+    metrics::{HttpMetrics, RouteMetrics},
+    problem::Problem,
+};
+use axum::{
+    extract::{MatchedPath, Request},
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use holdfast_ambient::Ambient;
+use pin_project_lite::pin_project;
+use std::{
+    convert::Infallible,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+use tokio::time::Instant;
+use tower::{Layer, Service};
+use tracing::error;
+use uuid::Uuid;
+
+/// Longest request id that is taken from a client; a longer one is replaced.
+const REQUEST_ID_CHARS_MAX: usize = 128;
+
+/// Wraps a router.
+#[derive(Clone)]
+pub(crate) struct EnvelopeLayer {
+    pub(crate) ambient: Arc<dyn Ambient>,
+    pub(crate) metrics: Arc<HttpMetrics>,
+}
+
+impl<S> Layer<S> for EnvelopeLayer {
+    type Service = Envelope<S>;
+
+    fn layer(&self, inner: S) -> Envelope<S> {
+        Envelope { inner, shared: self.clone() }
+    }
+}
+
+/// See [`EnvelopeLayer`].
+#[derive(Clone)]
+pub(crate) struct Envelope<S> {
+    inner: S,
+    shared: EnvelopeLayer,
+}
+
+impl<S> Service<Request> for Envelope<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = EnvelopeFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let started = Instant::now();
+        let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        let metrics = self.shared.metrics.of(request.method(), path);
+        let request_id = request_id(request.headers(), &*self.shared.ambient);
+        request.headers_mut().insert(REQUEST_ID, request_id.clone());
+        EnvelopeFuture { inner: self.inner.call(request), started, metrics, request_id: Some(request_id) }
+    }
+}
+
+pin_project! {
+    /// One request under way.
+    pub(crate) struct EnvelopeFuture<F> {
+        #[pin]
+        inner: F,
+        started: Instant,
+        metrics: Arc<RouteMetrics>,
+        request_id: Option<HeaderValue>,
+    }
+}
+
+impl<F: Future<Output = Result<Response, Infallible>>> Future for EnvelopeFuture<F> {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = match catch_unwind(AssertUnwindSafe(|| this.inner.poll(cx))) {
+            Ok(answer) => match ready!(answer) {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            Err(_) => {
+                error!(request_id = ?this.request_id, "a handler panicked");
+                Problem::internal().into_response()
+            }
+        };
+        this.metrics.answered(response.status(), this.started.elapsed());
+        let headers = response.headers_mut();
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        if let Some(id) = this.request_id.take() {
+            headers.insert(REQUEST_ID, id);
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// The client's id for the request, if it is one word of a sane length; else a new one.
+fn request_id(headers: &HeaderMap, ambient: &dyn Ambient) -> HeaderValue {
+    let sane = |id: &&HeaderValue| {
+        (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())
+            && id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(b))
+    };
+    if let Some(id) = headers.get(REQUEST_ID).filter(sane) {
+        return id.clone();
+    }
+    let mut text = Uuid::encode_buffer();
+    let text = ambient.new_id().hyphenated().encode_lower(&mut text);
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{Router, body::Body, routing::get};
+    use holdfast_ambient::Machine;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use tower::ServiceExt;
+    use utoipa::openapi::{HttpMethod, OpenApiBuilder, PathItem, PathsBuilder, path::Operation};
+
+    fn enveloped(router: Router) -> Router {
+        let item = PathItem::new(HttpMethod::Get, Operation::new());
+        let paths = PathsBuilder::new().path("/things/{id}", item).build();
+        let metrics = Arc::new(HttpMetrics::new(&OpenApiBuilder::new().paths(paths).build()));
+        router.layer(EnvelopeLayer { ambient: Arc::new(Machine), metrics })
+    }
+
+    async fn send(router: &Router, path: &str, id: Option<&str>) -> Response {
+        let request = Request::builder().uri(path);
+        let request = id.into_iter().fold(request, |request, id| request.header(REQUEST_ID, id));
+        router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_sane_request_id_comes_back_and_any_other_is_replaced() {
+        let router = enveloped(Router::new().route("/things/{id}", get(async || "ok")));
+        let id = async |sent: Option<&str>| {
+            let response = send(&router, "/things/1", sent).await;
+            response.headers()[REQUEST_ID].to_str().unwrap().to_owned()
+        };
+        assert_eq!(id(Some("web-7:a/b")).await, "web-7:a/b");
+        let long = "x".repeat(REQUEST_ID_CHARS_MAX + 1);
+        for sent in [None, Some(""), Some("a b"), Some("a\"b"), Some(long.as_str())] {
+            assert!(Uuid::try_parse(&id(sent).await).is_ok(), "{sent:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_and_tells_nothing() {
+        async fn panics() {
+            panic!("secret");
+        }
+        let router = enveloped(Router::new().route("/things/{id}", get(panics)));
+        let response = send(&router, "/things/1", None).await;
+        assert_eq!(response.status(), 500);
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(body.contains("\"code\":\"internal\"") && !body.contains("secret"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn requests_are_counted_by_route_and_never_by_what_a_client_sends() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        let router = metrics::with_local_recorder(&recorder, || {
+            enveloped(Router::new().route("/things/{id}", get(async || "ok")))
+        });
+        for path in ["/things/1", "/things/2", "/made-up"] {
+            send(&router, path, None).await;
+        }
+        let text = handle.render();
+        let two = r#"holdfast_http_requests_total{method="GET",route="/things/{id}",status="2xx"} 2"#;
+        let other = r#"holdfast_http_requests_total{method="other",route="other",status="4xx"} 1"#;
+        assert!(text.contains(two) && text.contains(other) && !text.contains("made-up"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn every_answer_forbids_sniffing_and_storing() {
+        let response = send(&enveloped(Router::new()), "/made-up", None).await;
+        assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+    }
+}

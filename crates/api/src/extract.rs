@@ -1,0 +1,16 @@
+//! What handlers take out of a request. The order of their arguments is the order of the checks:
+//! who may ask (401, 403), then the key (400), then the form (413, 415, 400, 422), then the facts.
+
+mod body;
+mod caller;
+mod headers;
+mod id;
+mod query;
+mod refused;
+
+pub(crate) use body::{Body, OptionalBody, read_body};
+pub(crate) use caller::{Admin, Caller};
+pub(crate) use headers::{FreshFrom, IdempotencyKey, REQUEST_ID, Trace};
+pub(crate) use id::PathId;
+pub(crate) use query::{FromQuery, Params, Query};
+pub(crate) use refused::FormRefused;

@@ -1,0 +1,115 @@
+//! The parameters of a GET, as strict as a body: each is known, given once, and in its range.
+
+use super::FormRefused;
+use crate::problem::{FieldError, Problem};
+use axum::{
+    extract::{FromRequestParts, Query as Pairs},
+    http::request::Parts,
+};
+use holdfast_domain::UserId;
+
+/// Parameters of one request that are looked at; none of our routes has more than four.
+const PARAMETERS_MAX: usize = 16;
+
+/// A request's parameters, read as a `T`.
+#[derive(Debug)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+/// What can be read from parameters.
+pub(crate) trait FromQuery: Sized {
+    /// Takes each known parameter out of `params`.
+    fn read(params: &mut Params) -> Self;
+
+    /// The user the request acts for, if it names one.
+    fn acts_for(&self) -> Option<UserId> {
+        None
+    }
+}
+
+/// The parameters of one request, while they are being read.
+#[derive(Debug)]
+pub(crate) struct Params {
+    pairs: Vec<(String, String)>,
+    errors: Vec<FieldError>,
+}
+
+impl Params {
+    /// The parameter `name`, if it is there and `read` understands it; else it is noted what it must be.
+    pub(crate) fn take<T>(
+        &mut self,
+        name: &str,
+        must_be: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let index = self.pairs.iter().position(|(given, _)| given == name)?;
+        let (_, text) = self.pairs.remove(index);
+        let value = read(&text);
+        if value.is_none() {
+            self.wrong(name, must_be);
+        }
+        value
+    }
+
+    fn wrong(&mut self, name: &str, detail: &str) {
+        self.errors.push(FieldError { pointer: format!("/{name}"), detail: detail.to_owned() });
+    }
+
+    fn read<T: FromQuery>(pairs: Vec<(String, String)>) -> Result<T, FormRefused> {
+        let mut params = Self { pairs, errors: Vec::new() };
+        let read = T::read(&mut params);
+        for (name, _) in std::mem::take(&mut params.pairs).into_iter().take(PARAMETERS_MAX) {
+            let name: String = name.chars().take(64).collect();
+            params.wrong(&name, "is not a parameter of this request, or is given twice");
+        }
+        if params.errors.is_empty() {
+            return Ok(read);
+        }
+        Err(FormRefused { problem: Problem::invalid(params.errors), acts_for: read.acts_for() })
+    }
+}
+
+impl<S: Send + Sync, T: FromQuery> FromRequestParts<S> for Query<T> {
+    type Rejection = FormRefused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, FormRefused> {
+        let pairs: Result<Pairs<Vec<(String, String)>>, _> = Pairs::from_request_parts(parts, state).await;
+        let unreadable = |_| {
+            let detail = "the query string is not valid".to_owned();
+            Problem::invalid(vec![FieldError { pointer: String::new(), detail }])
+        };
+        Params::read(pairs.map_err(unreadable)?.0).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Page(Option<u32>);
+
+    impl FromQuery for Page {
+        fn read(params: &mut Params) -> Self {
+            Self(
+                params.take("limit", "must be 1 to 9", |text| {
+                    text.parse().ok().filter(|n| (1..=9).contains(n))
+                }),
+            )
+        }
+    }
+
+    fn read(pairs: &[(&str, &str)]) -> Option<Option<u32>> {
+        let pairs = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Params::read::<Page>(pairs).ok().map(|page| page.0)
+    }
+
+    #[test]
+    fn a_parameter_is_known_given_once_and_in_range_or_the_request_is_refused() {
+        assert_eq!(read(&[]), Some(None));
+        assert_eq!(read(&[("limit", "9")]), Some(Some(9)));
+        for bad in
+            [&[("limit", "10")][..], &[("limit", "x")], &[("limit", "1"), ("limit", "1")], &[("page", "1")]]
+        {
+            assert_eq!(read(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The kinds of values our requests are made of. Each knows what it must be, parses nothing else,
+//! and says the same in the OpenAPI document.
+
+use holdfast_domain::{Currency, Timestamp};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error, Visitor},
+};
+use std::{borrow::Cow, fmt, str::FromStr};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        KnownFormat, RefOr, SchemaFormat,
+        schema::{ObjectBuilder, Schema, SchemaType, Type},
+    },
+};
+use uuid::Uuid;
+
+/// Highest price of one seat, in minor units; the rules refuse more.
+pub(crate) const PRICE_MAX: i64 = 1_000_000_000_000;
+/// Longest address that can be written to (RFC 5321 §4.5.3.1.3, less the angle brackets).
+const EMAIL_BYTES_MAX: usize = 254;
+/// Longest reason code.
+const REASON_CHARS_MAX: usize = 50;
+
+/// A value that says what it must be.
+pub(crate) trait Field: DeserializeOwned {
+    /// Completes "the field …".
+    fn must_be() -> Cow<'static, str>;
+}
+
+/// Makes a field of a type that is read from text.
+macro_rules! text_field {
+    ($(#[doc = $doc:literal])+ $name:ident($inner:ty) = $must_be:literal, $read:expr, $schema:expr) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        #[serde(transparent)]
+        pub(crate) struct $name(pub(crate) $inner);
+
+        impl Field for $name {
+            fn must_be() -> Cow<'static, str> {
+                Cow::Borrowed($must_be)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+                struct Read;
+                impl Visitor<'_> for Read {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str($must_be)
+                    }
+                    fn visit_str<E: Error>(self, text: &str) -> Result<$name, E> {
+                        $read(text).map($name).ok_or_else(|| E::custom($must_be))
+                    }
+                }
+                json.deserialize_str(Read)
+            }
+        }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                $schema(ObjectBuilder::new().schema_type(SchemaType::Type(Type::String))).into()
+            }
+        }
+
+        impl ToSchema for $name {}
+    };
+}
+
+text_field! {
+    /// An id of ours.
+    Id(Uuid) = "must be a UUID, such as 0193a6b4-3d00-7c3e-9a54-2f1d6a0b7c11",
+    |text: &str| Uuid::try_parse(text).ok().filter(|_| text.len() == 36),
+    |schema: ObjectBuilder| schema.format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
+}
+text_field! {
+    /// An instant, kept in UTC.
+    Instant(Timestamp) = "must be an RFC 3339 date and time with offset, such as 2027-06-01T19:30:00Z",
+    |text: &str| {
+        let at = chrono::DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+        Timestamp::from_timestamp_micros(at.timestamp_micros())
+    },
+    |schema: ObjectBuilder| schema.format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+}
+text_field! {
+    /// A currency.
+    CurrencyCode(Currency) = "must be an ISO 4217 currency in capitals, such as EUR",
+    |text: &str| Currency::from_code(text).filter(|currency| currency.code() == text),
+    |schema: ObjectBuilder| schema.pattern(Some("^[A-Z]{3}$")).examples(["EUR"])
+}
+text_field! {
+    /// A time zone.
+    Zone(String) = "must be an IANA time zone, such as Europe/Berlin",
+    |text: &str| chrono_tz::Tz::from_str(text).ok().map(|_| text.to_owned()),
+    |schema: ObjectBuilder| schema.examples(["Europe/Berlin"])
+}
+text_field! {
+    /// An address that could be written to. Whether it exists only a letter can tell.
+    Email(String) = "must be an e-mail address of at most 254 bytes",
+    |text: &str| is_email(text).then(|| text.to_owned()),
+    |schema: ObjectBuilder| schema.format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
+}
+text_field! {
+    /// Why something is done, as a word: it goes into the log for ever, where no personal data may be.
+    ReasonCode(String) = "must be 1 to 50 of a-z, 0-9 and _",
+    |text: &str| is_reason_code(text).then(|| text.to_owned()),
+    |schema: ObjectBuilder| schema.pattern(Some("^[a-z0-9_]{1,50}$"))
+}
+
+fn is_email(text: &str) -> bool {
+    let forbidden = |c: char| c.is_whitespace() || c.is_control();
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    text.len() <= EMAIL_BYTES_MAX && !local.is_empty() && !domain.is_empty() && !text.contains(forbidden)
+}
+
+fn is_reason_code(text: &str) -> bool {
+    (1..=REASON_CHARS_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// A whole number within a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Whole<const MIN: u32, const MAX: u32>(u32);
+
+impl<const MIN: u32, const MAX: u32> Whole<MIN, MAX> {
+    /// The number.
+    pub(crate) fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The number, if it is in range.
+    pub(crate) fn new(number: u32) -> Option<Self> {
+        (MIN..=MAX).contains(&number).then_some(Self(number))
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> Field for Whole<MIN, MAX> {
+    fn must_be() -> Cow<'static, str> {
+        Cow::Owned(format!("must be a whole number from {MIN} to {MAX}"))
+    }
+}
+
+impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        Self::new(u32::deserialize(json)?).ok_or_else(|| D::Error::custom(Self::must_be()))
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> PartialSchema for Whole<MIN, MAX> {
+    fn schema() -> RefOr<Schema> {
+        whole(i64::from(MIN), i64::from(MAX))
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> ToSchema for Whole<MIN, MAX> {}
+
+/// A price of one seat, in minor units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct PriceAmount(pub(crate) i64);
+
+impl Field for PriceAmount {
+    fn must_be() -> Cow<'static, str> {
+        Cow::Owned(format!("must be a whole number from 0 to {PRICE_MAX}, in minor units such as cents"))
+    }
+}
+
+impl<'de> Deserialize<'de> for PriceAmount {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        let amount = i64::deserialize(json)?;
+        let in_range = (0..=PRICE_MAX).contains(&amount);
+        in_range.then_some(Self(amount)).ok_or_else(|| D::Error::custom(Self::must_be()))
+    }
+}
+
+impl PartialSchema for PriceAmount {
+    fn schema() -> RefOr<Schema> {
+        whole(0, PRICE_MAX)
+    }
+}
+
+impl ToSchema for PriceAmount {}
+
+fn whole(min: i64, max: i64) -> RefOr<Schema> {
+    let schema = ObjectBuilder::new().schema_type(SchemaType::Type(Type::Integer));
+    schema.minimum(Some(min)).maximum(Some(max)).into()
+}
+
+/// Text of a bounded number of characters, without the null character that Postgres cannot keep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Text<const MIN: usize, const MAX: usize>(pub(crate) String);
+
+impl<const MIN: usize, const MAX: usize> Field for Text<MIN, MAX> {
+    fn must_be() -> Cow<'static, str> {
+        Cow::Owned(format!("must be text of {MIN} to {MAX} characters, not only blanks"))
+    }
+}
+
+impl<'de, const MIN: usize, const MAX: usize> Deserialize<'de> for Text<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(json)?;
+        let good = (MIN..=MAX).contains(&text.chars().count())
+            && !text.contains('\0')
+            && !(MIN > 0 && text.trim().is_empty());
+        good.then_some(Self(text)).ok_or_else(|| D::Error::custom(Self::must_be()))
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> PartialSchema for Text<MIN, MAX> {
+    fn schema() -> RefOr<Schema> {
+        let schema = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
+        schema.min_length(Some(MIN)).max_length(Some(MAX)).into()
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> ToSchema for Text<MIN, MAX> {}

@@ -1,0 +1,38 @@
+//! HTTP: who may ask, what was asked, and how the answer is said.
+//!
+//! A handler takes things out of the request, calls, and translates; it contains no rule and no SQL.
+//! Guarantees
+//! - An accepted command is answered after it is durable, and can be read, confirmed and cancelled
+//!   at once, with every projector stopped.
+//! - Who may ask is decided before what is asked, the form before the facts: the order of the
+//!   extractors is the order of the checks.
+//! - Every error of the native API is problem+json with a stable code; none carries SQL, a path or
+//!   another person's id.
+//! - Every body, page, wait and queue is bounded.
+//!
+//! Not here: the rules (`domain`), the order of commands (`writer`), the read models (`projections`).
+
+mod auth;
+mod command;
+mod compat;
+mod config;
+mod envelope;
+mod extract;
+mod form;
+pub mod metrics;
+mod openapi;
+mod ops;
+mod problem;
+mod router;
+mod serve;
+mod state;
+mod store;
+pub mod users;
+mod v1;
+mod view;
+
+pub use config::{ApiConfig, SecretTooShort, TOKEN_SECRET_BYTES_MIN, TokenSecret};
+pub use ops::NamedProjector;
+pub use router::router;
+pub use serve::serve;
+pub use state::{ApiParts, ApiState, ReadModels};

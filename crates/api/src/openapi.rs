@@ -1,0 +1,83 @@
+//! The OpenAPI document and the page to browse it, with all assets inside the executable.
+
+use crate::{problem::ProblemSchema, state::ApiState, view::StatusSchema};
+use axum::{
+    Router,
+    body::Bytes,
+    http::{HeaderValue, header},
+    middleware::map_response,
+    response::Response,
+    routing::get,
+};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
+};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+/// Where the document is.
+const DOCUMENT: &str = "/openapi.json";
+/// Where the page is.
+const PAGE: &str = "/docs";
+/// What the page may load: our own assets, and the styles and images written into them.
+const PAGE_POLICY: &str =
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+
+/// The head of the document; the routes add themselves.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Holdfast",
+        description = "A seat is sold once, an answered booking is never lost, and every screen can be rebuilt \
+            from the log.\n\nErrors are `application/problem+json` (RFC 9457) with a stable `code`. \
+            An accepted command answers with a `Consistency-Token`; a query that carries it includes the command, \
+            or says that it is stale. Times are UTC, money is minor units of an ISO 4217 currency.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    servers((url = "/", description = "This server.")),
+    components(schemas(ProblemSchema, StatusSchema)),
+    modifiers(&Security),
+    tags(
+        (name = "users", description = "Sign up, sign in, who am I."),
+        (name = "shows", description = "What is sold."),
+        (name = "inventories", description = "Its seats."),
+        (name = "bookings", description = "Who has them."),
+        (name = "operator", description = "Health and metrics."),
+        (name = "booking_monitor", description = "booking_monitor's contract over the same commands, for its clients and \
+            load scripts; on only where it was asked for, and without a token. Differs from the original in that an answered \
+            booking is durable, a page of the history has at most 200 orders, and errors carry no internals."),
+    ),
+)]
+struct Head;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.bearer_format = Some("JWT".to_owned());
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let header = ApiKey::Header(ApiKeyValue::new("x-access-token"));
+        components.add_security_scheme("x_access_token", SecurityScheme::ApiKey(header));
+    }
+}
+
+/// The document without routes.
+pub(crate) fn document() -> utoipa::openapi::OpenApi {
+    Head::openapi()
+}
+
+/// The routes of the document and its page.
+pub(crate) fn routes(document: utoipa::openapi::OpenApi) -> Router<ApiState> {
+    let json = Bytes::from(document.to_json().unwrap_or_default());
+    let document = get(async move || ([(header::CONTENT_TYPE, "application/json")], json.clone()));
+    let page = Router::from(SwaggerUi::new(PAGE).config(Config::from(DOCUMENT)));
+    page.layer(map_response(guarded)).route(DOCUMENT, document)
+}
+
+async fn guarded(mut response: Response) -> Response {
+    let policy = HeaderValue::from_static(PAGE_POLICY);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}

@@ -1,0 +1,10 @@
+//! For the operator: is it alive, is it ready, what does it count.
+
+mod live;
+mod metrics;
+mod ready;
+
+pub(crate) use live::{__path_live, live};
+pub(crate) use metrics::{__path_metrics, metrics};
+pub use ready::NamedProjector;
+pub(crate) use ready::{__path_ready, ready};

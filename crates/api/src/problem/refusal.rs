@@ -1,0 +1,113 @@
+//! The one place where errors of the layers below become problems, and where they are logged.
+
+use super::{Code, Extension, FieldError, Problem};
+use holdfast_domain::Refused;
+use holdfast_event_log::ReadError;
+use holdfast_writer::ExecuteError;
+use std::error::Error;
+use tracing::{error, warn};
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let detail = refused.to_string();
+        match refused {
+            Refused::Invalid(field) => {
+                Self::invalid(vec![FieldError { pointer: field.pointer.to_owned(), detail: field.detail }])
+            }
+            Refused::UnknownInventory | Refused::UnknownBooking => Self::not_found(),
+            Refused::AlreadyOpen => Self::new(Code::AlreadyOpen, detail),
+            Refused::SoldOut { requested, available } => {
+                Self::new(Code::SoldOut, detail).with(Extension::SoldOut { requested, available })
+            }
+            Refused::DuplicateBooking { limit, live } => {
+                Self::new(Code::DuplicateBooking, detail).with(Extension::DuplicateBooking { limit, live })
+            }
+            Refused::SalesClosed => Self::new(Code::SalesClosed, detail),
+            Refused::HoldExpired { expired_at } => {
+                Self::new(Code::HoldExpired, detail).with(Extension::HoldExpired { expired_at })
+            }
+            Refused::InvalidState { status, allowed } => {
+                let detail = format!("the booking is {}", status.as_str());
+                Self::new(Code::InvalidState, detail)
+                    .with(Extension::InvalidState { booking_status: status, allowed })
+            }
+        }
+    }
+}
+
+impl From<ExecuteError> for Problem {
+    fn from(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Refused(refused) => refused.into(),
+            ExecuteError::KeyReused => {
+                Self::new(Code::IdempotencyKeyReused, "this key was accepted with another request")
+            }
+            ExecuteError::Overloaded => {
+                Self::new(Code::Overloaded, "nothing was done; try again after a second")
+            }
+            ExecuteError::Unavailable => {
+                Self::new(Code::StoreUnavailable, "nothing was done; try again after a second")
+            }
+            ExecuteError::OutcomeUnknown => Self::new(
+                Code::OutcomeUnknown,
+                "send it again with the same Idempotency-Key: it will have one effect, and you will be told which",
+            ),
+        }
+    }
+}
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// Postgres said no.
+    #[error("a table could not be read or written")]
+    Database(#[from] sqlx::Error),
+    /// The log holds what this build does not understand.
+    #[error("the log could not be read")]
+    Log(#[from] ReadError),
+    /// No answer within the bound.
+    #[error("Postgres did not answer in time")]
+    Timeout,
+}
+
+impl StoreError {
+    /// Whether asking again later may help: the connection failed, not the question.
+    fn passes(&self) -> bool {
+        match self {
+            Self::Timeout => true,
+            Self::Database(error) | Self::Log(ReadError::Database(error)) => {
+                !matches!(
+                    error,
+                    sqlx::Error::Decode(_)
+                        | sqlx::Error::ColumnDecode { .. }
+                        | sqlx::Error::ColumnNotFound(_)
+                ) && !matches!(error, sqlx::Error::Database(answer)
+                if !answer.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("53")))
+            }
+            Self::Log(ReadError::Decode { .. } | ReadError::Stream { .. }) => false,
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        if error.passes() {
+            warn!(error = chain(&error), "the store cannot be reached");
+            return Self::new(Code::StoreUnavailable, "nothing was done; try again after a second");
+        }
+        error!(error = chain(&error), "the store answered with something unexpected");
+        Self::internal()
+    }
+}
+
+/// The error with all its causes, for the log.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

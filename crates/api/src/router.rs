@@ -1,0 +1,63 @@
+//! Puts the routes together. Each is registered once, for the router and the OpenAPI document alike.
+
+use crate::{
+    compat,
+    envelope::EnvelopeLayer,
+    metrics::HttpMetrics,
+    openapi, ops,
+    problem::{Code, Problem},
+    state::ApiState,
+    v1::{bookings, inventories, sessions, shows, users},
+};
+use axum::Router;
+use std::sync::Arc;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The whole HTTP side: the native API, its documentation, health and metrics, and, where the
+/// configuration says so, booking_monitor's routes.
+///
+/// Install the metrics recorder first: the handles are made here.
+pub fn router(state: ApiState) -> Router {
+    let (routes, document) = documented(state.compat).split_for_parts();
+    let metrics = Arc::new(HttpMetrics::new(&document));
+    let envelope = EnvelopeLayer { ambient: state.ambient.clone(), metrics };
+    routes
+        .merge(openapi::routes(document))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(envelope)
+        .with_state(state)
+}
+
+fn documented(compat: bool) -> OpenApiRouter<ApiState> {
+    let router = OpenApiRouter::with_openapi(openapi::document())
+        .routes(routes!(users::create_user))
+        .routes(routes!(users::me))
+        .routes(routes!(sessions::create_session))
+        .routes(routes!(shows::open_show, shows::list_shows))
+        .routes(routes!(shows::get_show))
+        .routes(routes!(inventories::get_availability))
+        .routes(routes!(inventories::change_capacity))
+        .routes(routes!(inventories::close_sales))
+        .routes(routes!(inventories::reopen_sales))
+        .routes(routes!(inventories::block_seats))
+        .routes(routes!(inventories::unblock_seats))
+        .routes(routes!(bookings::reserve, bookings::list_bookings))
+        .routes(routes!(bookings::get_booking))
+        .routes(routes!(bookings::confirm_booking))
+        .routes(routes!(bookings::cancel_booking))
+        .routes(routes!(bookings::get_timeline))
+        .routes(routes!(ops::live))
+        .routes(routes!(ops::ready))
+        .routes(routes!(ops::metrics));
+    if compat { router.merge(compat::routes()) } else { router }
+}
+
+async fn no_such_path() -> Problem {
+    Problem::not_found()
+}
+
+/// axum adds the `Allow` header.
+async fn no_such_method() -> Problem {
+    Problem::new(Code::MethodNotAllowed, "see the Allow header")
+}

@@ -1,0 +1,105 @@
+//! What every handler can reach.
+
+use crate::{
+    auth::{Hasher, Roles, Tokens},
+    config::ApiConfig,
+    ops::NamedProjector,
+};
+use holdfast_ambient::Ambient;
+use holdfast_domain::{BookingId, InventoryId};
+use holdfast_projector::Positions;
+use holdfast_writer::Writer;
+use metrics_exporter_prometheus::PrometheusHandle;
+use moka::sync::Cache;
+use rustc_hash::FxBuildHasher;
+use sqlx::PgPool;
+use std::{fmt, ops::Deref, sync::Arc};
+
+/// Bookings whose inventory is remembered: some 15 MB. Those that follow a reservation within
+/// minutes (confirm, read) find it here, the others ask the log.
+const BOOKINGS_REMEMBERED_MAX: u64 = 100_000;
+
+/// How far the read models are.
+#[derive(Clone, Debug)]
+pub struct ReadModels {
+    /// Of the seats of each inventory.
+    pub availability: Positions,
+    /// Of the bookings of each user.
+    pub booking_history: Positions,
+}
+
+/// What the HTTP side is made of.
+#[derive(Clone, Debug)]
+pub struct ApiParts {
+    /// Connections to the log, the users and the read models.
+    pub pool: PgPool,
+    /// Where commands go.
+    pub writer: Writer,
+    /// Time, ids and chance.
+    pub ambient: Arc<dyn Ambient>,
+    /// How far the read models are; shared with their projectors where these run in this process.
+    pub read_models: ReadModels,
+    /// The projectors of this process, for `/health/ready`; empty where there are none.
+    pub projectors: Vec<NamedProjector>,
+    /// Renders the metrics. Its recorder must be installed before [`crate::router`] is called, and
+    /// its upkeep run regularly.
+    pub prometheus: PrometheusHandle,
+    /// How the HTTP side runs.
+    pub config: ApiConfig,
+}
+
+/// What every handler can reach; cheap to clone.
+#[derive(Clone)]
+pub struct ApiState(Arc<Api>);
+
+/// See [`ApiState`].
+pub struct Api {
+    pub(crate) pool: PgPool,
+    pub(crate) writer: Writer,
+    pub(crate) ambient: Arc<dyn Ambient>,
+    pub(crate) read_models: ReadModels,
+    pub(crate) projectors: Vec<NamedProjector>,
+    pub(crate) prometheus: PrometheusHandle,
+    pub(crate) compat: bool,
+    pub(crate) tokens: Tokens,
+    pub(crate) roles: Roles,
+    pub(crate) hasher: Hasher,
+    /// Where bookings are. A booking never moves, so an entry never becomes wrong.
+    pub(crate) bookings: Cache<BookingId, InventoryId, FxBuildHasher>,
+}
+
+impl ApiState {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: ApiParts) -> Self {
+        let ApiParts { pool, writer, ambient, read_models, projectors, prometheus, config } = parts;
+        let bookings = Cache::builder().max_capacity(BOOKINGS_REMEMBERED_MAX);
+        Self(Arc::new(Api {
+            tokens: Tokens::new(&config),
+            roles: Roles::new(pool.clone(), config.role_ttl),
+            hasher: Hasher::new(config.hashes_at_once),
+            bookings: bookings.build_with_hasher(FxBuildHasher),
+            compat: config.compat,
+            pool,
+            writer,
+            ambient,
+            read_models,
+            projectors,
+            prometheus,
+        }))
+    }
+}
+
+impl Deref for ApiState {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiState")
+    }
+}

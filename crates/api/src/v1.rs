@@ -1,0 +1,8 @@
+//! The native API. One file for each endpoint: what it answers when it does not do it, its
+//! documentation, its handler.
+
+pub(crate) mod bookings;
+pub(crate) mod inventories;
+pub(crate) mod sessions;
+pub(crate) mod shows;
+pub(crate) mod users;

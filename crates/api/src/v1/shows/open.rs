@@ -1,0 +1,177 @@
+//! `POST /v1/shows`: open an inventory for a show; from then on its seats are sold.
+
+use super::super::inventories::Capacity;
+use crate::{
+    command::CommandName,
+    extract::{Admin, Body, IdempotencyKey, Trace},
+    form::{CurrencyCode, Fields, Form, Instant, PriceAmount, Text, Whole, Zone, object},
+    problem::{Problem, problems},
+    state::ApiState,
+    view::{Done, ShowView},
+};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use holdfast_domain::{InventoryCommand, InventoryEvent, InventoryId, Money, OpenInventory, Policy, Subject};
+use holdfast_event_log::Recorded;
+use holdfast_writer::Accepted;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+const ROUTE: &str = "POST /v1/shows";
+
+type Name = Text<1, 200>;
+type SeatsPerBooking = Whole<1, 100>;
+type LiveBookings = Whole<0, 1_000_000>;
+type HoldSeconds = Whole<0, 86_400>;
+type Allowance = Whole<0, 1_000_000>;
+
+/// Asks for a sale.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "The Tempest", "starts_at": "2027-06-01T19:30:00Z", "zone": "Europe/London",
+    "capacity": 500, "price": {"amount": 4950, "currency": "GBP"}, "policy": {"seats_per_booking": 6}}))]
+pub(crate) struct OpenShow {
+    /// What it is called.
+    #[schema(inline)]
+    name: Name,
+    /// When it begins.
+    #[schema(inline)]
+    starts_at: Option<Instant>,
+    /// IANA zone of the venue.
+    #[schema(inline)]
+    zone: Option<Zone>,
+    /// Number of seats.
+    #[schema(inline)]
+    capacity: Capacity,
+    /// Price of one seat.
+    #[serde(deserialize_with = "object")]
+    price: Price,
+    /// The limits of the sale; what is left out has its usual value.
+    #[serde(default, deserialize_with = "object")]
+    policy: PolicyOfSale,
+}
+
+/// The price of one seat.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Price {
+    /// Minor units, such as cents.
+    #[schema(inline)]
+    amount: PriceAmount,
+    /// ISO 4217.
+    #[schema(inline)]
+    currency: CurrencyCode,
+}
+
+/// The limits under which seats are sold.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PolicyOfSale {
+    /// Most seats in one booking; 10 if left out.
+    #[schema(inline)]
+    seats_per_booking: Option<SeatsPerBooking>,
+    /// Most live bookings of one user; 0 = no limit, which it is if left out.
+    #[schema(inline)]
+    live_bookings_per_user: Option<LiveBookings>,
+    /// How long a hold lasts; 0 = confirmed at once; 900 if left out.
+    #[schema(inline)]
+    hold_seconds: Option<HoldSeconds>,
+    /// Seats that may be sold beyond the capacity; 0 if left out.
+    #[schema(inline)]
+    overbooking_allowance: Option<Allowance>,
+}
+
+impl Form for OpenShow {
+    fn fields(fields: &mut Fields<'_>) {
+        fields.required::<Name>("name");
+        fields.optional::<Instant>("starts_at");
+        fields.optional::<Zone>("zone");
+        fields.required::<Capacity>("capacity");
+        fields.required_form::<Price>("price");
+        fields.optional_form::<PolicyOfSale>("policy");
+    }
+}
+
+impl Form for Price {
+    fn fields(fields: &mut Fields<'_>) {
+        fields.required::<PriceAmount>("amount");
+        fields.required::<CurrencyCode>("currency");
+    }
+}
+
+impl Form for PolicyOfSale {
+    fn fields(fields: &mut Fields<'_>) {
+        fields.optional::<SeatsPerBooking>("seats_per_booking");
+        fields.optional::<LiveBookings>("live_bookings_per_user");
+        fields.optional::<HoldSeconds>("hold_seconds");
+        fields.optional::<Allowance>("overbooking_allowance");
+    }
+}
+
+impl From<&PolicyOfSale> for Policy {
+    fn from(policy: &PolicyOfSale) -> Self {
+        Self {
+            seats_per_booking: policy.seats_per_booking.map_or(10, Whole::get),
+            live_bookings_per_user: policy.live_bookings_per_user.map_or(0, Whole::get),
+            hold_seconds: policy.hold_seconds.map_or(15 * 60, Whole::get),
+            overbooking_allowance: policy.overbooking_allowance.map_or(0, Whole::get),
+        }
+    }
+}
+
+impl From<&OpenShow> for OpenInventory {
+    fn from(show: &OpenShow) -> Self {
+        Self {
+            subject: Subject::Show {
+                name: show.name.0.clone(),
+                starts_at: show.starts_at.as_ref().map(|at| at.0),
+                zone: show.zone.as_ref().map(|zone| zone.0.clone()),
+            },
+            capacity: show.capacity.get(),
+            price: Money { amount: show.price.amount.0, currency: show.price.currency.0 },
+            policy: (&show.policy).into(),
+        }
+    }
+}
+
+problems! {
+    /// Why the show is not opened.
+    OpenShowProblems:
+        MalformedJson, IdempotencyKeyRequired, IdempotencyKeyInvalid, Unauthenticated, Forbidden, AlreadyOpen,
+        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused, RequestTimeout, Overloaded,
+        StoreUnavailable, OutcomeUnknown,
+}
+
+/// Open a show: from now on its seats are sold.
+#[utoipa::path(
+    post, path = "/v1/shows", tag = "shows", request_body = OpenShow,
+    params(("Idempotency-Key" = String, Header, description = "Yours: sending the request again with it has one effect.",
+        min_length = 1, max_length = 255)),
+    security(("bearer" = []), ("x_access_token" = [])),
+    responses((status = 201, description = "The show.", body = ShowView), OpenShowProblems)
+)]
+pub(crate) async fn open_show(
+    State(api): State<ApiState>,
+    Admin(admin): Admin,
+    key: IdempotencyKey,
+    trace: Trace,
+    Body(request): Body<OpenShow>,
+) -> Result<Response, Problem> {
+    let name = CommandName::keyed(admin.into(), ROUTE, Uuid::nil(), &key, &request);
+    let open = InventoryCommand::OpenInventory((&request).into());
+    let ask = name.ask(admin.into(), &trace, InventoryId(name.command_id), open);
+    answer(api.writer.execute(ask).await?)
+}
+
+fn answer(accepted: Accepted) -> Result<Response, Problem> {
+    let Accepted { inventory_id, at, answer, replayed, .. } = accepted;
+    let Some(Recorded { event: InventoryEvent::InventoryOpened(opened), recorded_at, .. }) = answer else {
+        tracing::error!(%at, "an accepted opening has no InventoryOpened for an answer");
+        return Err(Problem::internal());
+    };
+    let body = ShowView::opened(inventory_id, opened, recorded_at, at);
+    Ok(Done { made_at: Some(format!("/v1/shows/{inventory_id}")), at, replayed, body }.into_response())
+}

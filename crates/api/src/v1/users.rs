@@ -1,0 +1,54 @@
+//! Accounts: signing up, and who am I.
+
+mod create;
+mod me;
+
+pub(crate) use create::{__path_create_user, create_user};
+pub(crate) use me::{__path_me, me};
+
+use crate::{
+    problem::{Code, Problem, chain},
+    users::{User, UserError},
+};
+use chrono::{DateTime, Utc};
+use holdfast_domain::UserId;
+use serde::Serialize;
+use tracing::warn;
+use utoipa::ToSchema;
+
+/// An account, as its owner sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = User)]
+pub(crate) struct UserView {
+    /// Names it for ever.
+    #[schema(value_type = Uuid)]
+    id: UserId,
+    /// Where its owner is written to.
+    #[schema(example = "ada@example.com")]
+    email: String,
+    /// What it may do: `customer`, `agent` or `admin`.
+    #[schema(example = "customer")]
+    role: &'static str,
+    /// Since when it exists.
+    created_at: DateTime<Utc>,
+}
+
+impl From<User> for UserView {
+    fn from(user: User) -> Self {
+        Self { id: user.user_id, email: user.email, role: user.role.as_str(), created_at: user.created_at }
+    }
+}
+
+impl From<UserError> for Problem {
+    fn from(error: UserError) -> Self {
+        match error {
+            UserError::EmailTaken => Self::new(Code::EmailTaken, "sign in, or take another address"),
+            UserError::Unknown => Self::not_found(),
+            UserError::Hash(error) => error.into(),
+            UserError::Store(_) | UserError::Timeout => {
+                warn!(error = chain(&error), "the accounts cannot be reached");
+                Self::new(Code::StoreUnavailable, "nothing was done; try again after a second")
+            }
+        }
+    }
+}

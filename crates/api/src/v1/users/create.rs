@@ -1,0 +1,65 @@
+//! `POST /v1/users`: sign up. No key is needed: the address is unique, so a second request finds it taken.
+
+use super::UserView;
+use crate::{
+    auth,
+    extract::Body,
+    form::{Email, Fields, Form, Text},
+    problem::{Problem, problems},
+    state::ApiState,
+    users::{self, Role},
+    view::JsonAnswer,
+};
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A password: long enough that guessing is hopeless, short enough that hashing is not.
+pub(crate) type Password = Text<8, 128>;
+
+/// Asks for an account.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"email": "ada@example.com", "password": "correct horse battery"}))]
+pub(crate) struct CreateUser {
+    /// Where its owner is written to; no other account may have it.
+    #[schema(inline)]
+    email: Email,
+    /// At least 8 characters.
+    #[schema(inline)]
+    password: Password,
+}
+
+impl Form for CreateUser {
+    fn fields(fields: &mut Fields<'_>) {
+        fields.required::<Email>("email");
+        fields.required::<Password>("password");
+    }
+}
+
+problems! {
+    /// Why there is no account.
+    CreateUserProblems:
+        MalformedJson, EmailTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, RequestTimeout,
+        Overloaded, StoreUnavailable,
+}
+
+/// Sign up. The account is a customer's.
+#[utoipa::path(
+    post, path = "/v1/users", tag = "users", request_body = CreateUser,
+    responses((status = 201, description = "The account.", body = UserView), CreateUserProblems)
+)]
+pub(crate) async fn create_user(
+    State(api): State<ApiState>,
+    Body(request): Body<CreateUser>,
+) -> Result<Response, Problem> {
+    let salt = auth::salt(&*api.ambient)?;
+    let hash = api.hasher.hash(request.password.0, salt).await?;
+    let user = users::insert(&api.pool, &*api.ambient, &request.email.0, &hash, Role::Customer).await?;
+    let place = [(header::LOCATION, "/v1/users/me")];
+    Ok((StatusCode::CREATED, place, JsonAnswer(UserView::from(user))).into_response())
+}

@@ -1,0 +1,111 @@
+//! A show with its terms and its seats.
+
+use super::{MoneyView, SeatsView};
+use chrono::{DateTime, Utc};
+use holdfast_availability::InventoryRow;
+use holdfast_domain::{Counts, InventoryId, InventoryOpened, Money, Policy, Subject, Timestamp};
+use holdfast_event_log::LogPosition;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A show whose seats are on sale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Show)]
+pub(crate) struct ShowView {
+    /// Names the show and its inventory.
+    #[schema(value_type = Uuid)]
+    id: InventoryId,
+    /// What it is called.
+    #[schema(example = "The Tempest")]
+    name: String,
+    /// When it begins, if that is known.
+    starts_at: Option<DateTime<Utc>>,
+    /// IANA zone of the venue, if that is known.
+    #[schema(example = "Europe/London")]
+    zone: Option<String>,
+    /// Price of one seat.
+    price: MoneyView,
+    /// The limits of the sale.
+    policy: PolicyView,
+    /// When sales began.
+    opened_at: DateTime<Utc>,
+    /// The seats.
+    availability: SeatsView,
+}
+
+/// The limits under which seats are sold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Policy)]
+pub(crate) struct PolicyView {
+    /// Most seats in one booking.
+    #[schema(example = 10)]
+    seats_per_booking: u32,
+    /// Most live (held or confirmed) bookings of one user; 0 = no limit.
+    #[schema(example = 0)]
+    live_bookings_per_user: u32,
+    /// How long a hold lasts; 0 = bookings are confirmed at once.
+    #[schema(example = 900)]
+    hold_seconds: u32,
+    /// Seats that may be sold beyond the capacity.
+    #[schema(example = 0)]
+    overbooking_allowance: u32,
+}
+
+impl From<Policy> for PolicyView {
+    fn from(policy: Policy) -> Self {
+        let Policy { seats_per_booking, live_bookings_per_user, hold_seconds, overbooking_allowance } =
+            policy;
+        Self { seats_per_booking, live_bookings_per_user, hold_seconds, overbooking_allowance }
+    }
+}
+
+impl ShowView {
+    /// The show as it was opened, with the seats there were then.
+    pub(crate) fn opened(
+        id: InventoryId,
+        opened: InventoryOpened,
+        opened_at: Timestamp,
+        at: LogPosition,
+    ) -> Self {
+        let counts = Counts {
+            capacity: opened.capacity,
+            overbooking_allowance: opened.policy.overbooking_allowance,
+            ..Counts::default()
+        };
+        let seats = SeatsView::new(id, &counts, at);
+        Self::new(id, opened.subject, opened.price, opened.policy, opened_at, seats)
+    }
+
+    /// The show with other, later seats.
+    pub(crate) fn with(self, availability: SeatsView) -> Self {
+        Self { availability, ..self }
+    }
+
+    fn new(
+        id: InventoryId,
+        subject: Subject,
+        price: Money,
+        policy: Policy,
+        opened_at: DateTime<Utc>,
+        availability: SeatsView,
+    ) -> Self {
+        let Subject::Show { name, starts_at, zone } = subject;
+        Self {
+            id,
+            name,
+            starts_at,
+            zone,
+            price: price.into(),
+            policy: policy.into(),
+            opened_at,
+            availability,
+        }
+    }
+}
+
+impl From<InventoryRow> for ShowView {
+    fn from(row: InventoryRow) -> Self {
+        let seats = SeatsView::from(&row);
+        Self::new(row.inventory_id, row.subject, row.price, row.policy, row.opened_at, seats)
+    }
+}

@@ -1,0 +1,103 @@
+//! The yardstick: pgbench's single-row INSERT into a table like ours, on the same Postgres with the same settings.
+
+use crate::{child::finish, usage};
+use anyhow::Context as _;
+use holdfast_cluster::Cluster;
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::process::Command;
+
+/// One transaction of it.
+const SCRIPT: &str = include_str!("../pgbench.sql");
+/// Its database: made by our own migrations, so the table has our columns and indexes.
+const DATABASE: &str = "yardstick";
+/// Clients, as in all our figures since the first.
+const CLIENTS: u32 = 32;
+/// What pgbench may take beyond its time.
+const EXTRA_MAX: Duration = Duration::from_secs(20);
+
+/// What came out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Yardstick {
+    /// Inserts a second.
+    pub(crate) rate: f64,
+    /// Average milliseconds from a client's view.
+    pub(crate) latency: f64,
+    /// CPU seconds of Postgres per insert.
+    pub(crate) postgres_cpu_seconds: f64,
+    /// CPU seconds of pgbench per insert.
+    pub(crate) own_cpu_seconds: f64,
+}
+
+/// Runs it on a running cluster; its database is gone afterwards.
+pub(crate) async fn run(cluster: &Cluster, folder: &Path, seconds: u64) -> anyhow::Result<Yardstick> {
+    let script = folder.join("pgbench.sql");
+    fs::write(&script, SCRIPT).with_context(|| format!("cannot write {}", script.display()))?;
+    cluster.ensure_database(DATABASE).await?;
+    let mut connection = PgConnection::connect_with(&cluster.connect_options(DATABASE)).await?;
+    holdfast_event_log::MIGRATIONS
+        .run(&mut connection)
+        .await
+        .context("the yardstick's tables cannot be made")?;
+    connection.close().await?;
+
+    let (postgres, own) = (usage::cpu_of_family(cluster.pid())?, usage::cpu_of_ended_children());
+    let printed =
+        finish("pgbench", command(cluster, &script, seconds)?, Duration::from_secs(seconds) + EXTRA_MAX);
+    let printed = printed.await?;
+    let postgres = usage::cpu_of_family(cluster.pid())? - postgres;
+    let own = usage::cpu_of_ended_children() - own;
+
+    let mut connection = PgConnection::connect_with(&cluster.connect_options("postgres")).await?;
+    connection.execute(format!("DROP DATABASE {DATABASE} WITH (FORCE)").as_str()).await?;
+    connection.close().await?;
+    let figure = |label| number(&printed, label).with_context(|| format!("no `{label}` in: {printed}"));
+    let inserts = figure("number of transactions actually processed: ")?.max(1.0);
+    Ok(Yardstick {
+        rate: figure("tps = ")?,
+        latency: figure("latency average = ")?,
+        postgres_cpu_seconds: postgres / inserts,
+        own_cpu_seconds: own / inserts,
+    })
+}
+
+fn command(cluster: &Cluster, script: &Path, seconds: u64) -> anyhow::Result<Command> {
+    let mut pgbench = Command::new(beside_postgres(cluster.pid())?);
+    pgbench.args(["-n", "-M", "prepared", "-j", "2", "-D", "sequence=0", "-U", "holdfast", "-p", "5432"]);
+    pgbench.args(["-c", &CLIENTS.to_string(), "-T", &seconds.to_string()]);
+    pgbench.arg("-h").arg(cluster.socket_folder()).arg("-f").arg(script).arg(DATABASE);
+    Ok(pgbench)
+}
+
+/// pgbench of the very version that runs; Debian keeps it out of `PATH`.
+fn beside_postgres(postmaster: u32) -> anyhow::Result<PathBuf> {
+    let postgres =
+        fs::read_link(format!("/proc/{postmaster}/exe")).context("cannot see which Postgres runs")?;
+    let pgbench = postgres.with_file_name("pgbench");
+    anyhow::ensure!(pgbench.is_file(), "pgbench is missing beside {}", postgres.display());
+    Ok(pgbench)
+}
+
+/// The number behind `label`.
+fn number(printed: &str, label: &str) -> Option<f64> {
+    let rest = printed.lines().find_map(|line| line.strip_prefix(label))?;
+    rest.split([' ', '/']).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pgbenchs_own_words_are_read() {
+        let printed = "number of transactions actually processed: 64000\nlatency average = 2.345 ms\n\
+                       tps = 13542.123 (without initial connection time)\n";
+        assert_eq!(number(printed, "tps = "), Some(13_542.123));
+        assert_eq!(number(printed, "latency average = "), Some(2.345));
+        assert_eq!(number(printed, "number of failed"), None);
+    }
+}

@@ -1,0 +1,97 @@
+//! What is really stored: asked of Postgres, not of the server that is measured.
+
+use anyhow::{Context as _, ensure};
+use holdfast_availability::Availability;
+use holdfast_booking_history::BookingHistory;
+use holdfast_cluster::Cluster;
+use holdfast_projector::Positions;
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use std::{path::Path, time::Duration};
+use tokio::time::{Instant, sleep};
+
+/// The embedded system's database.
+const DATABASE: &str = "holdfast";
+/// Between two looks at the read models: the resolution of "until they have caught up".
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Nothing new for this long means that the last answers are stored: an append takes milliseconds.
+const QUIET_FOR: Duration = Duration::from_millis(300);
+/// How long the log may take to become quiet.
+const QUIET_WITHIN: Duration = Duration::from_secs(10);
+
+/// The database of a running system.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pool: PgPool,
+    postmaster: u32,
+}
+
+impl Store {
+    /// Connects to the Postgres that runs in a data folder.
+    pub(crate) async fn of(data: &Path) -> anyhow::Result<Self> {
+        let cluster = Cluster::running(data).await?.context("no Postgres runs in the data folder")?;
+        let pool = PgPoolOptions::new().max_connections(2);
+        let pool = pool.connect_with(cluster.connect_options(DATABASE)).await?;
+        Ok(Self { pool, postmaster: cluster.pid() })
+    }
+
+    /// Process id of Postgres's first process.
+    pub(crate) fn postmaster(&self) -> u32 {
+        self.postmaster
+    }
+
+    /// Postgres's own version, without the distribution's.
+    pub(crate) async fn version(&self) -> anyhow::Result<String> {
+        let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&self.pool).await?;
+        Ok(version.split(' ').next().unwrap_or_default().to_owned())
+    }
+
+    /// Events in the log.
+    pub(crate) async fn events(&self) -> anyhow::Result<i64> {
+        let heads = holdfast_event_log::heads(&self.pool).await.context("the log's heads cannot be read")?;
+        Ok(heads.iter().map(|head| head.position).sum())
+    }
+
+    /// Events in the log once nothing is added any more.
+    pub(crate) async fn events_when_quiet(&self) -> anyhow::Result<i64> {
+        let began = Instant::now();
+        let mut events = self.events().await?;
+        loop {
+            sleep(QUIET_FOR).await;
+            let now = self.events().await?;
+            if now == events {
+                return Ok(now);
+            }
+            ensure!(
+                began.elapsed() < QUIET_WITHIN,
+                "events are still being added {QUIET_WITHIN:?} after the load"
+            );
+            events = now;
+        }
+    }
+
+    /// Events that the slower read model lacks.
+    pub(crate) async fn lag(&self) -> anyhow::Result<i64> {
+        let (availability, history) =
+            (Positions::of::<Availability>(&self.pool), Positions::of::<BookingHistory>(&self.pool));
+        let doing = "the read models' positions cannot be read";
+        Ok(availability.lag().await.context(doing)?.max(history.lag().await.context(doing)?))
+    }
+
+    /// Waits until both read models have everything. Returns how long that took.
+    pub(crate) async fn caught_up(&self, within: Duration) -> anyhow::Result<Duration> {
+        let began = Instant::now();
+        loop {
+            let lag = self.lag().await?;
+            if lag == 0 {
+                return Ok(began.elapsed());
+            }
+            ensure!(began.elapsed() < within, "the read models still lack {lag} events after {within:?}");
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Lets go of the connections, so that Postgres can be stopped.
+    pub(crate) async fn close(self) {
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,202 @@
+//! Flags and environment: one typed configuration. A wrong value is named with what is allowed.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use holdfast_api::users::Role as UserRole;
+use std::{net::SocketAddr, path::PathBuf};
+
+/// An event-sourced booking backend: a seat is sold once, an answered booking is never lost, and every
+/// screen can be rebuilt from the log.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) role: Role,
+
+    /// What is logged to standard error: error, warn, info, debug, trace, or a filter such as
+    /// `info,holdfast_writer=debug`. Servers begin with info, other commands with warn.
+    #[arg(long, global = true, env = "HOLDFAST_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+
+    /// How log lines look.
+    #[arg(long, global = true, env = "HOLDFAST_LOG_FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// A line for people.
+    Text,
+    /// An object for machines.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Role {
+    /// Everything in one process, with a Postgres cluster of its own. Needs nothing configured.
+    Up(Up),
+    /// The HTTP server with the writer.
+    Api(Api),
+    /// One read model's projector.
+    Project {
+        /// Which read model.
+        name: Model,
+        #[command(flatten)]
+        access: Access,
+    },
+    /// Brings the database's tables up to date.
+    Migrate {
+        #[command(flatten)]
+        access: Access,
+        /// Partitions of a new log; fixed from then on.
+        #[arg(long, env = "HOLDFAST_PARTITIONS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+        partitions: Option<u16>,
+    },
+    /// Builds a read model anew beside the live one, compares, and switches in one transaction.
+    Rebuild {
+        /// Which read model.
+        name: Model,
+        /// Switch even if the new rows differ from the live ones: after a fold was changed, or to repair.
+        #[arg(long)]
+        accept_difference: bool,
+        #[command(flatten)]
+        access: Access,
+    },
+    /// Reads the whole log and proves it: positions, sequences, the rules, and every read model.
+    Verify {
+        #[command(flatten)]
+        access: Access,
+    },
+    /// Looks into the log.
+    #[command(subcommand)]
+    Log(Log),
+    /// Users.
+    #[command(subcommand)]
+    User(User),
+}
+
+impl Role {
+    /// The log filter where none is given: servers tell what they do, commands print their result.
+    pub(crate) fn log_default(&self) -> &'static str {
+        match self {
+            Self::Up(_) | Self::Api(_) | Self::Project { .. } => "info,sqlx=warn",
+            Self::Migrate { .. }
+            | Self::Rebuild { .. }
+            | Self::Verify { .. }
+            | Self::Log(_)
+            | Self::User(_) => "warn",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Folder for everything this system keeps.
+    #[arg(long, env = "HOLDFAST_DATA", default_value = "./.holdfast", value_name = "FOLDER")]
+    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) http: Http,
+    /// Leave booking_monitor's routes out. They need no token; on another address than loopback they
+    /// are left out unless --compat-anywhere is given.
+    #[arg(long)]
+    pub(crate) no_compat: bool,
+    /// Without projectors: reads are stale and say so.
+    #[arg(long, hide = true)]
+    pub(crate) no_projectors: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Api {
+    #[command(flatten)]
+    pub(crate) access: Access,
+    #[command(flatten)]
+    pub(crate) http: Http,
+    /// Serve booking_monitor's routes too. They need no token.
+    #[arg(long, env = "HOLDFAST_COMPAT")]
+    pub(crate) compat: bool,
+    /// File with the secret that signs tokens, at least 32 bytes; else HOLDFAST_TOKEN_SECRET holds the
+    /// secret itself.
+    #[arg(long, env = "HOLDFAST_TOKEN_SECRET_FILE", value_name = "FILE")]
+    pub(crate) token_secret_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Http {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: SocketAddr,
+    /// Serve booking_monitor's routes on another address than loopback, to whoever reaches it.
+    #[arg(long, env = "HOLDFAST_COMPAT_ANYWHERE")]
+    pub(crate) compat_anywhere: bool,
+    /// How long a token is good for, in seconds.
+    #[arg(long, env = "HOLDFAST_TOKEN_SECONDS", default_value_t = 43_200, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u32).range(60..=2_592_000))]
+    pub(crate) token_seconds: u32,
+    /// Tasks that append to the log, each with a connection of its own.
+    #[arg(long, env = "HOLDFAST_FLUSHERS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) flushers: u16,
+    /// Commands that may wait for one log partition; more are answered 503 at once.
+    #[arg(long, env = "HOLDFAST_QUEUE_COMMANDS", default_value_t = 2_048,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) queue_commands: u32,
+    /// Bookings kept in memory; idle inventories leave first.
+    #[arg(long, env = "HOLDFAST_MEMORY_BOOKINGS", default_value_t = 4_000_000,
+          value_parser = clap::value_parser!(u32).range(1_000..))]
+    pub(crate) memory_bookings: u32,
+}
+
+/// Which system a subcommand works on: an embedded one, running or not, or a database.
+#[derive(Debug, Args)]
+pub(crate) struct Access {
+    /// Folder of an embedded system, whether it is running or not. Without it DATABASE_URL is used, and
+    /// without that ./.holdfast.
+    #[arg(long, env = "HOLDFAST_DATA", value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
+    /// Postgres to use instead, such as postgres://user@host/database.
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) database_url: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Log {
+    /// Prints events, a JSON line each, oldest first.
+    Tail {
+        #[command(flatten)]
+        access: Access,
+        /// Only this partition.
+        #[arg(long)]
+        partition: Option<u16>,
+        /// Events per partition, from the end.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(i64).range(0..=100_000))]
+        lines: i64,
+        /// Go on as events come.
+        #[arg(long)]
+        follow: bool,
+    },
+    /// Prints one event, or all events of an inventory or a booking.
+    Show {
+        #[command(flatten)]
+        access: Access,
+        /// A position such as 7-1234, an inventory's id, or a booking's id.
+        what: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Gives a user a role: customer, agent or admin. Running servers know it within 5 seconds.
+    Grant {
+        /// E-mail address.
+        email: String,
+        /// The role.
+        role: UserRole,
+        #[command(flatten)]
+        access: Access,
+    },
+}
+
+/// The read models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Model {
+    Availability,
+    BookingHistory,
+}

@@ -1,0 +1,108 @@
+//! The read models by name: the one list that `up`, `project`, `rebuild` and `verify` share.
+
+use crate::config::Model;
+use crate::progress;
+use holdfast_availability::Availability;
+use holdfast_booking_history::BookingHistory;
+use holdfast_projector::{
+    Difference, Failure, LogSource, Positions, Progress, Projection, Projector, ProjectorStatus, Rebuilt,
+    rebuild, verify_model,
+};
+use indicatif::ProgressBar;
+use sqlx::PgPool;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// All of them.
+pub(crate) const MODELS: [Model; 2] = [Model::Availability, Model::BookingHistory];
+
+/// A comparison of a read model with a fold of its own.
+pub(crate) struct Checked {
+    pub(crate) events: i64,
+    pub(crate) rows: i64,
+    pub(crate) differences: Vec<Difference>,
+}
+
+/// A projector that is ready to run.
+pub(crate) struct Ready {
+    pub(crate) status: watch::Receiver<ProjectorStatus>,
+    run: Box<dyn FnOnce(Option<watch::Receiver<u64>>, CancellationToken) -> Running + Send>,
+}
+
+type Running = std::pin::Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+
+impl Ready {
+    fn of<P: Projection>(pool: &PgPool, positions: Positions) -> Self {
+        let projector = Projector::<P, _>::new(pool, LogSource::new(pool), positions);
+        let status = projector.status();
+        Self { status, run: Box::new(move |wake, shutdown| Box::pin(projector.run(wake, shutdown))) }
+    }
+
+    /// Runs until `shutdown`; `wake` changes when this process committed something.
+    pub(crate) fn run(self, wake: Option<watch::Receiver<u64>>, shutdown: CancellationToken) -> Running {
+        (self.run)(wake, shutdown)
+    }
+}
+
+impl Model {
+    /// The name in commands, tables and metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Availability => "availability",
+            Self::BookingHistory => "booking-history",
+        }
+    }
+
+    /// How far the stored read model is; shared by the projector and those who wait for it.
+    pub(crate) fn positions(self, pool: &PgPool) -> Positions {
+        match self {
+            Self::Availability => Positions::of::<Availability>(pool),
+            Self::BookingHistory => Positions::of::<BookingHistory>(pool),
+        }
+    }
+
+    pub(crate) fn projector(self, pool: &PgPool, positions: Positions) -> Ready {
+        match self {
+            Self::Availability => Ready::of::<Availability>(pool, positions),
+            Self::BookingHistory => Ready::of::<BookingHistory>(pool, positions),
+        }
+    }
+
+    pub(crate) async fn rebuild(self, pool: &PgPool, accept_difference: bool) -> anyhow::Result<Rebuilt> {
+        let bar = progress::bar(0, self.name());
+        let rebuilt = match self {
+            Self::Availability => rebuild::<Availability>(pool, accept_difference, show(&bar)).await,
+            Self::BookingHistory => rebuild::<BookingHistory>(pool, accept_difference, show(&bar)).await,
+        };
+        bar.finish_and_clear();
+        Ok(rebuilt?)
+    }
+
+    pub(crate) async fn verify(self, pool: &PgPool) -> anyhow::Result<Checked> {
+        let bar = progress::bar(0, self.name());
+        let verified = match self {
+            Self::Availability => verify_model::<Availability>(pool, show(&bar)).await,
+            Self::BookingHistory => verify_model::<BookingHistory>(pool, show(&bar)).await,
+        };
+        bar.finish_and_clear();
+        let verified = verified?;
+        Ok(Checked { events: verified.events, rows: verified.rows, differences: verified.differences })
+    }
+}
+
+/// What differs in a table of a read model, for an operator.
+pub(crate) fn in_words(name: &str, difference: &Difference) -> String {
+    let Difference { table, only_live, only_fresh, changed, examples } = difference;
+    format!(
+        "{name}.{table}: {changed} rows differ, {only_live} are not in the log, {only_fresh} are missing; such as {}",
+        examples.join(", ")
+    )
+}
+
+fn show(bar: &ProgressBar) -> impl FnMut(Progress) + Send + use<> {
+    let bar = bar.clone();
+    move |progress| {
+        bar.set_length(progress.total.try_into().unwrap_or(0));
+        bar.set_position(progress.done.try_into().unwrap_or(0));
+    }
+}

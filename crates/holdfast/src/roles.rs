@@ -1,0 +1,10 @@
+//! The roles of the executable, one file each.
+
+pub(crate) mod api;
+pub(crate) mod log;
+pub(crate) mod migrate;
+pub(crate) mod project;
+pub(crate) mod rebuild;
+pub(crate) mod up;
+pub(crate) mod user;
+pub(crate) mod verify;

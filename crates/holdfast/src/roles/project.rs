@@ -1,0 +1,15 @@
+//! `holdfast project NAME`: one read model's projector as a process of its own.
+
+use crate::config::{Access, Model};
+use crate::signals;
+use crate::system::System;
+
+pub(crate) async fn run(model: Model, access: &Access) -> anyhow::Result<()> {
+    let system = System::open(access).await?;
+    let positions = model.positions(&system.pool);
+    let projector = model.projector(&system.pool, positions);
+    println!("holdfast projects {} from the log", model.name());
+    let outcome = projector.run(None, signals::asked_to_stop()?).await;
+    system.close().await?;
+    Ok(outcome?)
+}

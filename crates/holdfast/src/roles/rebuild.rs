@@ -1,0 +1,32 @@
+//! `holdfast rebuild NAME`: builds a read model anew from the log, beside the live one, and switches.
+
+use crate::config::{Access, Model};
+use crate::models;
+use crate::system::System;
+use anyhow::bail;
+
+pub(crate) async fn run(model: Model, accept_difference: bool, access: &Access) -> anyhow::Result<()> {
+    let system = System::open(access).await?;
+    let outcome = model.rebuild(&system.pool, accept_difference).await;
+    system.close().await?;
+    let (name, rebuilt) = (model.name(), outcome?);
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = rebuilt.events as f64 / rebuilt.build_seconds.max(f64::EPSILON);
+    println!(
+        "{name}: {} events folded in {:.2} s ({rate:.0}/s), {:.2} s in all",
+        rebuilt.events, rebuilt.build_seconds, rebuilt.seconds
+    );
+    for difference in &rebuilt.differences {
+        println!("{}", models::in_words(name, difference));
+    }
+    match (rebuilt.compared, rebuilt.differences.is_empty(), rebuilt.switched) {
+        (true, true, true) => println!("{name}: {} rows equal to the live ones; switched", rebuilt.rows),
+        (false, _, true) => println!("{name}: there was no live read model to compare with; switched"),
+        (_, _, true) => println!("{name}: rows differ from the live ones; switched, as asked"),
+        (_, _, false) => bail!(
+            "the new rows of {name} differ from the live ones, which stay; look at them, then \
+             `holdfast rebuild {name} --accept-difference`"
+        ),
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! `holdfast up`: everything in one process, on a Postgres cluster of its own in a data folder.
+
+use crate::config::Up;
+use crate::services::{Plan, Services};
+use crate::signals;
+use crate::system::System;
+use anyhow::Context as _;
+use holdfast_ambient::{Ambient, Machine};
+use holdfast_api::{TokenSecret, users};
+use holdfast_cluster::{DataFolder, SecretFile};
+use std::fmt::Write as _;
+use tokio::net::TcpListener;
+
+/// E-mail address of the admin that a new system begins with.
+const ADMIN_EMAIL: &str = "admin@holdfast.local";
+/// Random bytes of a secret; written in hexadecimal.
+const SECRET_BYTES: usize = 32;
+/// Random bytes of the first admin's password; written in hexadecimal.
+const PASSWORD_BYTES: usize = 16;
+
+pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
+    let stop = signals::asked_to_stop()?;
+    let folder = DataFolder::open(&up.data)?;
+    let listen = up.http.listen;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
+    let secret = folder.secret_file("token-secret", || random_hex(SECRET_BYTES))?;
+    let password = folder.secret_file("admin-password", || random_hex(PASSWORD_BYTES))?;
+    let system = System::embedded(folder.path()).await?;
+    let outcome = serve(&system, listener, &up, &secret, &password, stop).await;
+    let stopped = system.stop().await;
+    outcome.and(stopped)
+}
+
+async fn serve(
+    system: &System,
+    listener: TcpListener,
+    up: &Up,
+    secret: &SecretFile,
+    password: &SecretFile,
+    stop: tokio_util::sync::CancellationToken,
+) -> anyhow::Result<()> {
+    let partitions = system.migrate(None).await?;
+    users::ensure_admin(&system.pool, &Machine, ADMIN_EMAIL, &password.content).await?;
+    let plan = Plan {
+        token_secret: TokenSecret::new(secret.content.as_bytes())?,
+        compat: !up.no_compat && (up.http.listen.ip().is_loopback() || up.http.compat_anywhere),
+        force: true, // the folder's lock says that no other process of this log lives
+        projectors: if up.no_projectors { &[] } else { Plan::ALL },
+    };
+    let compat = plan.compat;
+    let services = Services::start(system, listener, &up.http, plan).await?;
+    println!(
+        "holdfast is ready: http://{0} (API: http://{0}/docs), {partitions} log partitions in {1}, admin {ADMIN_EMAIL} \
+         with the password in {2}{3}",
+        services.address,
+        up.data.display(),
+        password.path.display(),
+        if compat { ", booking_monitor's routes on" } else { "" },
+    );
+    services.serve(stop).await
+}
+
+fn random_hex(bytes: usize) -> String {
+    let mut random = vec![0; bytes];
+    Machine.random(&mut random);
+    random.iter().fold(String::with_capacity(bytes * 2), |mut hex, byte| {
+        // Writing into a String does not fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

@@ -1,0 +1,213 @@
+//! Kill -9 of the server, and in a fifth of the rounds of Postgres, under load at random moments.
+//!
+//! Clients re-send what was not answered, with the same keys. In the end what was acknowledged is what
+//! is stored: nothing lost, nothing doubled, nothing oversold, no gap.
+//! Five rounds here; `scripts/kill-test` sets `HOLDFAST_KILL_ROUNDS`.
+
+use crate::server::{Place, Server, rand_key};
+use holdfast_ambient::{Ambient, Machine};
+use holdfast_cluster::Cluster;
+use reqwest::StatusCode;
+use rustix::process::{Signal, kill_process};
+use serde_json::{Value, json};
+use sqlx::{ConnectOptions, Row};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Concurrent clients.
+const CLIENTS: usize = 16;
+/// Seats of each show: small enough that they sell out during a test.
+const CAPACITY: u32 = 4_000;
+/// Shows.
+const SHOWS: usize = 4;
+/// A round lasts between these.
+const ROUND_MILLISECONDS: std::ops::Range<u64> = 100..1_500;
+
+/// One booking that was asked for.
+#[derive(Clone)]
+struct Asked {
+    key: String,
+    inventory_id: String,
+    quantity: u64,
+}
+
+/// What became of it.
+enum Became {
+    Booked { id: String },
+    SoldOut,
+    Unanswered,
+}
+
+struct Clients {
+    place: Arc<Place>,
+    token: String,
+    shows: Vec<String>,
+}
+
+#[derive(Default)]
+struct Counts {
+    rounds: usize,
+    postgres_kills: usize,
+    acknowledged: HashMap<String, (String, Asked)>,
+    sold_out: usize,
+    resent: usize,
+}
+
+fn chance(below: u64) -> u64 {
+    let mut bytes = [0; 8];
+    Machine.random(&mut bytes);
+    u64::from_le_bytes(bytes) % below
+}
+
+impl Clients {
+    async fn send(&self, asked: &Asked) -> Became {
+        let request = self
+            .place
+            .http
+            .post(self.place.url("/v1/bookings"))
+            .bearer_auth(&self.token)
+            .header("Idempotency-Key", &asked.key)
+            .json(&json!({"inventory_id": asked.inventory_id, "quantity": asked.quantity}));
+        let Ok(answer) = request.send().await else { return Became::Unanswered };
+        let status = answer.status();
+        let Ok(body) = answer.json::<Value>().await else { return Became::Unanswered };
+        match (status, body["code"].as_str()) {
+            (StatusCode::CREATED, _) => Became::Booked { id: body["id"].as_str().unwrap().to_owned() },
+            (StatusCode::CONFLICT, Some("sold_out")) => Became::SoldOut,
+            (StatusCode::SERVICE_UNAVAILABLE, _) => Became::Unanswered,
+            _ => panic!("{status}: {body}"),
+        }
+    }
+
+    /// Books until told to stop. Returns everything with its outcome.
+    async fn load(self: Arc<Self>, stop: Arc<AtomicBool>) -> Vec<(Asked, Became)> {
+        let mut all = Vec::new();
+        while !stop.load(Ordering::Relaxed) {
+            let show = usize::try_from(chance(SHOWS as u64)).unwrap();
+            let asked =
+                Asked { key: rand_key(), inventory_id: self.shows[show].clone(), quantity: 1 + chance(3) };
+            let became = self.send(&asked).await;
+            if matches!(became, Became::Unanswered) {
+                all.push((asked, became));
+                break; // the server is gone
+            }
+            all.push((asked, became));
+        }
+        all
+    }
+}
+
+impl Counts {
+    fn record(&mut self, asked: Asked, became: Became) -> Option<Asked> {
+        match became {
+            Became::Booked { id } => {
+                let before = self.acknowledged.insert(asked.key.clone(), (id.clone(), asked));
+                assert!(before.is_none_or(|(first, _)| first == id), "one key, two bookings");
+                None
+            }
+            Became::SoldOut => {
+                self.sold_out += 1;
+                None
+            }
+            Became::Unanswered => Some(asked),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_random_moments_it_loses_and_doubles_nothing() {
+    let rounds: usize = std::env::var("HOLDFAST_KILL_ROUNDS").map_or(5, |n| n.parse().expect("a number"));
+    let place = Arc::new(Place::new());
+    let mut server = place.up().await;
+    let admin = place.admin().await;
+    let mut shows = Vec::new();
+    for _ in 0..SHOWS {
+        shows.push(place.open_show(&admin, CAPACITY, 0).await);
+    }
+    let clients = Arc::new(Clients { place: place.clone(), token: admin, shows });
+    let mut counts = Counts::default();
+    for round in 0..rounds {
+        server = kill_under_load(&place, &clients, server, round, &mut counts).await;
+    }
+    assert_eq!(server.terminate().await, Some(0), "SIGTERM ends in order");
+    let stored = stored(&place, &clients.shows).await;
+    let (code, verified) = place.run(&["verify"]).await;
+    println!(
+        "{} rounds, {} with Postgres killed too: {} acknowledged, {} stored, {} re-sent, {} refused as sold out\n{verified}",
+        counts.rounds,
+        counts.postgres_kills,
+        counts.acknowledged.len(),
+        stored.len(),
+        counts.resent,
+        counts.sold_out,
+    );
+    let acknowledged: HashMap<_, _> = counts
+        .acknowledged
+        .into_values()
+        .map(|(id, asked)| (id, (asked.inventory_id, asked.quantity)))
+        .collect();
+    assert_eq!(acknowledged, stored, "acknowledged = stored");
+    assert_eq!(code, Some(0), "verify finds nothing");
+}
+
+async fn kill_under_load(
+    place: &Arc<Place>,
+    clients: &Arc<Clients>,
+    server: Server,
+    round: usize,
+    counts: &mut Counts,
+) -> Server {
+    let stop = Arc::new(AtomicBool::new(false));
+    let load: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(clients.clone().load(stop.clone()))).collect();
+    let moment = ROUND_MILLISECONDS.start + chance(ROUND_MILLISECONDS.end - ROUND_MILLISECONDS.start);
+    tokio::time::sleep(Duration::from_millis(moment)).await;
+    if round % 5 == 4 {
+        kill_process(place.postmaster(), Signal::KILL).unwrap();
+        counts.postgres_kills += 1;
+    }
+    server.kill().await;
+    stop.store(true, Ordering::Relaxed);
+    let mut unanswered = Vec::new();
+    for client in load {
+        for (asked, became) in client.await.unwrap() {
+            unanswered.extend(counts.record(asked, became));
+        }
+    }
+    let server = place.up().await;
+    counts.resent += unanswered.len();
+    while let Some(asked) = unanswered.pop() {
+        let became = clients.send(&asked).await;
+        unanswered.extend(counts.record(asked, became));
+    }
+    counts.rounds += 1;
+    server
+}
+
+/// Bookings in the log: id → (inventory, quantity). A doubled one would be found here twice.
+async fn stored(place: &Place, shows: &[String]) -> HashMap<String, (String, u64)> {
+    let cluster = Cluster::start(&place.data(), &holdfast_cluster::Options::default()).await.unwrap();
+    let mut connection = cluster.connect_options("holdfast").connect().await.unwrap();
+    let rows = sqlx::query(
+        "SELECT payload ->> 'booking_id' AS id, aggregate_id, (payload ->> 'quantity')::bigint AS quantity
+         FROM events WHERE event_type = 'SeatsReserved'",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    cluster.stop().await.unwrap();
+    let mut seats: HashMap<String, u64> = HashMap::new();
+    let mut bookings = HashMap::new();
+    for row in &rows {
+        let (id, show): (String, String) = (row.get("id"), row.get("aggregate_id"));
+        let quantity = u64::try_from(row.get::<i64, _>("quantity")).unwrap();
+        *seats.entry(show.clone()).or_default() += quantity;
+        assert!(bookings.insert(id, (show, quantity)).is_none(), "a booking is stored twice");
+    }
+    for show in shows {
+        let sold = seats.get(show).copied().unwrap_or(0);
+        assert!(sold <= u64::from(CAPACITY), "{sold} seats sold of {CAPACITY}");
+    }
+    bookings
+}

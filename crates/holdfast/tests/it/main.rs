@@ -1,0 +1,5 @@
+//! What the README promises, on the executable itself.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod kill;
+mod server;

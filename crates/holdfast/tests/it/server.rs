@@ -1,0 +1,164 @@
+//! The executable itself, as a child process on a data folder of its own, and a client of it.
+
+use reqwest::{Client, StatusCode};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// A cold start makes a cluster; on a machine that builds beside it this takes a while.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+/// The promise for SIGTERM is 10 s; the rest is the test's own patience.
+pub(crate) const STOPPED_WITHIN: Duration = Duration::from_secs(30);
+
+pub(crate) fn program() -> &'static str {
+    env!("CARGO_BIN_EXE_holdfast")
+}
+
+/// A data folder and an address that stay the same over restarts.
+pub(crate) struct Place {
+    folder: TempDir,
+    pub(crate) address: String,
+    pub(crate) http: Client,
+}
+
+/// A running `holdfast up`.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) ready_line: String,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let http = Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
+        Self { folder: holdfast_testkit::open_folder(), address: free.to_string(), http }
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) async fn up(&self) -> Server {
+        self.up_with(&[]).await
+    }
+
+    pub(crate) async fn up_with(&self, flags: &[&str]) -> Server {
+        let mut child = Command::new(program())
+            .arg("up")
+            .arg("--data")
+            .arg(self.data())
+            .args(["--listen", &self.address, "--log", "warn"])
+            .args(flags)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready_line = timeout(READY_WITHIN, lines.next_line()).await.expect("ready in time").unwrap();
+        Server { child, ready_line: ready_line.expect("a ready line, not an end") }
+    }
+
+    /// Runs another subcommand on the data folder. Returns its exit code and all it printed.
+    pub(crate) async fn run(&self, command: &[&str]) -> (Option<i32>, String) {
+        let output =
+            Command::new(program()).args(command).arg("--data").arg(self.data()).output().await.unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    }
+
+    pub(crate) fn postmaster(&self) -> Pid {
+        let file = std::fs::read_to_string(find(&self.data().join("postgres"), "postmaster.pid")).unwrap();
+        Pid::from_raw(file.lines().next().unwrap().trim().parse().unwrap()).unwrap()
+    }
+
+    pub(crate) async fn sign_in(&self, email: &str, password: &str) -> String {
+        let answer = self
+            .http
+            .post(self.url("/v1/sessions"))
+            .json(&json!({"email": email, "password": password}))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        answer.json::<Value>().await.unwrap()["token"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn admin(&self) -> String {
+        let password = std::fs::read_to_string(self.data().join("admin-password")).unwrap();
+        self.sign_in("admin@holdfast.local", password.trim()).await
+    }
+
+    pub(crate) async fn open_show(&self, token: &str, capacity: u32, hold_seconds: u32) -> String {
+        let body = json!({
+            "name": "Night", "starts_at": "2030-01-01T20:00:00Z", "zone": "Europe/Berlin", "capacity": capacity,
+            "price": {"amount": 2_000, "currency": "EUR"},
+            "policy": {"seats_per_booking": 10, "live_bookings_per_user": 0, "hold_seconds": hold_seconds,
+                       "overbooking_allowance": 0},
+        });
+        let key = format!("show-{capacity}-{hold_seconds}-{}", rand_key());
+        let answer = self
+            .http
+            .post(self.url("/v1/shows"))
+            .bearer_auth(token)
+            .header("Idempotency-Key", key)
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED, "{:?}", answer.text().await);
+        answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Server {
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().unwrap().try_into().unwrap()).unwrap()
+    }
+
+    /// SIGKILL: nothing is finished, nothing is written.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// SIGTERM; returns the exit code.
+    pub(crate) async fn terminate(mut self) -> Option<i32> {
+        kill_process(self.pid(), Signal::TERM).unwrap();
+        let ended = timeout(STOPPED_WITHIN, self.child.wait()).await.expect("it ends");
+        let mut rest = String::new();
+        if let Some(stderr) = self.child.stderr.as_mut() {
+            stderr.read_to_string(&mut rest).await.unwrap();
+        }
+        ended.unwrap().code()
+    }
+}
+
+/// A key nobody used before.
+pub(crate) fn rand_key() -> String {
+    use holdfast_ambient::{Ambient, Machine};
+    Machine.new_id().to_string()
+}
+
+/// Where the cluster's layout puts a file of this name.
+fn find(folder: &Path, name: &str) -> PathBuf {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let file = folder.join(name);
+        if file.is_file() {
+            return file;
+        }
+        let entries = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        folders.extend(entries.filter(|path| path.is_dir()));
+    }
+    panic!("no {name} in {}", folder.display());
+}

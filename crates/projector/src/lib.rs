@@ -1,0 +1,35 @@
+//! Reads the log in order and feeds one read model, live or rebuilding.
+//!
+//! Guarantees
+//! - Rows and checkpoint are written by one statement, so a crash repeats nothing and skips nothing.
+//! - Every batch is checked: in each partition the next event is the one after the last. A hole, and an
+//!   event that cannot be decoded, stop the projector at that position; nothing is skipped.
+//! - Two projectors of one name do not apply an event twice: the checkpoint is compared and swapped.
+//! - Live running, rebuilding and verifying are the same loop; they differ in where they start.
+//!
+//! Not here: what a read model does with an event ([`Projection::fold`]), and anything with side effects.
+
+mod batch;
+mod error;
+mod feed;
+mod link;
+mod model;
+mod parity;
+mod positions;
+mod projection;
+mod projector;
+mod rebuild;
+mod source;
+mod status;
+mod switch;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use error::{Failure, RebuildError};
+pub use parity::Difference;
+pub use positions::{Freshness, Positions};
+pub use projection::{IN_MOVED, PgQuery, Projection, Table};
+pub use projector::{Projector, Step};
+pub use rebuild::{Progress, Rebuilt, Verified, rebuild, verify_model};
+pub use source::{LogSource, Source, SourceError};
+pub use status::{ProjectorStatus, State};

@@ -1,0 +1,205 @@
+//! The live loop: waits for a commit, a tick or shutdown, applies what has gathered, says how far it is.
+//!
+//! Whatever wakes it, it also polls: a lost signal costs latency, not correctness. An answer of the database
+//! that fails makes it begin anew from the stored checkpoints, which is also how it starts.
+
+use crate::{
+    Failure, Positions, Projection, ProjectorStatus, Source, State,
+    batch::events_between,
+    feed::{Fed, Feed},
+    link::{Link, Role},
+    model,
+    status::in_words,
+};
+use sqlx::PgPool;
+use std::time::Duration;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+/// Events applied per statement: bounds its memory and how long its row locks are held (about 20 ms).
+const BATCH_EVENTS_MAX: usize = 1_000;
+
+/// Between the beginnings of two batches that were not full. Under load a commit arrives every few
+/// milliseconds; a statement for each would cost more than the events in it. Far below the 50 ms within
+/// which a booking is to be visible.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// Polling without a wake: at once after events, more and more seldom while there are none.
+const POLL_MIN: Duration = Duration::from_millis(5);
+/// The longest an event waits for a projector that nobody wakes.
+const POLL_MAX: Duration = Duration::from_millis(200);
+/// Polling beside a wake: only a lost signal or another process's commit waits for it.
+const POLL_BESIDE_WAKE: Duration = Duration::from_millis(500);
+
+/// First pause after a failure that may go away.
+const RETRY_MIN: Duration = Duration::from_millis(50);
+/// Longest pause: how late a projector notices that the database is back.
+const RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// While catching up, how often the log's heads are asked how far it still is.
+const LAG_EVERY: Duration = Duration::from_secs(1);
+
+/// What one call of [`Projector::run_once`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Events applied.
+    pub events: usize,
+    /// The batch was full, or another projector came first: call again at once.
+    pub more: bool,
+}
+
+/// Feeds one live read model.
+#[derive(Debug)]
+pub struct Projector<P, S> {
+    link: Link,
+    feed: Feed<P, S>,
+    /// The read model is there, is ours, and the feed knows its checkpoints.
+    open: bool,
+    positions: Positions,
+    status: watch::Sender<ProjectorStatus>,
+    lag_asked_at: Option<Instant>,
+}
+
+impl<P: Projection, S: Source> Projector<P, S> {
+    /// A projector that writes to the database of `pool` and tells `positions` how far it is.
+    #[must_use]
+    pub fn new(pool: &PgPool, source: S, positions: Positions) -> Self {
+        let nothing = ProjectorStatus { state: State::CatchingUp, checkpoints: vec![], lag_events: 0 };
+        Self {
+            link: Link::new(pool, Role::Writer),
+            feed: Feed::new(source, &P::schema()),
+            open: false,
+            positions,
+            status: watch::Sender::new(nothing),
+            lag_asked_at: None,
+        }
+    }
+
+    /// What it is doing, now and later.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<ProjectorStatus> {
+        self.status.subscribe()
+    }
+
+    /// Applies one batch.
+    ///
+    /// # Errors
+    /// After any, the next call begins from the stored checkpoints. [`Failure::is_transient`] says whether
+    /// calling again can help.
+    pub async fn run_once(&mut self) -> Result<Step, Failure> {
+        let step = self.step().await;
+        if step.is_err() {
+            self.open = false;
+            self.link.close();
+        }
+        step
+    }
+
+    async fn step(&mut self) -> Result<Step, Failure> {
+        let conn = self.link.connection().await?;
+        if !self.open {
+            self.feed.start_at(model::open::<P>(conn).await?);
+            self.open = true;
+        }
+        let step = match self.feed.step(conn, BATCH_EVENTS_MAX, None).await? {
+            Fed::Nothing => Step { events: 0, more: false },
+            Fed::Applied { events, more } => Step { events, more },
+            Fed::Overtaken => Step { events: 0, more: true },
+        };
+        let checkpoints = self.feed.checkpoints();
+        self.positions.publish(checkpoints);
+        let mut lag_events = 0;
+        if step.more {
+            lag_events = self.status.borrow().lag_events.saturating_sub_unsigned(step.events as u64).max(0);
+            if self.lag_asked_at.is_none_or(|at| at.elapsed() >= LAG_EVERY) {
+                self.lag_asked_at = Some(Instant::now());
+                let heads = holdfast_event_log::heads(&mut *conn).await?;
+                let heads: Vec<_> = heads.into_iter().map(|head| head.position).collect();
+                lag_events = events_between(checkpoints, &heads);
+            }
+        }
+        let state = if step.more { State::CatchingUp } else { State::Running };
+        self.status.send_replace(ProjectorStatus { state, checkpoints: checkpoints.to_vec(), lag_events });
+        metrics::counter!("holdfast_projected_events_total", "projection" => P::NAME)
+            .increment(step.events as u64);
+        metrics::counter!("holdfast_projected_batches_total", "projection" => P::NAME)
+            .increment(u64::from(step.events > 0));
+        Ok(step)
+    }
+
+    /// Runs until `shutdown`. `wake` changes whenever this process committed something to the log.
+    ///
+    /// # Errors
+    /// The first failure that does not go away by itself; the status tells it too.
+    pub async fn run(
+        mut self,
+        wake: Option<watch::Receiver<u64>>,
+        shutdown: CancellationToken,
+    ) -> Result<(), Failure> {
+        // Ending in the middle of a statement is safe: it commits whole or not at all.
+        let ended = shutdown.run_until_cancelled(self.run_for_ever(wake)).await;
+        match ended {
+            None => Ok(()),
+            Some(failure) => {
+                error!(projection = P::NAME, "projector {} stopped: {}", P::NAME, in_words(&failure));
+                self.tell(State::Stopped(in_words(&failure)));
+                Err(failure)
+            }
+        }
+    }
+
+    async fn run_for_ever(&mut self, mut wake: Option<watch::Receiver<u64>>) -> Failure {
+        let (mut poll, mut retry) = (POLL_MIN, RETRY_MIN);
+        loop {
+            let began = Instant::now();
+            match self.run_once().await {
+                Err(failure) if failure.is_transient() => {
+                    self.tell_once(&failure, retry == RETRY_MIN);
+                    sleep(retry).await;
+                    retry = (retry * 2).min(RETRY_MAX);
+                }
+                Err(failure) => return failure,
+                Ok(step) => {
+                    if retry > RETRY_MIN {
+                        info!(projection = P::NAME, "projector {} goes on", P::NAME);
+                        retry = RETRY_MIN;
+                    }
+                    if step.more {
+                        continue;
+                    }
+                    poll = if step.events > 0 { POLL_MIN } else { (poll * 2).min(POLL_MAX) };
+                    if step.events > 0 {
+                        sleep_until(began + GATHER).await;
+                    }
+                    wait(&mut wake, poll).await;
+                }
+            }
+        }
+    }
+
+    /// Once per change of state, not once per attempt.
+    fn tell_once(&self, failure: &Failure, first: bool) {
+        let why = in_words(failure);
+        if first {
+            warn!(projection = P::NAME, "projector {} waits: {why}", P::NAME);
+        }
+        self.tell(State::Retrying(why));
+    }
+
+    fn tell(&self, state: State) {
+        self.status.send_modify(|status| status.state = state);
+    }
+}
+
+/// Waits for a commit or for `poll`; without a (living) wake only for the latter.
+async fn wait(wake: &mut Option<watch::Receiver<u64>>, poll: Duration) {
+    let Some(commits) = wake else { return sleep(poll).await };
+    let signal = tokio::time::timeout(POLL_BESIDE_WAKE, commits.changed()).await;
+    if matches!(signal, Ok(Err(_))) {
+        *wake = None; // the writer is gone; from here on it is polled
+    }
+}

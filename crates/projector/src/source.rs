@@ -1,0 +1,72 @@
+//! Where events come from: the log itself, or (later) its copy in Kafka.
+
+use crate::link::{Link, Role};
+use holdfast_event_log::{LogPosition, ReadError, Recorded, read_after};
+use sqlx::PgPool;
+use std::future::Future;
+
+/// Events could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The source does not answer. Goes away by itself.
+    #[error("the source of events does not answer")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// An event is not understood.
+    #[error("the event at {at} is not understood")]
+    Poison {
+        /// Where it stands.
+        at: LogPosition,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// A place to read events from.
+pub trait Source: Send + 'static {
+    /// Reads the events after each of `after`, at most `limit` in all, those of a partition in order.
+    /// When there are more than `limit`, partitions that stand first in `after` are served first.
+    ///
+    /// # Errors
+    /// `Poison` if an event among them is not understood; nothing is skipped.
+    fn read(
+        &mut self,
+        after: &[LogPosition],
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Recorded>, SourceError>> + Send;
+}
+
+/// The log in Postgres, read over a connection of its own.
+#[derive(Debug)]
+pub struct LogSource {
+    link: Link,
+}
+
+impl LogSource {
+    /// Reads the log of the database that `pool` is connected to.
+    #[must_use]
+    pub fn new(pool: &PgPool) -> Self {
+        Self { link: Link::new(pool, Role::Reader) }
+    }
+}
+
+impl Source for LogSource {
+    async fn read(&mut self, after: &[LogPosition], limit: usize) -> Result<Vec<Recorded>, SourceError> {
+        let conn = self.link.connection().await.map_err(unreachable)?;
+        let read = read_after(&mut *conn, after, i64::try_from(limit).unwrap_or(i64::MAX)).await;
+        read.map_err(|error| {
+            let at = match &error {
+                ReadError::Decode { at, .. } | ReadError::Stream { at, .. } => *at,
+                ReadError::Database(_) => {
+                    self.link.close();
+                    return unreachable(error);
+                }
+            };
+            SourceError::Poison { at, source: Box::new(error) }
+        })
+    }
+}
+
+fn unreachable(error: impl std::error::Error + Send + Sync + 'static) -> SourceError {
+    SourceError::Unreachable(Box::new(error))
+}

@@ -1,0 +1,156 @@
+//! Random histories that the rules could have made, with the aggregates they lead to: what a read model of
+//! them must agree with.
+
+use super::Happened;
+use holdfast_domain::{
+    BlockSeats, BookingId, CancelBooking, ChangeCapacity, CloseSales, ConfirmBooking, Currency, Inventory,
+    InventoryCommand, InventoryId, Money, OpenInventory, Policy, ReopenSales, ReserveSeats, Subject,
+    Timestamp, UnblockSeats, UserId,
+};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Users who buy; every third is known by a number.
+const USERS: u64 = 50;
+
+/// Inventories that sell, seen through their commands. The same seed makes the same history.
+#[derive(Debug)]
+pub struct Market {
+    inventories: BTreeMap<InventoryId, Inventory>,
+    bookings: Vec<(InventoryId, BookingId)>,
+    now: Timestamp,
+    seed: u64,
+}
+
+impl Market {
+    /// A market that has not opened yet.
+    #[must_use]
+    pub fn new(seed: u64, inventories: usize) -> Self {
+        let mut market = Self {
+            inventories: BTreeMap::new(),
+            bookings: vec![],
+            now: Timestamp::from_timestamp(1_800_000_000, 0).expect("a time in 2027"),
+            seed: seed.wrapping_mul(2).wrapping_add(1),
+        };
+        for _ in 0..inventories {
+            let id = InventoryId(market.id());
+            market.inventories.insert(id, Inventory::default());
+        }
+        market
+    }
+
+    /// At least `events` further events, in the order in which they happened.
+    pub fn history(&mut self, events: usize) -> Vec<Happened> {
+        let mut history = vec![];
+        while history.len() < events {
+            let pause = self.below(2_000).cast_signed();
+            self.now += chrono::TimeDelta::milliseconds(pause);
+            let nth = self.below(self.inventories.len() as u64);
+            let id = *self.inventories.keys().nth(nth as usize).expect("one of them");
+            let command = self.command(id);
+            let inventory = self.inventories.get_mut(&id).expect("one of them");
+            let Ok(decided) = inventory.decide(&command, self.now) else { continue };
+            for event in decided {
+                inventory.apply(&event);
+                history.push(Happened { inventory_id: id, event, at: self.now });
+            }
+        }
+        history
+    }
+
+    /// The aggregates after all of it.
+    #[must_use]
+    pub fn inventories(&self) -> &BTreeMap<InventoryId, Inventory> {
+        &self.inventories
+    }
+
+    /// The time of the last event.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn command(&mut self, id: InventoryId) -> InventoryCommand {
+        if self.inventories[&id].terms().is_none() {
+            return InventoryCommand::OpenInventory(self.open());
+        }
+        let quantity = 1 + self.below(4) as u32;
+        match self.below(20) {
+            0 => InventoryCommand::ExpireHolds,
+            1 => InventoryCommand::ChangeCapacity(ChangeCapacity { capacity: 50 + self.below(500) as u32 }),
+            2 => InventoryCommand::CloseSales(CloseSales),
+            3 | 4 => InventoryCommand::ReopenSales(ReopenSales),
+            5 => InventoryCommand::BlockSeats(BlockSeats { quantity, reason: "stage".to_owned() }),
+            6 => InventoryCommand::UnblockSeats(UnblockSeats { quantity }),
+            7..=9 => self.with_booking(|booking_id| {
+                InventoryCommand::ConfirmBooking(ConfirmBooking { booking_id, owner: None })
+            }),
+            10 | 11 => self.with_booking(|booking_id| {
+                let reason = "customer".to_owned();
+                InventoryCommand::CancelBooking(CancelBooking { booking_id, owner: None, reason })
+            }),
+            _ => {
+                let ask = ReserveSeats { booking_id: BookingId(self.id()), user_id: self.user(), quantity };
+                self.bookings.push((id, ask.booking_id));
+                InventoryCommand::ReserveSeats(ask)
+            }
+        }
+    }
+
+    fn open(&mut self) -> OpenInventory {
+        OpenInventory {
+            subject: Subject::Show {
+                name: format!("Show {}", self.below(1_000)),
+                starts_at: (self.below(2) == 0).then_some(self.now),
+                zone: Some("Europe/Berlin".to_owned()),
+            },
+            capacity: 100 + self.below(400) as u32,
+            price: Money {
+                amount: self.below(10_000).cast_signed(),
+                currency: Currency::from_code("EUR").expect("the euro exists"),
+            },
+            policy: Policy {
+                seats_per_booking: 4,
+                live_bookings_per_user: 0,
+                hold_seconds: if self.below(3) == 0 { 0 } else { 120 },
+                overbooking_allowance: self.below(3) as u32,
+            },
+        }
+    }
+
+    /// A command about one of the latest bookings, which are the ones most likely to be on hold.
+    fn with_booking(&mut self, command: impl Fn(BookingId) -> InventoryCommand) -> InventoryCommand {
+        let back = self.below(30) as usize;
+        match self.bookings.iter().rev().nth(back) {
+            Some((_, id)) => command(*id),
+            None => InventoryCommand::ExpireHolds,
+        }
+    }
+
+    fn user(&mut self) -> UserId {
+        match self.below(USERS) {
+            nth if nth % 3 == 0 => UserId::from_number(nth.cast_signed()).expect("a small number"),
+            nth => UserId(Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0000 + u128::from(nth))),
+        }
+    }
+
+    fn id(&mut self) -> Uuid {
+        let (high, low) = (self.random(), self.random());
+        uuid::Builder::from_u128(u128::from(high) << 64 | u128::from(low))
+            .with_version(uuid::Version::SortRand)
+            .with_variant(uuid::Variant::RFC4122)
+            .into_uuid()
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.random() % limit.max(1)
+    }
+
+    /// Xorshift: not random enough for anything but tests, and the same everywhere.
+    fn random(&mut self) -> u64 {
+        self.seed ^= self.seed << 13;
+        self.seed ^= self.seed >> 7;
+        self.seed ^= self.seed << 17;
+        self.seed.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11
+    }
+}

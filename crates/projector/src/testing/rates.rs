@@ -1,0 +1,111 @@
+//! Measures how fast a read model is fed: live from an empty one, rebuilt, verified.
+
+use super::{Happened, TestLog};
+use crate::{LogSource, Positions, Projection, Projector, rebuild, verify_model};
+use holdfast_domain::{
+    BookingConfirmed, BookingId, Currency, InventoryId, InventoryOpened, Money, Policy, SeatsReserved,
+    Subject, Timestamp, UserId,
+};
+use sqlx::PgPool;
+use std::time::Duration;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// As many inventories and users as the load tests have.
+const INVENTORIES: u64 = 200;
+const USERS: u64 = 10_000;
+/// Events of one append: what gathers in 10 ms at 25,000 events a second.
+const APPEND_EVENTS: usize = 250;
+
+/// Fills a log with `events` events and prints what `P` makes of them, per second. With `holds`, bookings
+/// are held first and confirmed a little later; without, they are confirmed at once.
+pub async fn rates<P: Projection>(pool: &PgPool, events: u64, holds: bool) {
+    let mut log = TestLog::create(pool, 16).await;
+    let history: Vec<_> = (0..events).map(|nth| happened(nth, holds)).collect();
+    let rate = |began: Instant, events: usize| events as f64 / began.elapsed().as_secs_f64();
+
+    // The first half arrives batch by batch, as under load.
+    let mut projector = Projector::<P, _>::new(pool, LogSource::new(pool), Positions::of::<P>(pool));
+    let (arriving, waiting) = history.split_at(history.len() / 2);
+    let (mut busy, mut batches) = (Duration::ZERO, 0);
+    for part in arriving.chunks(APPEND_EVENTS) {
+        log.append(part).await;
+        let began = Instant::now();
+        projector.run_once().await.expect("the log can be applied");
+        (busy, batches) = (busy + began.elapsed(), batches + 1);
+    }
+    println!(
+        "{} live: {:.1} µs an event, {:.2} ms a batch of {APPEND_EVENTS}",
+        P::NAME,
+        busy.as_secs_f64() * 1e6 / arriving.len() as f64,
+        busy.as_secs_f64() * 1e3 / f64::from(batches),
+    );
+
+    for part in waiting.chunks(APPEND_EVENTS) {
+        log.append(part).await;
+    }
+    let began = Instant::now();
+    while projector.run_once().await.expect("the log can be applied").events > 0 {}
+    println!("{} catching up: {:.0} events/s", P::NAME, rate(began, waiting.len()));
+
+    let began = Instant::now();
+    let rebuilt = rebuild::<P>(pool, false, |_| ()).await.expect("it can be rebuilt");
+    println!(
+        "{} rebuild: {:.0} events/s; building alone {:.0} events/s; {} rows, {} differences, switched {}",
+        P::NAME,
+        rate(began, history.len()),
+        events as f64 / rebuilt.build_seconds,
+        rebuilt.rows,
+        rebuilt.differences.len(),
+        rebuilt.switched,
+    );
+
+    let began = Instant::now();
+    let verified = verify_model::<P>(pool, |_| ()).await.expect("it can be verified");
+    println!(
+        "{} verify: {:.0} events/s; {} differences",
+        P::NAME,
+        rate(began, history.len()),
+        verified.differences.len()
+    );
+}
+
+fn happened(nth: u64, holds: bool) -> Happened {
+    // The low 64 bits choose the partition, so inventories spread evenly.
+    let inventory = |nth: u64| InventoryId(Uuid::from_u64_pair(0x0193_0000_0000_7000, nth % INVENTORIES));
+    let at = Timestamp::from_timestamp(1_800_000_000, 0).expect("a time in 2027")
+        + chrono::TimeDelta::microseconds(nth.cast_signed() * 40);
+    let price = Money { amount: 2_500, currency: Currency::from_code("EUR").expect("the euro exists") };
+    if nth < INVENTORIES {
+        let subject = Subject::Show { name: format!("Show {nth}"), starts_at: Some(at), zone: None };
+        let policy = Policy {
+            seats_per_booking: 10,
+            live_bookings_per_user: 0,
+            hold_seconds: if holds { 900 } else { 0 },
+            overbooking_allowance: 0,
+        };
+        let opened = InventoryOpened { subject, capacity: 10_000_000, price, policy };
+        return Happened { inventory_id: inventory(nth), event: opened.into(), at };
+    }
+    // With holds, every second event confirms the booking of a thousand events ago.
+    let confirms = holds && nth % 2 == 1 && nth > INVENTORIES + 1_000;
+    let booking = if confirms { nth - 1_001 } else { nth };
+    let booking_id = BookingId(Uuid::from_u64_pair(mix(booking), mix(!booking)));
+    let event = if confirms {
+        BookingConfirmed { booking_id, quantity: 2 }.into()
+    } else {
+        let user_id = UserId(Uuid::from_u64_pair(mix(nth % USERS), mix(!(nth % USERS))));
+        let expires_at = holds.then(|| at + chrono::TimeDelta::seconds(900));
+        let total = Money { amount: price.amount * 2, ..price };
+        SeatsReserved { booking_id, user_id, quantity: 2, total, expires_at }.into()
+    };
+    Happened { inventory_id: inventory(booking), event, at }
+}
+
+/// Spreads a number over 64 bits (the finalizer of splitmix64), as random ids are spread.
+fn mix(n: u64) -> u64 {
+    let n = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    n ^ (n >> 31)
+}

@@ -1,0 +1,89 @@
+//! What a batch of events makes of inventories: one net change each.
+
+use holdfast_domain::{BookingStatus, InventoryEvent, InventoryId, InventoryOpened, SalesState, Timestamp};
+use holdfast_event_log::{LogPosition, Recorded};
+use std::collections::BTreeMap;
+
+/// The net change of one inventory. Counts are differences, because what they are added to is in the
+/// database; capacity and sales are values, because their events carry values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The event that opened it, and when, if that is in this batch.
+    pub opened: Option<(InventoryOpened, Timestamp)>,
+    /// The capacity, if it changed.
+    pub capacity: Option<u32>,
+    /// Whether seats can be reserved, if that changed.
+    pub sales: Option<SalesState>,
+    /// Seats on hold, more or less.
+    pub held: i64,
+    /// Seats sold, more or less.
+    pub confirmed: i64,
+    /// Seats taken out of the sale, more or less.
+    pub blocked: i64,
+    /// Sequence of its last event in this batch.
+    pub version: i64,
+    /// Its last event in this batch.
+    pub at: LogPosition,
+}
+
+/// The net changes of a batch, in the order of the inventory ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Inventories opened in this batch.
+    pub opened: Vec<(InventoryId, InventoryOpened, Timestamp, Change)>,
+    /// Inventories opened before.
+    pub changed: Vec<(InventoryId, Change)>,
+}
+
+impl Changes {
+    /// Adds a batch up.
+    pub(crate) fn of(events: &[Recorded]) -> Self {
+        let mut changes: BTreeMap<InventoryId, Change> = BTreeMap::new();
+        for recorded in events {
+            let change = changes.entry(recorded.inventory_id).or_insert_with(|| Change::none(recorded.at));
+            change.event(recorded);
+        }
+        let mut sorted = Self::default();
+        for (id, mut change) in changes {
+            match change.opened.take() {
+                Some((terms, opened_at)) => sorted.opened.push((id, terms, opened_at, change)),
+                None => sorted.changed.push((id, change)),
+            }
+        }
+        sorted
+    }
+}
+
+impl Change {
+    fn none(at: LogPosition) -> Self {
+        Self { opened: None, capacity: None, sales: None, held: 0, confirmed: 0, blocked: 0, version: 0, at }
+    }
+
+    fn event(&mut self, Recorded { at, sequence, event, recorded_at, .. }: &Recorded) {
+        (self.at, self.version) = (*at, *sequence);
+        match event {
+            InventoryEvent::InventoryOpened(e) => {
+                self.opened = Some((e.clone(), *recorded_at));
+                self.capacity = Some(e.capacity);
+                self.sales = Some(SalesState::Open);
+            }
+            InventoryEvent::SeatsReserved(e) => *self.seats(e.status()) += i64::from(e.quantity),
+            InventoryEvent::BookingConfirmed(e) => {
+                self.held -= i64::from(e.quantity);
+                self.confirmed += i64::from(e.quantity);
+            }
+            InventoryEvent::BookingCancelled(e) => *self.seats(e.previous_status) -= i64::from(e.released),
+            InventoryEvent::BookingExpired(e) => self.held -= i64::from(e.released),
+            InventoryEvent::CapacityChanged(e) => self.capacity = Some(e.new),
+            InventoryEvent::SalesClosed(_) => self.sales = Some(SalesState::Closed),
+            InventoryEvent::SalesReopened(_) => self.sales = Some(SalesState::Open),
+            InventoryEvent::SeatsBlocked(e) => self.blocked += i64::from(e.quantity),
+            InventoryEvent::SeatsUnblocked(e) => self.blocked -= i64::from(e.quantity),
+        }
+    }
+
+    /// The count that seats of a live booking are in.
+    fn seats(&mut self, status: BookingStatus) -> &mut i64 {
+        if status == BookingStatus::Held { &mut self.held } else { &mut self.confirmed }
+    }
+}

@@ -1,0 +1,21 @@
+//! Read model: every inventory with its terms and the seats that are left.
+//!
+//! One row per inventory, made by `InventoryOpened` and counted up and down by all later events.
+//! Guarantee: the counts are those of the aggregate at the same position, whatever the batches were.
+//! All SQL that touches the schema `availability` is in this crate.
+//! Not here: the decision whether seats can be had. It is taken on the aggregate, never on these rows.
+
+mod fold;
+mod level;
+mod queries;
+mod row;
+mod tables;
+
+pub use fold::{Change, Changes};
+pub use level::{Level, level};
+pub use queries::{After, SHOWS_LIMIT_MAX, find, shows};
+pub use row::InventoryRow;
+
+/// The read model, as the projector knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Availability;

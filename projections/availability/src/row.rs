@@ -1,0 +1,91 @@
+//! An inventory as the queries return it.
+
+use holdfast_domain::{Counts, Currency, InventoryId, Money, Policy, SalesState, Subject, Timestamp};
+use holdfast_event_log::LogPosition;
+use sqlx::{Row, postgres::PgRow};
+
+/// One inventory, true for all events up to `as_of`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InventoryRow {
+    /// The inventory.
+    pub inventory_id: InventoryId,
+    /// What the seats belong to.
+    pub subject: Subject,
+    /// Price of one seat.
+    pub price: Money,
+    /// The limits of the sale.
+    pub policy: Policy,
+    /// The seats, counted.
+    pub counts: Counts,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// Its last event.
+    pub last_event: LogPosition,
+    /// The last event of its partition that the read model had seen.
+    pub as_of: LogPosition,
+}
+
+/// What all queries select; `i` is the inventory, `c` the checkpoint of its partition.
+pub(crate) const COLUMNS: &str = "i.inventory_id, i.kind, i.name, i.starts_at, i.zone, i.capacity,
+    i.overbooking_allowance, i.held, i.confirmed, i.blocked, i.sales, i.price_amount, i.currency,
+    i.seats_per_booking, i.live_bookings_per_user, i.hold_seconds, i.version, i.opened_at, i.log_partition,
+    i.position, c.position AS as_of";
+
+impl InventoryRow {
+    pub(crate) fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let log_partition = row.try_get::<i16, _>("log_partition")?.cast_unsigned();
+        let place =
+            |column| Ok::<_, sqlx::Error>(LogPosition { log_partition, position: row.try_get(column)? });
+        let count = |column| u32::try_from(row.try_get::<i32, _>(column)?).map_err(|e| unreadable(column, e));
+        let currency = row.try_get("currency")?;
+        let currency = Currency::from_code(currency)
+            .ok_or_else(|| unreadable("currency", format!("there is no currency {currency}")))?;
+        Ok(Self {
+            inventory_id: InventoryId(row.try_get("inventory_id")?),
+            subject: subject(row)?,
+            price: Money { amount: row.try_get("price_amount")?, currency },
+            policy: Policy {
+                seats_per_booking: count("seats_per_booking")?,
+                live_bookings_per_user: count("live_bookings_per_user")?,
+                hold_seconds: count("hold_seconds")?,
+                overbooking_allowance: count("overbooking_allowance")?,
+            },
+            counts: Counts {
+                capacity: count("capacity")?,
+                overbooking_allowance: count("overbooking_allowance")?,
+                held: count("held")?,
+                confirmed: count("confirmed")?,
+                blocked: count("blocked")?,
+                sales: sales(row.try_get("sales")?)?,
+                version: row.try_get::<i64, _>("version")?.cast_unsigned(),
+            },
+            opened_at: row.try_get("opened_at")?,
+            last_event: place("position")?,
+            as_of: place("as_of")?,
+        })
+    }
+}
+
+fn subject(row: &PgRow) -> Result<Subject, sqlx::Error> {
+    match row.try_get("kind")? {
+        "show" => Ok(Subject::Show {
+            name: row.try_get("name")?,
+            starts_at: row.try_get("starts_at")?,
+            zone: row.try_get("zone")?,
+        }),
+        other => Err(unreadable("kind", format!("there is no kind {other}"))),
+    }
+}
+
+fn sales(word: &str) -> Result<SalesState, sqlx::Error> {
+    match word {
+        "open" => Ok(SalesState::Open),
+        "closed" => Ok(SalesState::Closed),
+        other => Err(unreadable("sales", format!("sales are never {other}"))),
+    }
+}
+
+/// A value that no fold writes.
+fn unreadable(column: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> sqlx::Error {
+    sqlx::Error::ColumnDecode { index: column.to_owned(), source: source.into() }
+}

@@ -1,0 +1,124 @@
+# Set-up that the scripts share; sourced, not run.
+#
+# Each need_* function says what is missing, installs it where it can (Debian's packages, as root or with sudo) and
+# ends with what to do by hand where it cannot. What is there is left alone.
+# shellcheck shell=bash
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+
+# How long a stopping Postgres may take, in tenths of a second; a fast shutdown writes one checkpoint.
+stop_tenths_max=300
+
+say() { printf '== %s\n' "$*" >&2; }
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        fail "installing needs root or sudo; run by hand as root: $*"
+    fi
+}
+
+# Installs Debian packages. $1: what they are for; the rest: their names.
+install_packages() {
+    local purpose="$1"
+    shift
+    command -v apt-get >/dev/null || fail "$purpose is missing, and there is no apt-get; install it by hand (Debian: $*)"
+    say "installing $* ($purpose)"
+    as_root apt-get update -q >&2
+    # The configuration that we or you have written stays; no question is asked.
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+        -o Dpkg::Options::=--force-confold "$@" >&2
+}
+
+need_cargo() {
+    local wanted found
+    command -v cargo >/dev/null || PATH="$HOME/.cargo/bin:$PATH"
+    command -v cargo >/dev/null || fail "Rust is missing; install it from https://rustup.rs and try again"
+    wanted="$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")"
+    found="$(cargo --version | cut -d ' ' -f 2)"
+    [ "$(printf '%s\n' "$wanted" "$found" | sort -V | head -n 1)" = "$wanted" ] ||
+        fail "Rust $wanted or newer is needed, and cargo is $found; run \`rustup update\`"
+}
+
+# A part of the Rust toolchain: $1 the subcommand, $2 the name of the component.
+need_component() {
+    cargo "$1" --version >/dev/null 2>&1 && return
+    command -v rustup >/dev/null || fail "\`cargo $1\` is missing; install the Rust component $2"
+    say "installing the Rust component $2"
+    rustup component add "$2"
+}
+
+# Some dependencies have parts in C, and rustc links with cc.
+need_cc() {
+    command -v cc >/dev/null || install_packages "a C compiler" gcc libc6-dev
+}
+
+# Succeeds if a folder has the programs of a Postgres that is new enough; the same search as holdfast's own.
+has_postgres() {
+    local major
+    [ -x "$1/initdb" ] && [ -x "$1/postgres" ] || return 1
+    major="$("$1/postgres" --version | sed -n 's/.*(PostgreSQL) \([0-9]*\).*/\1/p')"
+    [ "${major:-0}" -ge 15 ]
+}
+
+find_postgres() {
+    local folder
+    if [ -n "${HOLDFAST_PG_BIN:-}" ]; then
+        has_postgres "$HOLDFAST_PG_BIN" || fail "HOLDFAST_PG_BIN=$HOLDFAST_PG_BIN has no PostgreSQL 15 or newer"
+        return 0
+    fi
+    for folder in "$(dirname "$(readlink -f "$(command -v initdb || echo /nowhere/initdb)")")" /usr/lib/postgresql/*/bin; do
+        if has_postgres "$folder"; then return 0; fi
+    done
+    return 1
+}
+
+need_postgres() {
+    find_postgres && return
+    # Debian's package would make and start a cluster of its own; holdfast makes its own in its data folder.
+    install_packages "PostgreSQL's common files" postgresql-common
+    as_root sed -ri 's/^#?\s*create_main_cluster\s*=.*$/create_main_cluster = false/' \
+        /etc/postgresql-common/createcluster.conf
+    install_packages "PostgreSQL" postgresql
+    find_postgres || fail "PostgreSQL 15 or newer is needed, and this system's package is older; see https://www.postgresql.org/download/"
+}
+
+# Succeeds if everybody may pass through the folder and all those above it, as the user that Postgres runs as must.
+is_open_to_all() {
+    local folder
+    folder="$(readlink -f "$1")"
+    while (($(stat -c %a "$folder") % 2 == 1)); do
+        [ "$folder" = / ] && return 0
+        folder="$(dirname "$folder")"
+    done
+    return 1
+}
+
+# Prints the process id of the Postgres that the tests share, if it runs.
+test_postgres() {
+    local cluster="${CARGO_TARGET_DIR:-$root/target}/testkit-postgres/postgres" pid
+    pid="$(head -n 1 "$cluster/postmaster.pid" 2>/dev/null || true)"
+    # The number alone proves nothing; the server's working folder does.
+    if [ -n "$pid" ] && [ "/proc/$pid/cwd" -ef "$cluster" ]; then echo "$pid"; fi
+}
+
+# Stops the tests' Postgres.
+stop_test_postgres() {
+    local pid waited=0
+    pid="$(test_postgres)"
+    [ -n "$pid" ] || return 0
+    say "stopping the tests' PostgreSQL (process $pid)"
+    kill -INT "$pid"
+    while [ "$(test_postgres)" = "$pid" ]; do
+        ((waited++ < stop_tenths_max)) || fail "the tests' PostgreSQL (process $pid) does not stop; see its postgres.log"
+        sleep 0.1
+    done
+}
