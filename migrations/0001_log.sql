@@ -29,8 +29,8 @@ CREATE TABLE log_heads (
 CREATE TABLE events (
     log_partition  smallint NOT NULL,
     position       bigint NOT NULL,
-    aggregate_type text NOT NULL,
-    aggregate_id   text NOT NULL,
+    aggregate_type text COLLATE "C" NOT NULL,          -- "C": compared by bytes, not by a language's order
+    aggregate_id   text COLLATE "C" NOT NULL,
     sequence       bigint NOT NULL,
     event_type     text NOT NULL,
     event_version  text NOT NULL,
@@ -40,7 +40,8 @@ CREATE TABLE events (
     command_id     uuid,                               -- of the command it answers; null: time passed
     recorded_at    timestamptz NOT NULL,
     PRIMARY KEY (log_partition, position),             -- serves: reading a partition after a position
-    UNIQUE (aggregate_type, aggregate_id, sequence)    -- serves: loading a stream, a booking's events
+    UNIQUE (aggregate_id, sequence, aggregate_type)    -- serves: loading a stream, a booking's events;
+                                                       -- what differs most is compared first
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 
 -- One row per accepted command, written by the statement that wrote its events: asking twice has one

@@ -98,32 +98,28 @@ impl CommandName {
         command: InventoryCommand,
     ) -> Ask {
         let Self { command_id, fingerprint } = self;
-        Ask { command_id, fingerprint, inventory_id, command, metadata: metadata(actor, trace, command_id) }
+        Ask { command_id, fingerprint, inventory_id, command, metadata: metadata(actor, trace) }
     }
 }
 
-/// Who and what caused an event. Ids only, never personal data.
+/// Who asked, in which request. Ids only, never personal data. What caused the event is its command,
+/// which has a column of its own.
 #[derive(Serialize)]
 struct Metadata<'a> {
     actor: &'a str,
     correlation_id: &'a str,
-    causation_id: Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]
     traceparent: Option<&'a str>,
 }
 
-fn metadata(actor: Actor, trace: &Trace, command_id: Uuid) -> String {
+fn metadata(actor: Actor, trace: &Trace) -> String {
     let mut id = Uuid::encode_buffer();
     let mut name = String::with_capacity(48);
     name.push_str(actor.kind);
     name.push(':');
     name.push_str(actor.user_id.0.hyphenated().encode_lower(&mut id));
-    let metadata = Metadata {
-        actor: &name,
-        correlation_id: trace.request_id(),
-        causation_id: command_id,
-        traceparent: trace.traceparent(),
-    };
+    let metadata =
+        Metadata { actor: &name, correlation_id: trace.request_id(), traceparent: trace.traceparent() };
     let mut json = Vec::with_capacity(METADATA_BYTES);
     let written = serde_json::to_writer(&mut json, &metadata);
     written.ok().and_then(|()| String::from_utf8(json).ok()).unwrap_or_else(|| "{}".to_owned())
@@ -162,7 +158,8 @@ mod tests {
     fn the_same_request_has_the_same_name_and_fingerprint_for_ever() {
         let first = name(1, "POST /v1/bookings", 0, "k", &json!({"quantity": 2}));
         assert_eq!(first, name(1, "POST /v1/bookings", 0, "k", &json!({"quantity": 2})));
-        assert_eq!(first.command_id.to_string(), "FROZEN");
+        assert_eq!(first.command_id.to_string(), "66f965b5-6c62-5add-a8de-4e792a783c70");
+        assert_eq!(first.fingerprint.to_string(), "26512d0b-aa85-c911-5521-782652cd55d0");
     }
 
     #[test]
@@ -186,16 +183,16 @@ mod tests {
     }
 
     #[test]
-    fn metadata_names_who_and_what_caused_it() {
+    fn metadata_names_who_asked_and_in_which_request() {
         let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let mut parts = parts(&[("x-request-id", "r\"1"), ("traceparent", traceparent)]);
         let trace = Trace::from_request_parts(&mut parts, &()).now_or_never().unwrap().unwrap();
-        let metadata: Value = serde_json::from_str(&metadata(actor(1), &trace, Uuid::nil())).unwrap();
+        let metadata: Value = serde_json::from_str(&metadata(actor(1), &trace)).unwrap();
         assert_eq!(
             metadata,
             json!({
                 "actor": format!("customer:{}", actor(1).user_id), "correlation_id": "r\"1",
-                "causation_id": Uuid::nil(), "traceparent": traceparent
+                "traceparent": traceparent
             })
         );
     }

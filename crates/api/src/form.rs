@@ -8,7 +8,9 @@
 mod field;
 mod fields;
 
-pub(crate) use field::{CurrencyCode, Email, Field, Id, Instant, PriceAmount, ReasonCode, Text, Whole, Zone};
+pub(crate) use field::{
+    CurrencyCode, Email, Field, Id, Instant, PriceAmount, ReasonCode, Text, Whole, Zone, id,
+};
 pub(crate) use fields::Fields;
 
 use crate::problem::FieldError;

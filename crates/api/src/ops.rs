@@ -8,3 +8,10 @@ pub(crate) use live::{__path_live, live};
 pub(crate) use metrics::{__path_metrics, metrics};
 pub use ready::NamedProjector;
 pub(crate) use ready::{__path_ready, ready};
+
+use crate::problem::problems;
+
+problems! {
+    /// Why it would not be answered: only if we fail.
+    OperatorProblems:
+}

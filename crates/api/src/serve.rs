@@ -23,6 +23,8 @@ use tracing::{debug, info, warn};
 /// How long a connection may stay without the whole head of a next request: closes those that drip
 /// one byte at a time, and idle ones.
 const HEAD_SECONDS_MAX: u64 = 30;
+/// Largest head of a request, and what is read ahead of a body: bounds the memory of a connection.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Connections at a time; later ones wait in the listener's queue. Each costs some 20 KiB.
 const CONNECTIONS_MAX: usize = 10_000;
 /// How long requests in flight may take after the signal to stop; the process has 10 seconds in all.
@@ -92,6 +94,7 @@ async fn connection(stream: TcpStream, router: Router, shutdown: CancellationTok
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
+        .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {

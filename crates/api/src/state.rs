@@ -15,8 +15,8 @@ use rustc_hash::FxBuildHasher;
 use sqlx::PgPool;
 use std::{fmt, ops::Deref, sync::Arc};
 
-/// Bookings whose inventory is remembered: some 15 MB. Those that follow a reservation within
-/// minutes (confirm, read) find it here, the others ask the log.
+/// Bookings whose inventory is remembered: some 15 MB. The first read or confirmation of a booking asks
+/// the log (one look-up by key); filling this on every reservation cost more than that saves.
 const BOOKINGS_REMEMBERED_MAX: u64 = 100_000;
 
 /// How far the read models are.

@@ -43,7 +43,7 @@ impl Bench {
             machine: Machine::look().await,
             figures: Figures::default(),
             findings: vec![],
-            wrk: Wrk::new(&args.folder)?,
+            wrk: Wrk::new(&args.folder, args.wrk_threads)?,
             folder: args.folder.clone(),
             data: args.data.clone(),
             program: args.program.clone(),

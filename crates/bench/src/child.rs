@@ -87,26 +87,24 @@ impl Drop for Background {
 
 /// Runs a program to its end and returns what it printed. An end in failure is an error that says why.
 pub(crate) async fn finish(name: &str, command: Command, within: Duration) -> anyhow::Result<String> {
-    let (text, ended_well) = finish_anyhow(name, command, within).await?;
-    ensure!(ended_well, "{name} failed: {text}");
-    Ok(text)
+    finish_with(name, command, within, &[0]).await
 }
 
-/// The same for a program whose failure is an answer too (k6 with a crossed threshold): what it printed, with its
-/// errors if it failed, and whether it ended well.
-pub(crate) async fn finish_anyhow(
+/// The same for a program with more than one good end: its exit codes.
+pub(crate) async fn finish_with(
     name: &str,
     mut command: Command,
     within: Duration,
-) -> anyhow::Result<(String, bool)> {
+    good: &[i32],
+) -> anyhow::Result<String> {
     command.stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(within, command.output()).await;
     let output = output.with_context(|| format!("{name} took longer than {within:?}"))?;
     let output = output.with_context(|| format!("cannot run {name}"))?;
-    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-    if !output.status.success() {
-        let from = output.stderr.len().saturating_sub(ERRORS_BYTES_MAX);
-        text += &String::from_utf8_lossy(output.stderr.get(from..).unwrap_or_default());
+    let (text, errors) = (String::from_utf8_lossy(&output.stdout), &output.stderr);
+    if !output.status.code().is_some_and(|code| good.contains(&code)) {
+        let end = errors.get(errors.len().saturating_sub(ERRORS_BYTES_MAX)..).unwrap_or_default();
+        bail!("{name} ended with {}: {text}{}", output.status, String::from_utf8_lossy(end));
     }
-    Ok((text, output.status.success()))
+    Ok(text.into_owned())
 }

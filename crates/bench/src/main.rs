@@ -9,6 +9,7 @@ mod bookings;
 mod child;
 mod figures;
 mod holdfast;
+mod load;
 mod machine;
 mod market;
 mod million;

@@ -16,8 +16,8 @@ const PASSWORD: &str = "a password for the bench";
 const CUSTOMERS: usize = 32;
 /// Inventories of a load that is spread.
 const INVENTORIES: usize = 200;
-/// Seats of each: more than any run can book, so that nothing is refused.
-const CAPACITY: u32 = 100_000_000;
+/// Seats of each: as many as an inventory may have, more than any run can book, so that nothing is refused.
+const CAPACITY: u32 = 10_000_000;
 /// Every booking is a hold with a timer, as with real customers; none of them ends while the run lasts.
 pub(crate) const HOLD_SECONDS: u32 = 3_600;
 /// How long one request of the set-up may take.

@@ -19,6 +19,9 @@ pub(crate) struct Args {
     /// Data folder, which is emptied. On a disk, not in memory, for every commit is flushed.
     #[arg(long, env = "HOLDFAST_BENCH_DATA", default_value = "target/bench/data", value_name = "FOLDER")]
     pub(crate) data: PathBuf,
+    /// Threads of wrk. One makes more requests than any server here answers.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) wrk_threads: u32,
     /// Rounds instead of three (quick: one).
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20))]
     rounds: Option<u32>,

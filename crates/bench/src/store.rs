@@ -13,6 +13,8 @@ use tokio::time::{Instant, sleep};
 const DATABASE: &str = "holdfast";
 /// Between two looks at the read models: the resolution of "until they have caught up".
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Between two looks at the lag during a load: enough to see it grow, and too few to be felt.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
 /// Nothing new for this long means that the last answers are stored: an append takes milliseconds.
 const QUIET_FOR: Duration = Duration::from_millis(300);
 /// How long the log may take to become quiet.
@@ -75,6 +77,14 @@ impl Store {
             (Positions::of::<Availability>(&self.pool), Positions::of::<BookingHistory>(&self.pool));
         let doing = "the read models' positions cannot be read";
         Ok(availability.lag().await.context(doing)?.max(history.lag().await.context(doing)?))
+    }
+
+    /// Looks at the lag now and then, for as long as it is polled, and keeps the most in `most`.
+    pub(crate) async fn watch_lag(&self, most: &mut i64) -> anyhow::Result<()> {
+        loop {
+            *most = self.lag().await?.max(*most);
+            sleep(WATCH_EVERY).await;
+        }
     }
 
     /// Waits until both read models have everything. Returns how long that took.

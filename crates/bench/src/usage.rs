@@ -35,6 +35,12 @@ pub(crate) fn cpu_of_family(pid: u32) -> anyhow::Result<f64> {
     Ok(seconds(parent.own + parent.ended_children + children.sum::<u64>()))
 }
 
+/// CPU seconds of everything on this machine: programs, the kernel, interrupts, and what the host took away.
+pub(crate) fn cpu_of_machine() -> f64 {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    seconds(text.lines().next().and_then(not_idle).unwrap_or(0))
+}
+
 /// CPU seconds of the children of ours that have ended.
 pub(crate) fn cpu_of_ended_children() -> f64 {
     ticks(std::process::id()).map_or(0.0, |me| seconds(me.ended_children))
@@ -76,6 +82,14 @@ fn parse(stat: &str) -> Option<Ticks> {
     })
 }
 
+/// Of the line `cpu`: user nice system idle iowait irq softirq steal; guests are in user already.
+fn not_idle(cpu: &str) -> Option<u64> {
+    let fields: Vec<u64> =
+        cpu.strip_prefix("cpu ")?.split_whitespace().map_while(|field| field.parse().ok()).collect();
+    let idle = fields.get(3)? + fields.get(4)?;
+    Some(fields.iter().take(8).sum::<u64>() - idle)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "ticks of minutes, a hundred a second")]
 fn seconds(ticks: u64) -> f64 {
     ticks as f64 / clock_ticks_per_second() as f64
@@ -97,6 +111,11 @@ mod tests {
         let stat = "7 (a) b) S 3 7 7 0 -1 4194304 1 2 3 4 110 12 13 14 20 0 1 0 99 0 0";
         let ticks = parse(stat).unwrap();
         assert_eq!((ticks.parent, ticks.own, ticks.ended_children), (3, 122, 27));
+    }
+
+    #[test]
+    fn idle_and_waiting_cores_are_not_busy() {
+        assert_eq!(not_idle("cpu  10 1 20 1000 100 3 4 5 7 0"), Some(43));
     }
 
     #[test]

@@ -15,8 +15,6 @@ use tokio::process::Command;
 
 /// What builds the requests.
 const SCRIPT: &str = include_str!("../bookings.lua");
-/// One thread makes 60,000 requests a second and more, and leaves the scheduler fewer to choose from than two.
-const THREADS: u32 = 1;
 /// What wrk may take beyond the time of its load.
 const EXTRA_MAX: Duration = Duration::from_secs(20);
 /// What the script's line begins with.
@@ -26,6 +24,7 @@ const FIGURES: &str = "FIGURES ";
 #[derive(Debug)]
 pub(crate) struct Wrk {
     script: PathBuf,
+    threads: u32,
     runs: u32,
 }
 
@@ -61,10 +60,10 @@ struct Figures {
 
 impl Wrk {
     /// Puts the script into `folder`.
-    pub(crate) fn new(folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn new(folder: &Path, threads: u32) -> anyhow::Result<Self> {
         let script = folder.join("bookings.lua");
         fs::write(&script, SCRIPT).with_context(|| format!("cannot write {}", script.display()))?;
-        Ok(Self { script, runs: 0 })
+        Ok(Self { script, threads, runs: 0 })
     }
 
     /// Loads the server at `url` with bookings of the customers and inventories in `market`.
@@ -77,7 +76,7 @@ impl Wrk {
     ) -> anyhow::Result<Load> {
         self.runs += 1;
         let mut wrk = Command::new("wrk");
-        wrk.arg(format!("-t{THREADS}"))
+        wrk.arg(format!("-t{}", self.threads))
             .arg(format!("-c{connections}"))
             .arg(format!("-d{}s", lasting.as_secs()));
         wrk.arg("-s").arg(&self.script).args([url, "--"]).arg(market).arg(format!("run-{}", self.runs));

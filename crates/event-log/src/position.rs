@@ -35,3 +35,26 @@ impl FromStr for LogPosition {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_survives_the_way_into_text_and_back() {
+        for (log_partition, position) in [(0, 0), (7, 1234), (1023, i64::MAX)] {
+            let at = LogPosition { log_partition, position };
+            assert_eq!(at.to_string().parse::<LogPosition>().unwrap(), at);
+        }
+        assert_eq!(LogPosition { log_partition: 7, position: 1234 }.to_string(), "7-1234");
+    }
+
+    #[test]
+    fn what_is_no_position_is_refused() {
+        for text in
+            ["", "-", "7", "7-", "-1", "7--1", "70000-1", "7-9223372036854775808", "7-1 ", "a-b", "1-2-3"]
+        {
+            assert!(text.parse::<LogPosition>().is_err(), "{text}");
+        }
+    }
+}

@@ -11,7 +11,7 @@ mod row;
 mod tables;
 
 pub use fold::{Change, Changes, NewBooking};
-pub use queries::{After, HISTORY_LIMIT_MAX, NumberedPage, numbered_page, overdue_inventories, page};
+pub use queries::{After, HISTORY_LIMIT_MAX, numbered_count, numbered_page, overdue_inventories, page};
 pub use row::Booking;
 
 /// The read model, as the projector knows it.

@@ -25,15 +25,6 @@ impl Booking {
     }
 }
 
-/// A page of the history over all users that are known by a number.
-#[derive(Clone, Debug)]
-pub struct NumberedPage {
-    /// The bookings of the page.
-    pub bookings: Vec<Booking>,
-    /// Bookings of all pages.
-    pub total: i64,
-}
-
 /// A user's bookings, the latest first, at most `limit` (and never more than [`HISTORY_LIMIT_MAX`]).
 ///
 /// # Errors
@@ -66,18 +57,18 @@ pub async fn page(
     query.try_map(|row: PgRow| Booking::from_row(&row)).fetch_all(db).await
 }
 
-/// A page of the bookings of all users that are known by a number, the latest first, with their number.
+/// A page of the bookings of all users that are known by a number, the latest first.
 /// The status is free text: one that does not exist has no bookings.
 ///
 /// # Errors
 /// Whatever Postgres says.
 pub async fn numbered_page(
-    db: &sqlx::PgPool,
+    db: impl PgExecutor<'_>,
     status: Option<&str>,
     limit: i64,
     offset: i64,
-) -> Result<NumberedPage, sqlx::Error> {
-    let bookings = sqlx::query(&format!(
+) -> Result<Vec<Booking>, sqlx::Error> {
+    sqlx::query(&format!(
         "SELECT {COLUMNS} FROM booking_history.bookings b
          JOIN booking_history.checkpoints c USING (log_partition)
          WHERE {USER_HAS_NUMBER} AND ($1::text IS NULL OR b.status = $1)
@@ -88,15 +79,21 @@ pub async fn numbered_page(
     .bind(offset)
     .try_map(|row: PgRow| Booking::from_row(&row))
     .fetch_all(db)
-    .await?;
-    let total = sqlx::query_scalar(&format!(
+    .await
+}
+
+/// How many bookings [`numbered_page`] has on all its pages.
+///
+/// # Errors
+/// Whatever Postgres says.
+pub async fn numbered_count(db: impl PgExecutor<'_>, status: Option<&str>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(&format!(
         "SELECT count(*) FROM booking_history.bookings
          WHERE {USER_HAS_NUMBER} AND ($1::text IS NULL OR status = $1)"
     ))
     .bind(status)
     .fetch_one(db)
-    .await?;
-    Ok(NumberedPage { bookings, total })
+    .await
 }
 
 /// Inventories with holds that have ended by `now` but are not recorded as expired, the longest overdue

@@ -153,7 +153,10 @@ mod tests {
     async fn who_comes_when_too_many_wait_is_told_at_once() {
         let hasher = Hasher::new(1);
         let (finish, finished) = mpsc::channel::<()>();
-        let mut first = Box::pin(hasher.in_turn(move || Ok(finished.recv().unwrap())));
+        let mut first = Box::pin(hasher.in_turn(move || {
+            finished.recv().unwrap();
+            Ok(())
+        }));
         assert!(poll!(&mut first).is_pending());
         drop(first);
         let mut waiting = Vec::new();

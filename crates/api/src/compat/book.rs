@@ -30,11 +30,13 @@ const QUANTITY_MAX: i64 = 10;
 #[schema(as = BookingMonitorBook, example = json!({"user_id": 42, "event_id": 1, "quantity": 2}))]
 pub(crate) struct Book {
     /// Who.
+    #[schema(required = true, nullable = false)]
     user_id: Option<i64>,
     /// What for.
+    #[schema(required = true, nullable = false)]
     event_id: Option<i64>,
     /// How many seats.
-    #[schema(minimum = 1, maximum = 10)]
+    #[schema(required = true, nullable = false, minimum = 1, maximum = 10)]
     quantity: Option<i64>,
 }
 

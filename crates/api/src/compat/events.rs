@@ -34,9 +34,10 @@ const CURRENCY: &str = "USD";
 #[schema(as = BookingMonitorCreateEvent, example = json!({"name": "K6 Load Test Event", "total_tickets": 50000}))]
 pub(crate) struct CreateEvent {
     /// What it is called.
+    #[schema(required = true, nullable = false)]
     name: Option<String>,
     /// Number of tickets.
-    #[schema(minimum = 1)]
+    #[schema(required = true, nullable = false, minimum = 1)]
     total_tickets: Option<i64>,
 }
 

@@ -16,7 +16,7 @@ use axum::{
     response::Response,
 };
 use chrono::{DateTime, Utc};
-use holdfast_booking_history::{Booking, NumberedPage, numbered_page};
+use holdfast_booking_history::{Booking, numbered_count, numbered_page};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 use utoipa::ToSchema;
@@ -95,6 +95,9 @@ impl HistoryQuery {
             None => Ok(0),
         };
         let (page, size) = (number(self.page)?, number(self.size)?);
+        if self.status.as_ref().is_some_and(|status| status.contains('\0')) {
+            return Err(Answer::error(StatusCode::BAD_REQUEST, "status must not contain a null character"));
+        }
         Ok(Wanted {
             page: page.max(1),
             size: if size < 1 { SIZE_DEFAULT } else { size.min(SIZE_MAX) },
@@ -131,19 +134,23 @@ pub(crate) async fn list_history(
 }
 
 async fn history(api: &Api, wanted: Wanted) -> Answer {
-    let Wanted { page, size, status } = wanted;
-    let offset = (page - 1).saturating_mul(size);
-    let found = match bounded(numbered_page(&api.pool, status.as_deref(), size, offset)).await {
-        Err(error) if is_not_made_yet(&error) => NumberedPage { bookings: vec![], total: 0 },
+    let Wanted { page, size, ref status } = wanted;
+    let (status, offset) = (status.as_deref(), (page - 1).saturating_mul(size));
+    let found = bounded(async {
+        let orders = numbered_page(&api.pool, status, size, offset).await?;
+        Ok::<_, sqlx::Error>((orders, numbered_count(&api.pool, status).await?))
+    });
+    let (bookings, total) = match found.await {
+        Err(error) if is_not_made_yet(&error) => (vec![], 0),
         Err(error) => {
             warn!(error = chain(&error), "the history cannot be read");
             return Answer::unavailable();
         }
         Ok(found) => found,
     };
-    let orders: Vec<_> = found.bookings.iter().map(Order::from).collect();
+    let orders: Vec<_> = bookings.iter().map(Order::from).collect();
     let data = (!orders.is_empty()).then_some(orders);
-    Answer::json(StatusCode::OK, &History { data, meta: HistoryMeta { total: found.total, page, size } })
+    Answer::json(StatusCode::OK, &History { data, meta: HistoryMeta { total, page, size } })
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ macro_rules! text_field {
 text_field! {
     /// An id of ours.
     Id(Uuid) = "must be a UUID, such as 0193a6b4-3d00-7c3e-9a54-2f1d6a0b7c11",
-    |text: &str| Uuid::try_parse(text).ok().filter(|_| text.len() == 36),
+    id,
     |schema: ObjectBuilder| schema.format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
 }
 text_field! {
@@ -107,6 +107,11 @@ text_field! {
     ReasonCode(String) = "must be 1 to 50 of a-z, 0-9 and _",
     |text: &str| is_reason_code(text).then(|| text.to_owned()),
     |schema: ObjectBuilder| schema.pattern(Some("^[a-z0-9_]{1,50}$"))
+}
+
+/// Reads an id as we write it: 36 characters, none of the other forms a UUID may have.
+pub(crate) fn id(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|_| text.len() == 36)
 }
 
 fn is_email(text: &str) -> bool {

@@ -1,17 +1,12 @@
 //! `GET /health/live`: the process answers. It asks nothing of anybody: a process whose database is
 //! gone must not be killed for it.
 
-use crate::problem::problems;
-
-problems! {
-    /// Why it would not be answered.
-    LiveProblems:
-}
+use super::OperatorProblems;
 
 /// The process is alive.
 #[utoipa::path(
     get, path = "/health/live", tag = "operator",
-    responses((status = 200, description = "It is alive.", body = String, content_type = "text/plain"), LiveProblems)
+    responses((status = 200, description = "It is alive.", body = String, content_type = "text/plain"), OperatorProblems)
 )]
 pub(crate) async fn live() -> &'static str {
     "alive\n"

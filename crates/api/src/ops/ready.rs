@@ -3,8 +3,9 @@
 //! The log and the writer must work. A projector that lags or has stopped is shown, but bookings go
 //! on without it, so it does not make the process unready.
 
+use super::OperatorProblems;
 use crate::{
-    problem::{StoreError, problems},
+    problem::StoreError,
     state::{Api, ApiState},
     view::JsonAnswer,
 };
@@ -73,18 +74,13 @@ pub(crate) struct ProjectorHealth {
     lag_events: i64,
 }
 
-problems! {
-    /// Why it would not be answered.
-    ReadyProblems:
-}
-
 /// Whether bookings can be taken now, and if not, what is missing.
 #[utoipa::path(
     get, path = "/health/ready", tag = "operator",
     responses(
         (status = 200, description = "Bookings can be taken.", body = Readiness),
         (status = 503, description = "They cannot; `ready` is false where it is missing.", body = Readiness),
-        ReadyProblems,
+        OperatorProblems,
     )
 )]
 pub(crate) async fn ready(State(api): State<ApiState>) -> Response {

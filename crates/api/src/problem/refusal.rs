@@ -71,20 +71,20 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
-    /// Whether asking again later may help: the connection failed, not the question.
+    /// Whether asking again later may help: the connection failed or the server is going down (SQLSTATE
+    /// classes 08, 53 and 57P), not the question.
     fn passes(&self) -> bool {
         match self {
             Self::Timeout => true,
-            Self::Database(error) | Self::Log(ReadError::Database(error)) => {
-                !matches!(
-                    error,
-                    sqlx::Error::Decode(_)
-                        | sqlx::Error::ColumnDecode { .. }
-                        | sqlx::Error::ColumnNotFound(_)
-                ) && !matches!(error, sqlx::Error::Database(answer)
-                if !answer.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("53")))
-            }
             Self::Log(ReadError::Decode { .. } | ReadError::Stream { .. }) => false,
+            Self::Database(error) | Self::Log(ReadError::Database(error)) => match error {
+                sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
+                sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+                sqlx::Error::Database(answer) => answer
+                    .code()
+                    .is_some_and(|code| ["08", "53", "57P"].iter().any(|class| code.starts_with(class))),
+                _ => false,
+            },
         }
     }
 }

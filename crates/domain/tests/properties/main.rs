@@ -127,10 +127,8 @@ proptest! {
     fn a_late_timer_changes_no_answer(sequence in sequences()) {
         let mut before = Inventory::default();
         for told in play(&sequence).steps {
-            if matches!(
-                told.command,
-                InventoryCommand::ReserveSeats(_) | InventoryCommand::ConfirmBooking(_) | InventoryCommand::CancelBooking(_)
-            ) {
+            use InventoryCommand::{CancelBooking, ConfirmBooking, ReserveSeats};
+            if matches!(told.command, ReserveSeats(_) | ConfirmBooking(_) | CancelBooking(_)) {
                 let mut punctual = before.clone();
                 for event in before.decide(&InventoryCommand::ExpireHolds, told.now).unwrap_or_default() {
                     punctual.apply(&event);

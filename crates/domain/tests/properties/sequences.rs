@@ -70,6 +70,11 @@ fn waits() -> impl Strategy<Value = i64> {
 fn commands() -> impl Strategy<Value = InventoryCommand> {
     use InventoryCommand as C;
     let owner = || option::weighted(0.3, users());
+    let reserve = (bookings(), users(), 0..7u32).prop_map(|(booking_id, user_id, quantity)| ReserveSeats {
+        booking_id,
+        user_id,
+        quantity,
+    });
     let confirm = (bookings(), owner()).prop_map(|(booking_id, owner)| ConfirmBooking { booking_id, owner });
     let cancel = (bookings(), owner(), reasons()).prop_map(|(booking_id, owner, reason)| CancelBooking {
         booking_id,
@@ -78,8 +83,7 @@ fn commands() -> impl Strategy<Value = InventoryCommand> {
     });
     let block = (0..8u32, reasons()).prop_map(|(quantity, reason)| BlockSeats { quantity, reason });
     prop_oneof![
-        12 => (bookings(), users(), 0..7u32)
-            .prop_map(|(booking_id, user_id, quantity)| C::ReserveSeats(ReserveSeats { booking_id, user_id, quantity })),
+        12 => reserve.prop_map(C::ReserveSeats),
         5 => confirm.prop_map(C::ConfirmBooking),
         4 => cancel.prop_map(C::CancelBooking),
         2 => Just(C::ExpireHolds),

@@ -31,7 +31,7 @@ pub(crate) struct Log {
 pub(crate) async fn log(partitions: u16) -> Log {
     let database = database().await;
     let pool = database.pool();
-    initialize(&mut *pool.acquire().await.unwrap(), Some(partitions)).await.unwrap();
+    initialize(&mut pool.acquire().await.unwrap(), Some(partitions)).await.unwrap();
     Log { database, pool, partitions }
 }
 
@@ -44,7 +44,7 @@ impl Log {
     /// Takes every partition over, in order.
     pub(crate) async fn take_over(&self, claim: Claim<'_>) -> Vec<TakenOver> {
         let all: Vec<_> = (0..self.partitions).map(u16::cast_signed).collect();
-        take_over(&mut *self.pool.acquire().await.unwrap(), &all, claim).await.unwrap()
+        take_over(&mut self.pool.acquire().await.unwrap(), &all, claim).await.unwrap()
     }
 
     /// The same, if only the heads matter.

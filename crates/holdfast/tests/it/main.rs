@@ -3,3 +3,4 @@
 
 mod kill;
 mod server;
+mod tour;

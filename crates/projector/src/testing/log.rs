@@ -24,6 +24,7 @@ pub struct TestLog {
     heads: Vec<Head>,
     sequences: HashMap<InventoryId, i64>,
     written: u64,
+    backend: i32,
 }
 
 impl TestLog {
@@ -46,7 +47,9 @@ impl TestLog {
         let taken = take_over(&mut conn, &all, claim).await.expect("the partitions can be taken over");
         let mut heads: Vec<_> = taken.into_iter().map(|taken| taken.head).collect();
         heads.sort_by_key(|head| head.log_partition);
-        Self { conn, heads, sequences: HashMap::new(), written: 0 }
+        let pid = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut conn).await;
+        let backend = pid.expect("a connection has a backend");
+        Self { conn, heads, sequences: HashMap::new(), written: 0, backend }
     }
 
     /// Appends all of it in one statement.
@@ -83,6 +86,11 @@ impl TestLog {
             self.heads[usize::from(head.log_partition)] = head;
         }
         places
+    }
+
+    /// The process of the server that this log is written by.
+    pub(crate) fn backend(&self) -> i32 {
+        self.backend
     }
 
     /// Where every partition ends.

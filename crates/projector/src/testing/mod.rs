@@ -10,9 +10,11 @@
     reason = "a test's set-up fails by panicking"
 )]
 
+mod cpu;
 mod fixture;
 mod log;
 mod market;
+mod plan;
 mod rates;
 mod rows;
 mod sliced;
@@ -20,6 +22,7 @@ mod sliced;
 pub use fixture::Fixture;
 pub use log::{Happened, TestLog};
 pub use market::Market;
+pub use plan::plan;
 pub use rates::rates;
 pub use rows::{drain, rows};
 pub use sliced::Sliced;

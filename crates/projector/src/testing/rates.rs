@@ -1,6 +1,6 @@
 //! Measures how fast a read model is fed: live from an empty one, rebuilt, verified.
 
-use super::{Happened, TestLog};
+use super::{Happened, TestLog, cpu::Cpu};
 use crate::{LogSource, Positions, Projection, Projector, rebuild, verify_model};
 use holdfast_domain::{
     BookingConfirmed, BookingId, Currency, InventoryId, InventoryOpened, Money, Policy, SeatsReserved,
@@ -17,57 +17,84 @@ const USERS: u64 = 10_000;
 /// Events of one append: what gathers in 10 ms at 25,000 events a second.
 const APPEND_EVENTS: usize = 250;
 
-/// Fills a log with `events` events and prints what `P` makes of them, per second. With `holds`, bookings
-/// are held first and confirmed a little later; without, they are confirmed at once.
+/// Fills a log with `events` events and prints what `P` makes of them, and what that costs. With `holds`,
+/// bookings are held first and confirmed a little later; without, they are confirmed at once.
 pub async fn rates<P: Projection>(pool: &PgPool, events: u64, holds: bool) {
     let mut log = TestLog::create(pool, 16).await;
     let history: Vec<_> = (0..events).map(|nth| happened(nth, holds)).collect();
-    let rate = |began: Instant, events: usize| events as f64 / began.elapsed().as_secs_f64();
-
-    // The first half arrives batch by batch, as under load.
-    let mut projector = Projector::<P, _>::new(pool, LogSource::new(pool), Positions::of::<P>(pool));
     let (arriving, waiting) = history.split_at(history.len() / 2);
-    let (mut busy, mut batches) = (Duration::ZERO, 0);
+    let mut projector = Projector::<P, _>::new(pool, LogSource::new(pool), Positions::of::<P>(pool));
+
+    // The first half arrives batch by batch, as under load; the second is there already.
+    let mut live = Cost::default();
     for part in arriving.chunks(APPEND_EVENTS) {
         log.append(part).await;
-        let began = Instant::now();
+        let before = Meter::read(pool, log.backend()).await;
         projector.run_once().await.expect("the log can be applied");
-        (busy, batches) = (busy + began.elapsed(), batches + 1);
+        live.add(pool, before).await;
     }
-    println!(
-        "{} live: {:.1} µs an event, {:.2} ms a batch of {APPEND_EVENTS}",
-        P::NAME,
-        busy.as_secs_f64() * 1e6 / arriving.len() as f64,
-        busy.as_secs_f64() * 1e3 / f64::from(batches),
-    );
-
+    live.print::<P>("live", arriving.len());
     for part in waiting.chunks(APPEND_EVENTS) {
         log.append(part).await;
     }
-    let began = Instant::now();
+    let (mut behind, before) = (Cost::default(), Meter::read(pool, log.backend()).await);
     while projector.run_once().await.expect("the log can be applied").events > 0 {}
-    println!("{} catching up: {:.0} events/s", P::NAME, rate(began, waiting.len()));
+    behind.add(pool, before).await;
+    behind.print::<P>("catching up", waiting.len());
 
-    let began = Instant::now();
+    let (began, all) = (Instant::now(), history.len() as f64);
     let rebuilt = rebuild::<P>(pool, false, |_| ()).await.expect("it can be rebuilt");
     println!(
-        "{} rebuild: {:.0} events/s; building alone {:.0} events/s; {} rows, {} differences, switched {}",
+        "{} rebuild: {:.0} events/s (building alone {:.0}); {} rows, {} differences, switched {}",
         P::NAME,
-        rate(began, history.len()),
-        events as f64 / rebuilt.build_seconds,
+        all / began.elapsed().as_secs_f64(),
+        all / rebuilt.build_seconds,
         rebuilt.rows,
         rebuilt.differences.len(),
         rebuilt.switched,
     );
-
     let began = Instant::now();
     let verified = verify_model::<P>(pool, |_| ()).await.expect("it can be verified");
-    println!(
-        "{} verify: {:.0} events/s; {} differences",
-        P::NAME,
-        rate(began, history.len()),
-        verified.differences.len()
-    );
+    let rate = all / began.elapsed().as_secs_f64();
+    println!("{} verify: {rate:.0} events/s; {} differences", P::NAME, verified.differences.len());
+}
+
+/// The clock and the processors at one moment, and who is left out.
+struct Meter {
+    at: Instant,
+    cpu: Cpu,
+    but: i32,
+}
+
+impl Meter {
+    async fn read(pool: &PgPool, but: i32) -> Self {
+        let cpu = Cpu::used(pool, but).await;
+        Self { at: Instant::now(), cpu, but }
+    }
+}
+
+#[derive(Default)]
+struct Cost {
+    wall: Duration,
+    cpu: Cpu,
+}
+
+impl Cost {
+    async fn add(&mut self, pool: &PgPool, before: Meter) {
+        self.wall += before.at.elapsed();
+        self.cpu += Cpu::used(pool, before.but).await.since(before.cpu);
+    }
+
+    fn print<P: Projection>(&self, what: &str, events: usize) {
+        let each = |time: Duration| time.as_secs_f64() * 1e6 / events as f64;
+        println!(
+            "{} {what}: {:.0} events/s; of processors {:.1} µs an event in Postgres, {:.1} µs here",
+            P::NAME,
+            1e6 / each(self.wall),
+            each(self.cpu.postgres),
+            each(self.cpu.here),
+        );
+    }
 }
 
 fn happened(nth: u64, holds: bool) -> Happened {

@@ -1,4 +1,5 @@
 //! The loop that feeds a read model, against a real Postgres.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod faults;
 mod live;

@@ -81,7 +81,7 @@ async fn a_fenced_partition_takes_no_other_partitions_commands_with_it() {
     }
     let stolen = i16::try_from(ids[0].log_partition(4)).unwrap();
     let thief = log::Claim { owner: Machine.new_id(), owner_address: "127.0.0.1:2", force: true };
-    log::take_over(&rig.pool, &[stolen], thief).await.unwrap();
+    log::take_over(&mut rig.pool.acquire().await.unwrap(), &[stolen], thief).await.unwrap();
     let (fenced, other) = tokio::join!(reserve_one(&rig.writer, ids[0]), reserve_one(&rig.writer, ids[1]));
     assert_eq!(fenced.unwrap_err(), ExecuteError::Unavailable);
     assert!(other.is_ok());

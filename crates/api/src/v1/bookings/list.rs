@@ -3,6 +3,7 @@
 use crate::{
     auth::Principal,
     extract::{Caller, FormRefused, FreshFrom, FromQuery, Params, Query},
+    form::id,
     problem::{Problem, problems},
     state::ApiState,
     store::bounded,
@@ -12,7 +13,6 @@ use axum::extract::State;
 use holdfast_booking_history::{After, page};
 use holdfast_domain::{BookingId, BookingStatus, UserId};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 /// What is asked for.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl FromQuery for BookingsQuery {
     fn read(params: &mut Params) -> Self {
         let status = |text: &str| STATUSES.into_iter().find(|status| status.as_str() == text);
         Self {
-            user_id: params.take("user_id", "must be a UUID", |text| Uuid::try_parse(text).ok().map(UserId)),
+            user_id: params.take("user_id", "must be a UUID", |text| id(text).map(UserId)),
             status: params.take("status", "must be held, confirmed, cancelled or expired", status),
             limit: params
                 .take("limit", "must be a whole number from 1 to 200", limit)

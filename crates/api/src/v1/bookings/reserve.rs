@@ -102,11 +102,10 @@ pub(crate) async fn reserve(
     let Body(request) = body.map_err(|refused| refused.for_caller(&caller))?;
     let user_id = request.user(&caller)?;
     let name = CommandName::keyed(caller.into(), ROUTE, Uuid::nil(), &key, &request);
-    let (booking_id, inventory_id) = (BookingId(name.command_id), InventoryId(request.inventory_id.0));
-    let reserve = ReserveSeats { booking_id, user_id, quantity: request.quantity.get() };
-    let ask = name.ask(caller.into(), &trace, inventory_id, InventoryCommand::ReserveSeats(reserve));
+    let (booking_id, quantity) = (BookingId(name.command_id), request.quantity.get());
+    let command = InventoryCommand::ReserveSeats(ReserveSeats { booking_id, user_id, quantity });
+    let ask = name.ask(caller.into(), &trace, InventoryId(request.inventory_id.0), command);
     let accepted = api.writer.execute(ask).await?;
-    api.bookings.insert(booking_id, inventory_id);
     answer(&accepted)
 }
 

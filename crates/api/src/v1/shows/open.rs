@@ -175,3 +175,51 @@ fn answer(accepted: Accepted) -> Result<Response, Problem> {
     let body = ShowView::opened(inventory_id, opened, recorded_at, at);
     Ok(Done { made_at: Some(format!("/v1/shows/{inventory_id}")), at, replayed, body }.into_response())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::form::parse;
+    use holdfast_domain::{Inventory, Refused};
+    use serde_json::{Value, json};
+
+    fn opens(show: &Value) -> (bool, bool) {
+        let open = OpenInventory::from(&parse::<OpenShow>(&serde_json::to_vec(show).unwrap()).unwrap());
+        let decide = |open| {
+            let decided =
+                Inventory::default().decide(&InventoryCommand::OpenInventory(open), Default::default());
+            !matches!(decided, Err(Refused::Invalid(_)))
+        };
+        let Policy { seats_per_booking, live_bookings_per_user, hold_seconds, overbooking_allowance } =
+            open.policy;
+        let beyond = [
+            Policy { seats_per_booking: seats_per_booking + 1, ..open.policy },
+            Policy { live_bookings_per_user: live_bookings_per_user + 1, ..open.policy },
+            Policy { hold_seconds: hold_seconds + 1, ..open.policy },
+            Policy { overbooking_allowance: overbooking_allowance + 1, ..open.policy },
+        ];
+        let beyond = beyond.into_iter().map(|policy| OpenInventory { policy, ..open.clone() });
+        let larger = OpenInventory { capacity: open.capacity + 1, ..open.clone() };
+        let dearer = Money { amount: open.price.amount + 1, ..open.price };
+        let dearer = OpenInventory { price: dearer, ..open.clone() };
+        (decide(open.clone()), beyond.chain([larger, dearer]).any(decide))
+    }
+
+    /// The form's ranges are written beside those of the rules. Were one wider, a wrong field would be
+    /// told without the others; were one narrower, the API would refuse what the rules allow.
+    #[test]
+    fn the_form_takes_what_the_rules_take_and_not_one_more() {
+        let show = |number: fn(i64, i64) -> i64| {
+            json!({
+                "name": "x", "capacity": number(0, 10_000_000),
+                "price": {"amount": number(0, 1_000_000_000_000), "currency": "EUR"},
+                "policy": {
+                    "seats_per_booking": number(1, 100), "live_bookings_per_user": number(0, 1_000_000),
+                    "hold_seconds": number(0, 86_400), "overbooking_allowance": number(0, 1_000_000)
+                }
+            })
+        };
+        assert!(opens(&show(|least, _| least)).0);
+        assert_eq!(opens(&show(|_, most| most)), (true, false));
+    }
+}

@@ -1,0 +1,160 @@
+//! Who may ask what: every operation of the document, for every kind of caller.
+
+use crate::app::{App, Someone, show};
+use axum::http::Method;
+use holdfast_api::users::Role;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// An operation, what to send, and the status for: nobody, the owner, another customer, an agent, an admin.
+struct Row(&'static str, &'static str, Body, [u16; 5]);
+
+/// What to send: nothing, JSON, or what needs the ids of this round.
+enum Body {
+    None,
+    Json(Value),
+    Booking,
+    BookingForOwner,
+}
+
+/// `{show}` and `{booking}` are a show and a live booking of the owner's, new for each caller.
+fn table() -> Vec<Row> {
+    let anyone = |status| [status; 5];
+    let house = [401, 403, 403, 403, 200];
+    let owners = [401, 200, 404, 200, 200];
+    vec![
+        Row(
+            "POST",
+            "/v1/users",
+            Body::Json(json!({"email": "new", "password": "correct horse"})),
+            anyone(201),
+        ),
+        Row("POST", "/v1/sessions", Body::Json(json!({"email": "a@b", "password": "wrong"})), anyone(401)),
+        Row("GET", "/v1/users/me", Body::None, [401, 200, 200, 200, 200]),
+        Row("POST", "/v1/shows", Body::Json(show(5, 60)), [401, 403, 403, 403, 201]),
+        Row("GET", "/v1/shows", Body::None, anyone(200)),
+        Row("GET", "/v1/shows/{show}", Body::None, anyone(200)),
+        Row("GET", "/v1/inventories/{show}/availability", Body::None, anyone(200)),
+        Row("POST", "/v1/inventories/{show}/capacity", Body::Json(json!({"capacity": 9})), house),
+        Row("POST", "/v1/inventories/{show}/close-sales", Body::None, house),
+        Row("POST", "/v1/inventories/{show}/reopen-sales", Body::None, house),
+        Row("POST", "/v1/inventories/{show}/block", Body::Json(json!({"quantity": 2, "reason": "x"})), house),
+        Row("POST", "/v1/inventories/{show}/unblock", Body::Json(json!({"quantity": 1})), house),
+        Row("POST", "/v1/bookings", Body::Booking, [401, 201, 201, 201, 201]),
+        Row("POST", "/v1/bookings", Body::BookingForOwner, [401, 201, 403, 201, 201]),
+        Row("GET", "/v1/bookings", Body::None, [401, 200, 200, 200, 200]),
+        Row("GET", "/v1/bookings?user_id={owner}", Body::None, [401, 200, 403, 200, 200]),
+        Row("GET", "/v1/bookings/{booking}", Body::None, owners),
+        Row("GET", "/v1/bookings/{booking}/timeline", Body::None, owners),
+        Row("POST", "/v1/bookings/{booking}/confirm", Body::None, owners),
+        Row("POST", "/v1/bookings/{booking}/cancel", Body::None, owners),
+        Row("GET", "/health/live", Body::None, anyone(200)),
+        Row("GET", "/health/ready", Body::None, anyone(200)),
+        Row("GET", "/metrics", Body::None, anyone(200)),
+    ]
+}
+
+#[tokio::test]
+async fn every_operation_is_open_to_whom_it_is_meant_for_and_to_nobody_else() {
+    let app = App::new().await;
+    let (admin, owner, other) = (app.admin().await, app.customer("owner").await, app.customer("other").await);
+    let agent = app.someone("agent", Role::Agent).await;
+    let callers = [None, Some(&owner), Some(&other), Some(&agent), Some(&admin)];
+    for Row(method, path, body, expected) in table() {
+        for (number, (caller, expected)) in callers.into_iter().zip(expected).enumerate() {
+            let (show, booking) = round(&app, &admin, &owner).await;
+            let path =
+                path.replace("{show}", &show).replace("{booking}", &booking).replace("{owner}", &owner.id);
+            let asked =
+                app.ask(Method::from_bytes(method.as_bytes()).unwrap(), &path).key(&format!("key {show}"));
+            let asked = match &body {
+                Body::None => asked,
+                Body::Json(json) if json["email"] == "new" => asked
+                    .json(&json!({"email": format!("new{number}@example.com"), "password": "correct horse"})),
+                Body::Json(json) => asked.json(json),
+                Body::Booking => asked.json(&json!({"inventory_id": show, "quantity": 1})),
+                Body::BookingForOwner => {
+                    asked.json(&json!({"inventory_id": show, "quantity": 1, "user_id": owner.id}))
+                }
+            };
+            let answer = caller.into_iter().fold(asked, |asked, who| asked.by(who)).send().await;
+            assert_eq!(answer.status, expected, "{method} {path} by caller {number}: {}", answer.text);
+            assert!(caller.is_some() || expected != 404, "nobody is told what exists");
+        }
+    }
+}
+
+/// A show with a blocked seat, and a live booking of the owner's on it.
+async fn round(app: &App, admin: &Someone, owner: &Someone) -> (String, String) {
+    let show = app.show(admin, 10, 900).await;
+    let block = app.post(&format!("/v1/inventories/{show}/block")).by(admin);
+    block.json(&json!({"quantity": 1, "reason": "x"})).send().await.ok(200);
+    let booking = app.booking(owner, &show, 1).await;
+    (show, booking["id"].as_str().unwrap().to_owned())
+}
+
+/// Without this, a new route could be forgotten above.
+#[tokio::test]
+async fn no_operation_is_missing_from_the_table() {
+    let app = App::new().await;
+    let documented = app.document()["paths"].as_object().unwrap().iter();
+    let documented: BTreeSet<_> = documented
+        .flat_map(|(path, item)| {
+            item.as_object().unwrap().keys().map(move |method| (method.to_uppercase(), path.clone()))
+        })
+        .collect();
+    let named = |path: &str| {
+        let path = path.split('?').next().unwrap();
+        path.replace("{show}", "{id}").replace("{booking}", "{id}")
+    };
+    let tried = table().iter().map(|Row(method, path, ..)| ((*method).to_owned(), named(path))).collect();
+    assert_eq!(documented, tried);
+}
+
+/// 401 and 403 come before 404 and 422, and the form before the facts, whatever else is wrong.
+#[tokio::test]
+async fn who_may_ask_is_decided_before_what_is_asked_and_the_form_before_the_facts() {
+    let app = App::new().await;
+    let (admin, ada, bob) = (app.admin().await, app.customer("ada").await, app.customer("bob").await);
+    let nothing = "0193a6b4-3d00-7c3e-9a54-2f1d6a0b7c11";
+    let wrong = json!({"capacity": -1});
+    let capacity = format!("/v1/inventories/{nothing}/capacity");
+    assert_eq!(app.post(&capacity).json(&wrong).send().await.status, 401);
+    assert_eq!(app.post(&capacity).by(&ada).json(&wrong).send().await.status, 403);
+    assert_eq!(
+        app.post("/v1/inventories/no-id/capacity").by(&ada).raw("text/plain", "{").send().await.status,
+        403
+    );
+    assert_eq!(app.post(&capacity).by(&admin).json(&wrong).send().await.status, 422);
+    assert_eq!(app.post(&capacity).by(&admin).json(&json!({"capacity": 1})).send().await.status, 404);
+
+    let for_bob = json!({"inventory_id": "no-id", "quantity": 0, "user_id": bob.id});
+    assert_eq!(app.post("/v1/bookings").json(&for_bob).send().await.status, 401);
+    assert_eq!(app.post("/v1/bookings").by(&ada).key("k").json(&for_bob).send().await.status, 403);
+    assert_eq!(app.post("/v1/bookings").by(&admin).key("k").json(&for_bob).send().await.status, 422);
+    assert_eq!(
+        app.get(&format!("/v1/bookings?limit=0&user_id={}", bob.id)).by(&ada).send().await.status,
+        403
+    );
+    assert_eq!(app.get("/v1/bookings?limit=0").by(&ada).send().await.status, 422);
+}
+
+#[tokio::test]
+async fn a_token_that_is_missing_forged_or_nonsense_is_nobodys() {
+    let app = App::new().await;
+    let ada = app.customer("ada").await;
+    let claims = ada.token.split('.').nth(1).unwrap();
+    let none = format!("eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0.{claims}.");
+    let forged = format!("{}x", ada.token);
+    for token in ["", "x", "a.b.c", &none, &forged, &"x".repeat(5000)] {
+        for (name, value) in
+            [("authorization", format!("Bearer {token}")), ("x-access-token", token.to_owned())]
+        {
+            let answer = app.get("/v1/users/me").header(name, &value).send().await;
+            assert_eq!((answer.status.as_u16(), answer.code()), (401, "unauthenticated"), "{name}: {token}");
+            assert!(answer.header("www-authenticate").starts_with("Bearer"));
+        }
+    }
+    let basic = app.get("/v1/users/me").header("authorization", "Basic YTpi").send().await;
+    assert_eq!(basic.status, 401);
+}

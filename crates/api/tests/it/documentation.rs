@@ -1,0 +1,173 @@
+//! The OpenAPI document says what is served, and the page to browse it needs nobody else.
+
+use crate::app::App;
+use axum::http::Method;
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeSet, fs, path::Path};
+
+fn operations(document: &Value) -> Vec<(String, Method, &Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    let mut all = Vec::new();
+    for (path, item) in paths {
+        for (method, operation) in item.as_object().unwrap() {
+            all.push((path.clone(), method.to_uppercase().parse().unwrap(), operation));
+        }
+    }
+    all
+}
+
+fn filled(path: &str) -> String {
+    path.replace("{id}", "0193a6b4-3d00-7c3e-9a54-2f1d6a0b7c11")
+}
+
+/// A request's schema, wherever the document has it.
+fn request_schema<'a>(document: &'a Value, operation: &'a Value) -> Option<&'a Value> {
+    let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+    let one = schema["oneOf"].as_array().and_then(|one| one.iter().find(|schema| schema["$ref"].is_string()));
+    let reference = one.unwrap_or(schema)["$ref"].as_str()?;
+    document.pointer(reference.trim_start_matches('#'))
+}
+
+#[tokio::test]
+async fn the_document_names_exactly_what_is_served() {
+    let app = App::with(|config| config.compat = true).await;
+    let document = app.document();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    for path in document["paths"].as_object().unwrap().keys() {
+        let documented: BTreeSet<_> =
+            document["paths"][path].as_object().unwrap().keys().map(|method| method.to_uppercase()).collect();
+        let refused = app.ask(Method::DELETE, &filled(path)).send().await;
+        let allowed =
+            refused.header("allow").split(',').filter(|method| *method != "HEAD").map(str::to_owned);
+        assert_eq!((refused.status.as_u16(), allowed.collect::<BTreeSet<_>>()), (405, documented), "{path}");
+    }
+}
+
+/// `routes!` registers a handler and documents it in one. Without this rule, a route could be served that
+/// the document, the metrics and the table of who may ask do not know.
+#[test]
+fn no_route_is_registered_past_the_document() {
+    fn files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { files(&path, found) } else { found.push(path) }
+        }
+    }
+    let mut found = Vec::new();
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    assert!(found.len() > 50);
+    for file in found {
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let past = [".route(", ".nest(", ".route_service("].iter().any(|call| code.contains(call));
+        assert!(!past || file.ends_with("openapi.rs"), "{} registers a route by hand", file.display());
+    }
+}
+
+#[tokio::test]
+async fn every_reference_in_the_document_leads_somewhere() {
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(object) => {
+                found.extend(object.get("$ref").and_then(Value::as_str));
+                object.values().for_each(|value| references(value, found));
+            }
+            Value::Array(array) => array.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let app = App::with(|config| config.compat = true).await;
+    let mut found = Vec::new();
+    references(app.document(), &mut found);
+    assert!(found.len() > 50);
+    for reference in found {
+        assert!(app.document().pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+    }
+}
+
+#[tokio::test]
+async fn every_operation_explains_itself_and_says_who_may_ask() {
+    let app = App::with(|config| config.compat = true).await;
+    for (path, method, operation) in operations(app.document()) {
+        assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{method} {path}");
+        let refuses = operation["responses"]["401"]["content"]["application/problem+json"]["examples"]
+            .get("unauthenticated")
+            .is_some();
+        assert_eq!(operation["security"].is_array(), refuses, "{method} {path}");
+    }
+}
+
+/// The forms are written by hand beside their structs; the document is made from the structs.
+#[tokio::test]
+async fn the_document_and_the_forms_agree_on_every_field() {
+    let app = App::new().await;
+    let admin = app.admin().await;
+    let mut checked = 0;
+    for (path, method, operation) in operations(app.document()) {
+        let Some(schema) = request_schema(app.document(), operation) else { continue };
+        let empty = Map::new();
+        let properties = schema["properties"].as_object().unwrap_or(&empty);
+        let mut body: Map<_, _> = properties.keys().map(|name| (name.clone(), json!(true))).collect();
+        body.insert("no_such_field".to_owned(), json!(1));
+        let wrong =
+            app.ask(method.clone(), &filled(&path)).by(&admin).key("k").json(&body.into()).send().await;
+        let wrong = wrong.ok(422)["errors"].as_array().unwrap().clone();
+        let named = |detail: &str| -> BTreeSet<String> {
+            let errors = wrong.iter().filter(|error| error["detail"].as_str().unwrap().starts_with(detail));
+            errors
+                .map(|error| error["pointer"].as_str().unwrap().trim_start_matches('/').to_owned())
+                .collect()
+        };
+        assert_eq!(named("is not a field"), BTreeSet::from(["no_such_field".to_owned()]), "{path}");
+        assert_eq!(named("must be"), properties.keys().cloned().collect(), "{path}");
+        if let Some(required) = schema["required"].as_array() {
+            let missing = app.ask(method, &filled(&path)).by(&admin).key("k").json(&json!({})).send().await;
+            let required: BTreeSet<_> =
+                required.iter().map(|name| format!("/{}", name.as_str().unwrap())).collect();
+            assert_eq!(
+                missing.pointers().into_iter().map(str::to_owned).collect::<BTreeSet<_>>(),
+                required,
+                "{path}"
+            );
+        }
+        checked += 1;
+    }
+    assert_eq!(checked, 11);
+}
+
+#[tokio::test]
+async fn the_examples_of_the_document_are_good_requests() {
+    let app = App::new().await;
+    let admin = app.admin().await;
+    for (path, method, operation) in operations(app.document()) {
+        let Some(schema) = request_schema(app.document(), operation) else { continue };
+        let answer =
+            app.ask(method, &filled(&path)).by(&admin).key("k").json(&schema["example"]).send().await;
+        assert!(
+            !matches!(answer.status.as_u16(), 400 | 422),
+            "{path}: {} {}",
+            schema["example"],
+            answer.text
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_page_to_browse_it_comes_with_all_its_assets() {
+    let app = App::new().await;
+    assert_eq!(app.get("/docs").send().await.header("location"), "/docs/");
+    let page = app.get("/docs/").send().await;
+    assert!(page.header("content-security-policy").starts_with("default-src 'self'"));
+    let assets: Vec<_> = page
+        .text
+        .split(['"', '\''])
+        .filter(|text| text.starts_with("./") || text.ends_with(".css"))
+        .collect();
+    assert!(assets.len() >= 4, "{}", page.text);
+    assert!(!page.text.contains("//"), "the page asks somebody else: {}", page.text);
+    for asset in assets {
+        let answer = app.get(&format!("/docs/{}", asset.trim_start_matches("./"))).send().await;
+        assert!(answer.status == 200 && !answer.text.is_empty(), "{asset}");
+    }
+    assert!(app.get("/docs/swagger-initializer.js").send().await.text.contains("/openapi.json"));
+}

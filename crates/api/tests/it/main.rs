@@ -1,0 +1,18 @@
+//! What the HTTP side promises, each as a claim: the real router, the real writer, a real Postgres.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod app;
+mod authorisation;
+mod bad_input;
+mod bookings;
+mod compat;
+mod documentation;
+mod idempotency;
+mod inventories;
+mod lists;
+mod operator;
+mod questions;
+mod serving;
+mod shows;
+mod store_gone;
+mod users;

@@ -1,0 +1,193 @@
+//! The README's tour, and what an operator does after it, on the executable itself.
+
+use crate::server::{Place, program, rand_key};
+use holdfast_cluster::Cluster;
+use holdfast_testkit::eventually;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use sqlx::ConnectOptions;
+use std::time::Duration;
+use tokio::process::Command;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Place {
+    /// Asks; checks the status; returns the body.
+    async fn ask(&self, method: Method, path: &str, token: &str, body: Value, status: StatusCode) -> Value {
+        let mut request = self
+            .http
+            .request(method, self.url(path))
+            .bearer_auth(token)
+            .header("Idempotency-Key", rand_key());
+        if !body.is_null() {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        let (got, text) = (answer.status(), answer.text().await.unwrap());
+        assert_eq!(got, status, "{path}: {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    async fn customer(&self, email: &str) -> String {
+        let account = json!({"email": email, "password": "correct horse battery"});
+        let answer = self.http.post(self.url("/v1/users")).json(&account).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        self.sign_in(email, "correct horse battery").await
+    }
+}
+
+/// Sign up, open a show, book, confirm, look it up, rebuild, verify: every answer is real.
+#[tokio::test]
+async fn the_tour_of_the_readme_works() {
+    let place = Place::new();
+    let server = place.up().await;
+    assert!(server.ready_line.contains(&place.url("")), "{}", server.ready_line);
+    let admin = place.admin().await;
+    let show = place.open_show(&admin, 100, 900).await;
+    let token = place.customer("ada@example.org").await;
+    let asked = json!({"inventory_id": show, "quantity": 2});
+    let booking = place.ask(Method::POST, "/v1/bookings", &token, asked, StatusCode::CREATED).await;
+    assert_eq!(booking["status"], "held");
+    let path = format!("/v1/bookings/{}", booking["id"].as_str().unwrap());
+    let confirmed =
+        place.ask(Method::POST, &format!("{path}/confirm"), &token, Value::Null, StatusCode::OK).await;
+    assert_eq!(confirmed["status"], "confirmed");
+    let timeline =
+        place.ask(Method::GET, &format!("{path}/timeline"), &token, Value::Null, StatusCode::OK).await;
+    assert_eq!(timeline["data"].as_array().unwrap().len(), 2, "{timeline}");
+    eventually(PATIENCE, "history and availability follow", async || {
+        let history = place.ask(Method::GET, "/v1/bookings", &token, Value::Null, StatusCode::OK).await;
+        let seats = format!("/v1/inventories/{show}/availability");
+        let seats = place.ask(Method::GET, &seats, &token, Value::Null, StatusCode::OK).await;
+        history["data"][0]["status"] == "confirmed" && seats["available"] == 98
+    })
+    .await;
+    let history = place.ask(Method::GET, "/v1/bookings", &token, Value::Null, StatusCode::OK).await;
+
+    let (code, text) = place.run(&["rebuild", "booking-history"]).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("equal to the live ones"), "{text}");
+    let (code, text) = place.run(&["verify"]).await;
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = place.run(&["log", "show", booking["id"].as_str().unwrap()]).await;
+    assert_eq!((code, text.lines().count()), (Some(0), 2), "{text}");
+    let (code, text) = place.run(&["log", "tail"]).await;
+    assert_eq!((code, text.lines().count()), (Some(0), 3), "{text}");
+    let again = place.ask(Method::GET, "/v1/bookings", &token, Value::Null, StatusCode::OK).await;
+    assert_eq!(history["data"], again["data"], "the rebuilt history is the same");
+
+    let (code, text) = place.run(&["user", "grant", "ada@example.org", "admin"]).await;
+    assert_eq!(code, Some(0), "{text}");
+    eventually(PATIENCE, "the new role takes effect", async || {
+        let close = place.url(&format!("/v1/inventories/{show}/close-sales"));
+        place.http.post(close).bearer_auth(&token).send().await.unwrap().status() == StatusCode::OK
+    })
+    .await;
+    assert_eq!(server.terminate().await, Some(0), "SIGTERM ends in order");
+    let (code, text) = place.run(&["verify"]).await;
+    assert_eq!(code, Some(0), "verify also works when nothing runs: {text}");
+}
+
+/// 201 means readable, confirmable and cancellable, read models or not.
+#[tokio::test]
+async fn an_answered_booking_can_be_used_at_once_with_every_projector_stopped() {
+    let place = Place::new();
+    let server = place.up_with(&["--no-projectors"]).await;
+    let admin = place.admin().await;
+    let show = place.open_show(&admin, 10, 900).await;
+    for (command, status) in [("confirm", "confirmed"), ("cancel", "cancelled")] {
+        let asked = json!({"inventory_id": show, "quantity": 1});
+        let booking = place.ask(Method::POST, "/v1/bookings", &admin, asked, StatusCode::CREATED).await;
+        let path = format!("/v1/bookings/{}", booking["id"].as_str().unwrap());
+        let read = place.ask(Method::GET, &path, &admin, Value::Null, StatusCode::OK).await;
+        assert_eq!(read, booking);
+        for _ in 0..2 {
+            let path = format!("{path}/{command}");
+            let done = place.ask(Method::POST, &path, &admin, Value::Null, StatusCode::OK).await;
+            assert_eq!(done["status"], status, "and asking again answers the same");
+        }
+    }
+    place.ask(Method::GET, &format!("/v1/shows/{show}"), &admin, Value::Null, StatusCode::OK).await;
+    assert_eq!(server.terminate().await, Some(0));
+}
+
+/// Somebody changes a row behind our back: the log knows better.
+#[tokio::test]
+async fn a_tampered_read_model_is_found_and_repaired() {
+    let place = Place::new();
+    let server = place.up().await;
+    let admin = place.admin().await;
+    let show = place.open_show(&admin, 10, 0).await;
+    let asked = json!({"inventory_id": show, "quantity": 3});
+    place.ask(Method::POST, "/v1/bookings", &admin, asked, StatusCode::CREATED).await;
+    let cluster = Cluster::running(&place.data()).await.unwrap().unwrap();
+    let mut connection = cluster.connect_options("holdfast").connect().await.unwrap();
+    eventually(PATIENCE, "the row is there, and changed", async || {
+        let tampered = sqlx::query("UPDATE availability.inventories SET confirmed = 2 WHERE confirmed = 3");
+        tampered.execute(&mut connection).await.is_ok_and(|done| done.rows_affected() == 1)
+    })
+    .await;
+    let (code, text) = place.run(&["verify"]).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("WRONG: availability"), "{text}");
+    let (code, text) = place.run(&["rebuild", "availability"]).await;
+    assert_eq!(code, Some(1), "a difference is not switched unasked: {text}");
+    let (code, text) = place.run(&["rebuild", "availability", "--accept-difference"]).await;
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = place.run(&["verify"]).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(server.terminate().await, Some(0));
+}
+
+/// The log itself is changed: `verify` says where.
+#[tokio::test]
+async fn a_tampered_log_is_found() {
+    let place = Place::new();
+    let server = place.up().await;
+    let admin = place.admin().await;
+    let show = place.open_show(&admin, 10, 0).await;
+    for _ in 0..3 {
+        let asked = json!({"inventory_id": show, "quantity": 1});
+        place.ask(Method::POST, "/v1/bookings", &admin, asked, StatusCode::CREATED).await;
+    }
+    let cluster = Cluster::running(&place.data()).await.unwrap().unwrap();
+    let mut connection = cluster.connect_options("holdfast").connect().await.unwrap();
+    sqlx::query("DELETE FROM events WHERE position = 3").execute(&mut connection).await.unwrap();
+    let (code, text) = place.run(&["verify"]).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("a hole"), "{text}");
+    assert_eq!(server.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_folder_is_refused_and_the_first_goes_on() {
+    let place = Place::new();
+    let server = place.up().await;
+    let (code, text) = place.run(&["up", "--listen", "127.0.0.1:0"]).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains(&server.pid().as_raw_nonzero().to_string()), "it names the holder: {text}");
+    assert_eq!(place.http.get(place.url("/health/ready")).send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(server.terminate().await, Some(0));
+}
+
+/// Wrong values are named with what is allowed, before anything is touched.
+#[tokio::test]
+async fn wrong_configuration_is_refused_with_what_is_allowed() {
+    let cases: [(&[&str], &str); 7] = [
+        (&["up", "--listen", "nowhere"], "--listen"),
+        (&["up", "--flushers", "0"], "1..=64"),
+        (&["project", "sales"], "availability, booking-history"),
+        (&["migrate", "--database-url", "mysql://x", "--partitions", "5000"], "1..=1024"),
+        (
+            &["api", "--database-url", "postgres://localhost/x", "--compat", "--listen", "0.0.0.0:0"],
+            "--compat-anywhere",
+        ),
+        (&["api", "--database-url", "postgres://localhost/x"], "HOLDFAST_TOKEN_SECRET"),
+        (&["verify", "--data", "/nonexistent"], "holdfast up --data /nonexistent"),
+    ];
+    for (arguments, expected) in cases {
+        let output = Command::new(program()).args(arguments).output().await.unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && text.contains(expected), "{arguments:?}: {text}");
+    }
+}

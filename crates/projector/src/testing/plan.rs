@@ -1,0 +1,16 @@
+//! How Postgres runs the very statement that a query function has just prepared.
+
+use sqlx::{PgConnection, Row};
+
+/// The plan of the statement prepared last on this connection, whatever its parameters are, executed with
+/// `args` (literals, separated by commas).
+pub async fn plan(conn: &mut PgConnection, args: &str) -> String {
+    let last = "SELECT name FROM pg_prepared_statements ORDER BY prepare_time DESC LIMIT 1";
+    let last: String =
+        sqlx::query_scalar(last).persistent(false).fetch_one(&mut *conn).await.expect("one is prepared");
+    sqlx::raw_sql("SET plan_cache_mode = force_generic_plan").execute(&mut *conn).await.expect("a setting");
+    let explain = format!("EXPLAIN EXECUTE {last} ({args})");
+    let lines = sqlx::raw_sql(&explain).fetch_all(&mut *conn).await.expect("the arguments fit");
+    sqlx::raw_sql("RESET plan_cache_mode").execute(conn).await.expect("a setting");
+    lines.iter().map(|line| line.get::<String, _>(0) + "\n").collect()
+}

@@ -1,0 +1,7 @@
+//! The read model `booking-history` against a real Postgres.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod agrees;
+mod fixtures;
+mod plans;
+mod queries;
