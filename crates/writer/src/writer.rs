@@ -8,10 +8,11 @@ use crate::partition::InventoryView;
 use holdfast_ambient::Ambient;
 use holdfast_domain::{Booking, BookingId, InventoryId};
 use sqlx::{PgPool, postgres::PgConnectOptions};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -30,9 +31,12 @@ pub struct WriterConfig {
     pub queue_commands_max: usize,
     /// Bookings kept in memory over all inventories; idle inventories leave first.
     pub memory_bookings_max: usize,
-    /// How long a command waits for its answer. After that it is `OutcomeUnknown`.
+    /// How long a command waits for its answer at most. After that it is `OutcomeUnknown`.
     pub answer_within: Duration,
 }
+
+/// Postgres has not answered for so long: it is gone, and who waits for it is told so.
+const SILENT_MAX: Duration = Duration::from_millis(900);
 
 impl WriterConfig {
     /// What suits one process that owns the whole log.
@@ -45,7 +49,7 @@ impl WriterConfig {
             flushers: 2,
             queue_commands_max: 2_048,
             memory_bookings_max: 4_000_000,
-            answer_within: Duration::from_secs(1),
+            answer_within: Duration::from_secs(5),
         }
     }
 }
@@ -66,6 +70,20 @@ pub struct WriterStatus {
 pub(crate) struct Gauge {
     pub(crate) owned: AtomicU16,
     pub(crate) resident_bookings: AtomicUsize,
+    /// When the append that is in flight was sent.
+    pub(crate) append_sent_at: Mutex<Option<Instant>>,
+}
+
+impl Gauge {
+    pub(crate) fn append_sent(&self, at: Option<Instant>) {
+        *self.append_sent_at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    /// Whether Postgres has left an append unanswered for too long.
+    fn is_silent(&self) -> bool {
+        let sent_at = *self.append_sent_at.lock().unwrap_or_else(PoisonError::into_inner);
+        sent_at.is_some_and(|at| at.elapsed() >= SILENT_MAX)
+    }
 }
 
 /// Handle to the writer's tasks; cheap to clone.
@@ -134,13 +152,11 @@ impl Writer {
     /// See [`ExecuteError`]: it says whether anything may have been written.
     pub async fn execute(&self, ask: Ask) -> Result<Accepted, ExecuteError> {
         let (reply, answer) = oneshot::channel();
-        self.send(ask.inventory_id, |place| {
+        let inventory_id = ask.inventory_id;
+        self.send(inventory_id, |place| {
             Message::Command(Envelope { ask, reply, failures: 0, _place: place })
         })?;
-        match tokio::time::timeout(self.0.answer_within, answer).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) | Err(_) => Err(ExecuteError::OutcomeUnknown),
-        }
+        self.answered(inventory_id, answer).await.unwrap_or(Err(ExecuteError::OutcomeUnknown))
     }
 
     /// The inventory as it is, all that was answered included.
@@ -200,10 +216,30 @@ impl Writer {
     ) -> Result<T, ExecuteError> {
         let (reply, answer) = oneshot::channel();
         self.send(id, |place| Message::Query(query(reply), place))?;
-        match tokio::time::timeout(self.0.answer_within, answer).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) | Err(_) => Err(ExecuteError::Unavailable),
+        self.answered(id, answer).await.unwrap_or(Err(ExecuteError::Unavailable))
+    }
+
+    /// Waits for an answer, but not for a Postgres that has fallen silent. None: there will be no answer.
+    async fn answered<T>(&self, id: InventoryId, mut answer: oneshot::Receiver<T>) -> Option<T> {
+        let until = Instant::now() + self.0.answer_within;
+        loop {
+            let next = until.min(Instant::now() + SILENT_MAX);
+            if let Ok(answer) = timeout_at(next, &mut answer).await {
+                return answer.ok();
+            }
+            if Instant::now() >= until || self.gauge(id).is_none_or(Gauge::is_silent) {
+                return None;
+            }
         }
+    }
+
+    /// Which of the flushers appends for this inventory.
+    fn flusher(&self, id: InventoryId) -> Option<usize> {
+        usize::from(id.log_partition(self.0.partitions)).checked_rem(self.0.queues.len())
+    }
+
+    fn gauge(&self, id: InventoryId) -> Option<&Gauge> {
+        self.0.gauges.get(self.flusher(id)?).map(AsRef::as_ref)
     }
 
     fn send(
@@ -217,7 +253,7 @@ impl Writer {
         let partition = usize::from(id.log_partition(self.0.partitions));
         let places = self.0.places.get(partition).ok_or(ExecuteError::Unavailable)?;
         let place = places.clone().try_acquire_owned().map_err(|_| ExecuteError::Overloaded)?;
-        let queue = partition.checked_rem(self.0.queues.len()).and_then(|index| self.0.queues.get(index));
+        let queue = self.flusher(id).and_then(|index| self.0.queues.get(index));
         let queue = queue.ok_or(ExecuteError::Unavailable)?;
         queue.try_send(message(place)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ExecuteError::Overloaded,

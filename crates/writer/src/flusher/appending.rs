@@ -44,7 +44,9 @@ impl Flusher {
             }
         };
         let began = Instant::now();
+        self.gauge.append_sent(Some(began));
         let sent = timeout(APPEND_MAX, batch.append.send(&mut connection)).await;
+        self.gauge.append_sent(None);
         histogram!("holdfast_append_duration_seconds").record(began.elapsed().as_secs_f64());
         match sent {
             Ok(Ok(appended)) => {

@@ -104,6 +104,27 @@ async fn a_repeated_command_in_a_batch_harms_only_itself() {
     assert_eq!(rig.writer.inventory(a).await.unwrap().counts.held, 3);
 }
 
+/// Postgres hangs: its connections stay open and nothing comes. Whoever waits is told within a second or
+/// so, and when it goes on, what was sent has one effect.
+#[tokio::test]
+async fn a_postgres_that_falls_silent_keeps_nobody_waiting() {
+    let rig = Rig::new().await;
+    let id = open(&rig.writer, 5, policy(60)).await;
+    rig.writer.shutdown().await;
+    let proxy = rig.db.proxy();
+    let writer = writer_on(&rig.pool, proxy.connect_options(), &rig.clock, config()).await;
+    writer.inventory(id).await.unwrap();
+    proxy.stall();
+    let booking = Machine.new_id();
+    let asked = Instant::now();
+    let error = writer.execute(reserve(id, booking, 2)).await.expect_err("no answer without a log");
+    assert_eq!(error, ExecuteError::OutcomeUnknown);
+    assert!(asked.elapsed() < PATIENCE / 2, "not the whole of answer_within");
+    proxy.pass();
+    eventually(PATIENCE, "it goes on", async || writer.execute(reserve(id, booking, 2)).await.is_ok()).await;
+    assert_eq!(rig.events().await, 2);
+}
+
 /// Kill -9 of Postgres: nothing is acknowledged, everyone is told within a second, and after its
 /// return the writer goes on by itself with nothing lost and nothing doubled.
 #[tokio::test]
