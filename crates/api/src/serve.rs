@@ -33,7 +33,7 @@ const DRAIN_SECONDS_MAX: u64 = 8;
 const ACCEPT_PAUSE_MILLISECONDS: u64 = 100;
 
 /// Serves `router` until `shutdown` is cancelled and what is in flight has been answered, or
-/// [`DRAIN_SECONDS_MAX`] have passed.
+/// 8 seconds have passed.
 ///
 /// # Errors
 /// If the listener has no address, that is: is none.

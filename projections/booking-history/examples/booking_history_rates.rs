@@ -7,9 +7,11 @@ use holdfast_projector::testing::rates;
 #[tokio::main]
 async fn main() {
     let events = std::env::args().nth(1).map_or(500_000, |n| n.parse().expect("a number of events"));
+    // A server of its own: transactions in other databases keep Postgres from tidying up behind updates.
+    let server = holdfast_testkit::cluster().await;
     for holds in [false, true] {
         println!("bookings {}", if holds { "held, then confirmed" } else { "confirmed at once" });
-        let database = holdfast_testkit::database().await;
+        let database = server.database().await;
         rates::<BookingHistory>(&database.pool(), events, holds).await;
     }
 }

@@ -100,7 +100,9 @@ async fn collect(body: HttpBody, declared: usize) -> Result<Bytes, Problem> {
         } else if length == chunk.len() {
             read = chunk; // nearly always the whole body: nothing is copied
         } else {
-            more.extend_from_slice(if more.is_empty() { &read } else { &[] });
+            if more.is_empty() {
+                more.extend_from_slice(&read);
+            }
             more.extend_from_slice(&chunk);
         }
     }
