@@ -10,18 +10,16 @@ use crate::{
     load::{self, Target},
     market::Market,
     nginx::Nginx,
-    pgbench,
-    plan::Shape,
-    usage, visible,
+    pgbench, usage, visible,
 };
 use holdfast_cluster::{Cluster, Options};
 
 /// One round of everything.
-pub(crate) async fn round(bench: &mut Bench) -> anyhow::Result<()> {
+pub(crate) async fn round(bench: &mut Bench, nth: u32) -> anyhow::Result<()> {
     let yardstick = yardstick(bench).await?;
     generator(bench).await?;
     for role in [Role::Api, Role::Up] {
-        role_round(bench, role, yardstick).await?;
+        role_round(bench, role, nth, yardstick).await?;
     }
     Ok(())
 }
@@ -51,9 +49,7 @@ async fn generator(bench: &mut Bench) -> anyhow::Result<()> {
     let market = bench.file("constant.txt");
     nobody.write(&market)?;
     let nginx = Nginx::start(bench.folder()).await?;
-    let points: Vec<u32> =
-        bench.plan.points.iter().filter(|p| p.shape == Shape::Spread).map(|p| p.connections).collect();
-    for connections in points {
+    for connections in bench.plan.connections() {
         let before = usage::cpu_of_family(nginx.pid())?;
         let load = bench.wrk.run(&nginx.url, &market, connections, bench.plan.load()).await?;
         let cpu = usage::cpu_of_family(nginx.pid())? - before;
@@ -71,7 +67,7 @@ async fn generator(bench: &mut Bench) -> anyhow::Result<()> {
     nginx.stop().await
 }
 
-async fn role_round(bench: &mut Bench, role: Role, yardstick: f64) -> anyhow::Result<()> {
+async fn role_round(bench: &mut Bench, role: Role, round: u32, yardstick: f64) -> anyhow::Result<()> {
     let holdfast = bench.fresh().await?;
     // Only `up` makes a new system, with its first admin; the api role finds one.
     let mut server = holdfast.serve(Role::Up).await?;
@@ -81,7 +77,8 @@ async fn role_round(bench: &mut Bench, role: Role, yardstick: f64) -> anyhow::Re
         server = holdfast.serve(role).await?;
     }
     let store = bench.store(&holdfast).await?;
-    load::all(bench, &Target { role, server: &server, store: &store, market: &market, yardstick }).await?;
+    load::all(bench, &Target { role, server: &server, store: &store, market: &market, round, yardstick })
+        .await?;
     if role == Role::Up {
         visible::measure(bench, &server, &market).await?;
     }

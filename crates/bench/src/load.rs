@@ -34,27 +34,35 @@ pub(crate) struct Target<'a> {
     pub(crate) server: &'a Server,
     pub(crate) store: &'a Store,
     pub(crate) market: &'a Market,
+    /// Which round it is, from 1.
+    pub(crate) round: u32,
     /// pgbench's inserts per second in this round.
     pub(crate) yardstick: f64,
 }
 
-/// Every load of the plan.
+/// Every load of the plan; every other round in reverse, so that no load always has the shorter log.
 pub(crate) async fn all(bench: &mut Bench, target: &Target<'_>) -> anyhow::Result<()> {
+    let mut points = bench.plan.points.clone();
+    if target.round.is_multiple_of(2) {
+        points.reverse();
+    }
     let mut rates: Vec<(Point, f64)> = Vec::new();
-    for point in bench.plan.points.clone() {
+    for point in points {
         let file = bench.file("market.txt");
         match point.shape {
             Shape::Spread => target.market.write(&file)?,
             Shape::Hot => target.market.hot().write(&file)?,
         }
-        let rate = load(bench, target, point, &file).await?;
-        let spread = rates.iter().find(|(other, _)| other.connections == point.connections);
-        if let Some((_, spread)) = spread {
-            let section = format!("{}, {} connections", target.role.name(), point.connections);
-            let hot = Sample::new(&section, "bookings, hot ÷ spread", "", rate / spread);
-            bench.add(hot.goal(HOT_GOAL));
+        rates.push((point, load(bench, target, point, &file).await?));
+    }
+    for connections in bench.plan.connections() {
+        let rate = |shape| {
+            rates.iter().find(|(point, _)| *point == Point { shape, connections }).map(|(_, rate)| rate)
+        };
+        if let (Some(hot), Some(spread)) = (rate(Shape::Hot), rate(Shape::Spread)) {
+            let section = format!("{}, {connections} connections", target.role.name());
+            bench.add(Sample::new(&section, "bookings, hot ÷ spread", "", hot / spread).goal(HOT_GOAL));
         }
-        rates.push((point, rate));
     }
     Ok(())
 }

@@ -67,7 +67,7 @@ async fn measure(bench: &mut Bench) {
     for round in 1..=bench.plan.rounds {
         say(&format!("round {round} of {}", bench.plan.rounds));
         if bench.plan.has(Part::Core) {
-            let outcome = bookings::round(bench).await;
+            let outcome = bookings::round(bench, round).await;
             note(bench, "bookings", outcome);
         }
         if bench.plan.has(Part::K6) {

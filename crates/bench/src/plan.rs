@@ -137,6 +137,14 @@ impl Plan {
         self.parts.contains(&part)
     }
 
+    /// Numbers of connections, each once.
+    pub(crate) fn connections(&self) -> Vec<u32> {
+        let mut connections: Vec<u32> = self.points.iter().map(|point| point.connections).collect();
+        connections.sort_unstable();
+        connections.dedup();
+        connections
+    }
+
     /// How long load is made before it counts.
     pub(crate) fn warm_up(&self) -> Duration {
         Duration::from_secs(self.warm_up_seconds)

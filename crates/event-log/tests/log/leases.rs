@@ -41,7 +41,8 @@ async fn a_dead_predecessor_is_not_waited_for() {
     let log = log(2).await;
     let claims = [
         politely(OLD),
-        // The same process once more.
+        // The same process once more, wherever it listens.
+        Claim { owner_address: "elsewhere:1", ..politely(OLD) },
         politely(OLD),
         // Another process at the same address: the one that was there cannot be alive.
         Claim { owner: Uuid::from_u128(7), ..politely(OLD) },

@@ -146,7 +146,10 @@ async fn what_is_not_understood_stops_the_reader_and_is_named() {
     assert!(matches!(error, ReadError::Decode { at: place, .. } if place == at(0, 2)), "{error:?}");
     assert_eq!(error.to_string(), "the event at 0-2 cannot be decoded");
     // The relay passes on what it need not understand.
-    assert_eq!(read_raw_after(&log.pool, at(0, 0), 10).await.unwrap().len(), 2);
+    for (after, limit, positions) in [(0, 10, &[1, 2][..]), (0, 1, &[1]), (1, 10, &[2]), (2, 10, &[])] {
+        let raw = read_raw_after(&log.pool, at(0, after), limit).await.unwrap();
+        assert_eq!(raw.iter().map(|e| e.at.position).collect::<Vec<_>>(), positions);
+    }
 
     let foreign = "UPDATE events SET aggregate_type = 'itinerary' WHERE position = 1";
     sqlx::query(foreign).execute(&log.pool).await.unwrap();

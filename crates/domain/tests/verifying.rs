@@ -1,0 +1,164 @@
+//! The verifier's eye: a log that the rules could not have made is found out, by the first event that
+//! does not fit, with the name of the rule it breaks. (That it finds nothing in logs which the rules
+//! did make is a property test.)
+#![allow(clippy::unwrap_used, reason = "a test that stops says what is wrong")]
+
+use holdfast_domain::{
+    BookingCancelled, BookingConfirmed, BookingExpired, BookingId, BookingStatus, CapacityChanged, Currency,
+    Inventory, InventoryEvent, InventoryOpened, Money, Policy, SeatsBlocked, SeatsReserved, SeatsUnblocked,
+    Subject, Timestamp, UserId, Violation,
+};
+use uuid::Uuid;
+
+const ONE: BookingId = BookingId(Uuid::from_u128(1));
+
+fn noon_plus(seconds: i64) -> Timestamp {
+    Timestamp::from_timestamp(1_900_000_800 + seconds, 0).unwrap()
+}
+
+fn free() -> Money {
+    Money { amount: 0, currency: Currency::from_code("EUR").unwrap() }
+}
+
+/// Ten seats, and one may be sold beyond them.
+fn opened() -> InventoryEvent {
+    let policy = Policy {
+        seats_per_booking: 10,
+        live_bookings_per_user: 0,
+        hold_seconds: 60,
+        overbooking_allowance: 1,
+    };
+    let subject = Subject::Show { name: "Show".into(), starts_at: None, zone: None };
+    InventoryOpened { subject, capacity: 10, price: free(), policy }.into()
+}
+
+/// A hold made at noon that ends a minute later.
+fn held(quantity: u32) -> InventoryEvent {
+    let (user_id, expires_at) = (UserId::default(), Some(noon_plus(60)));
+    SeatsReserved { booking_id: ONE, user_id, quantity, total: free(), expires_at }.into()
+}
+
+fn confirmed(quantity: u32) -> InventoryEvent {
+    BookingConfirmed { booking_id: ONE, quantity }.into()
+}
+
+fn cancelled(previous_status: BookingStatus, released: u32) -> InventoryEvent {
+    BookingCancelled { booking_id: ONE, previous_status, released, reason: String::new() }.into()
+}
+
+fn expired(released: u32) -> InventoryEvent {
+    BookingExpired { booking_id: ONE, released }.into()
+}
+
+fn capacity(old: u32, new: u32, oversold_by: u32) -> InventoryEvent {
+    CapacityChanged { old, new, oversold_by }.into()
+}
+
+fn blocked(quantity: u32) -> InventoryEvent {
+    SeatsBlocked { quantity, reason: String::new() }.into()
+}
+
+/// What is said about the last event, `seconds` after noon; those before it are in order.
+fn verdict(events: &[InventoryEvent], seconds: i64) -> Result<(), Violation> {
+    let (last, before) = events.split_last().unwrap();
+    let mut inventory = Inventory::default();
+    for event in before {
+        inventory.audit(event, noon_plus(0)).unwrap();
+    }
+    inventory.audit(last, noon_plus(seconds))
+}
+
+fn state(status: BookingStatus, event: &'static str) -> Result<(), Violation> {
+    Err(Violation::State { booking_id: ONE, status, event })
+}
+
+fn time(event: &'static str, seconds: i64) -> Result<(), Violation> {
+    Err(Violation::Time { booking_id: ONE, expires_at: noon_plus(60), event, at: noon_plus(seconds) })
+}
+
+#[test]
+fn a_seat_too_many_is_found_however_it_was_taken() {
+    let oversold = Err(Violation::Oversold { taken: 12, authorized: 11 });
+    assert_eq!(verdict(&[opened(), blocked(1), held(10)], 0), Ok(()));
+    assert_eq!(verdict(&[opened(), blocked(2), held(10)], 0), oversold);
+    assert_eq!(verdict(&[opened(), held(10), blocked(2)], 0), oversold);
+}
+
+#[test]
+fn a_capacity_change_that_hides_what_it_oversells_is_found() {
+    assert_eq!(verdict(&[opened(), held(10), capacity(10, 7, 2)], 0), Ok(()));
+    let lie = Err(Violation::OversoldBy { said: 0, found: 2 });
+    assert_eq!(verdict(&[opened(), held(10), capacity(10, 7, 0)], 0), lie);
+    let misfit = Err(Violation::Misfit { event: "CapacityChanged" });
+    assert_eq!(verdict(&[opened(), capacity(9, 20, 0)], 0), misfit);
+}
+
+#[test]
+fn what_is_oversold_may_only_become_less() {
+    let shrunk = [opened(), held(10), capacity(10, 7, 2)];
+    let then = |event| verdict(&[&shrunk[..], &[event]].concat(), 0);
+    assert_eq!(then(confirmed(10)), Ok(()));
+    assert_eq!(then(cancelled(BookingStatus::Held, 10)), Ok(()));
+    assert_eq!(then(blocked(1)), Err(Violation::Oversold { taken: 11, authorized: 8 }));
+}
+
+#[test]
+fn a_hold_that_ends_twice_is_found() {
+    let endings = [
+        (confirmed(3), BookingStatus::Confirmed),
+        (cancelled(BookingStatus::Held, 3), BookingStatus::Cancelled),
+    ];
+    for (first, status) in endings {
+        let twice = |second| verdict(&[opened(), held(3), first.clone(), second], 60);
+        assert_eq!(twice(expired(3)), state(status, "BookingExpired"));
+        assert_eq!(twice(confirmed(3)), state(status, "BookingConfirmed"));
+    }
+    let sale_ends_twice =
+        [opened(), held(3), cancelled(BookingStatus::Held, 3), cancelled(BookingStatus::Held, 3)];
+    assert_eq!(verdict(&sale_ends_twice, 0), state(BookingStatus::Cancelled, "BookingCancelled"));
+}
+
+#[test]
+fn an_ending_on_the_wrong_side_of_the_holds_end_is_found() {
+    assert_eq!(verdict(&[opened(), held(3), confirmed(3)], 59), Ok(()));
+    assert_eq!(verdict(&[opened(), held(3), confirmed(3)], 60), time("BookingConfirmed", 60));
+    assert_eq!(verdict(&[opened(), held(3), expired(3)], 59), time("BookingExpired", 59));
+    assert_eq!(verdict(&[opened(), held(3), expired(3)], 60), Ok(()));
+}
+
+#[test]
+fn a_booking_or_an_opening_that_came_twice_is_found() {
+    let twice = |event| Err(Violation::Twice { event });
+    assert_eq!(verdict(&[opened(), opened()], 0), twice("InventoryOpened"));
+    assert_eq!(verdict(&[opened(), held(1), held(1)], 0), twice("SeatsReserved"));
+}
+
+#[test]
+fn events_of_what_was_never_made_or_of_other_numbers_are_found() {
+    let unblocked: InventoryEvent = SeatsUnblocked { quantity: 2 }.into();
+    let misfits = [
+        vec![held(1)],
+        vec![opened(), held(0)],
+        vec![opened(), confirmed(1)],
+        vec![opened(), expired(1)],
+        vec![opened(), held(3), confirmed(2)],
+        vec![opened(), held(3), cancelled(BookingStatus::Held, 4)],
+        vec![opened(), held(3), cancelled(BookingStatus::Confirmed, 3)],
+        vec![opened(), blocked(1), unblocked],
+    ];
+    for events in misfits {
+        let event = events.last().unwrap().type_name();
+        assert_eq!(verdict(&events, 0), Err(Violation::Misfit { event }), "{events:?}");
+    }
+}
+
+/// One bad event is one finding: those after it are judged by what has really happened.
+#[test]
+fn after_a_finding_the_rest_is_still_judged() {
+    let mut inventory = Inventory::default();
+    inventory.audit(&opened(), noon_plus(0)).unwrap();
+    inventory.audit(&held(3), noon_plus(0)).unwrap();
+    assert!(inventory.audit(&confirmed(3), noon_plus(90)).is_err());
+    assert_eq!(inventory.counts().confirmed, 3);
+    assert_eq!(inventory.audit(&cancelled(BookingStatus::Confirmed, 3), noon_plus(91)), Ok(()));
+}
