@@ -42,6 +42,8 @@ pub(crate) struct CommandName {
     pub(crate) command_id: Uuid,
     /// The same for the same request, whatever its blanks and the order of its fields.
     pub(crate) fingerprint: Uuid,
+    /// The client chose it.
+    keyed: bool,
 }
 
 impl CommandName {
@@ -66,12 +68,12 @@ impl CommandName {
         let _ = serde_json::to_writer(&mut hash, request);
         let hash: [u8; 32] = hash.finalize().into();
         let first = hash.first_chunk().copied().unwrap_or_default();
-        Self { command_id: Uuid::new_v5(&COMMANDS, &name), fingerprint: Uuid::from_bytes(first) }
+        Self { command_id: Uuid::new_v5(&COMMANDS, &name), fingerprint: Uuid::from_bytes(first), keyed: true }
     }
 
     /// The name of something that is asked once, without a key.
     pub(crate) fn once(id: Uuid) -> Self {
-        Self { command_id: id, fingerprint: id }
+        Self { command_id: id, fingerprint: id, keyed: false }
     }
 
     /// The name of what is asked with a key or without.
@@ -97,8 +99,8 @@ impl CommandName {
         inventory_id: InventoryId,
         command: InventoryCommand,
     ) -> Ask {
-        let Self { command_id, fingerprint } = self;
-        Ask { command_id, fingerprint, inventory_id, command, metadata: metadata(actor, trace) }
+        let Self { command_id, fingerprint, keyed } = self;
+        Ask { command_id, fingerprint, keyed, inventory_id, command, metadata: metadata(actor, trace) }
     }
 }
 

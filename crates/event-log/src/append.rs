@@ -149,6 +149,9 @@ impl Append {
     pub fn event(&mut self, event: NewEvent) -> Option<LogPosition> {
         let (head, count) = (self.heads.last()?, self.head_events.last_mut()?);
         *count += 1;
+        if let Some(latest) = self.head_recorded_at.last_mut() {
+            *latest = event.recorded_at.max(*latest);
+        }
         let at = LogPosition { log_partition: head.log_partition, position: head.position + *count };
         self.partitions.push(at.log_partition.cast_signed());
         self.positions.push(at.position);

@@ -199,18 +199,20 @@ async fn extend(
     .map(|rows| rows.into_iter().map(i16::cast_unsigned).collect())
 }
 
-/// Gives up every lease of this owner, so that a successor need not wait. One that is being appended
-/// to at this moment is left to end by itself.
+/// Gives up the leases of these heads, so that a successor need not wait. One that is busy keeps its lease
+/// until it ends by itself.
 ///
 /// # Errors
 /// Whatever Postgres says.
-pub async fn release(db: impl PgExecutor<'_>, owner: Uuid) -> Result<(), sqlx::Error> {
+pub async fn release(db: impl PgExecutor<'_>, heads: &[Head], owner: Uuid) -> Result<(), sqlx::Error> {
+    let numbers: Vec<i16> = heads.iter().map(|h| h.log_partition.cast_signed()).collect();
     sqlx::query(&format!(
-        "WITH mine AS (SELECT log_partition FROM log_heads h WHERE owner = $1 {FREE})
+        "WITH mine AS (SELECT log_partition FROM log_heads h WHERE owner = $1 AND log_partition = ANY($2) {FREE})
          UPDATE log_heads h SET lease_until = '-infinity', owner = NULL
          FROM mine WHERE h.log_partition = mine.log_partition"
     ))
     .bind(owner)
+    .bind(numbers)
     .execute(db)
     .await
     .map(|_| ())

@@ -11,6 +11,8 @@ pub struct Ask {
     pub command_id: Uuid,
     /// Of the request: the same id with another fingerprint is refused.
     pub fingerprint: Uuid,
+    /// A client chose the id, and may ask again with it: the first answer is owed. Else it is new.
+    pub keyed: bool,
     /// The stream.
     pub inventory_id: InventoryId,
     /// What is asked.

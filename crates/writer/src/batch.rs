@@ -87,4 +87,16 @@ impl Batch {
     pub(crate) fn is_full(&self) -> bool {
         self.append.len() >= BATCH_EVENTS_MAX
     }
+
+    /// Holds that ended may take half of a batch, so that those who ask come through beside them.
+    pub(crate) fn is_full_of_expiries(&self) -> bool {
+        self.append.len() >= BATCH_EVENTS_MAX / 2
+    }
+
+    /// Partitions with events in it, each once.
+    pub(crate) fn log_partitions(&self) -> Vec<u16> {
+        let mut numbers: Vec<u16> = self.provisional.iter().map(|p| p.log_partition).collect();
+        numbers.dedup();
+        numbers
+    }
 }

@@ -7,9 +7,13 @@ use cqrs_es::persist::{PersistedEventRepository, PersistenceError};
 use holdfast_domain::{Inventory, InventoryId};
 use postgres_es::PostgresEventRepository;
 use sqlx::PgPool;
+use std::time::Duration;
+use tokio::time::{error::Elapsed, timeout};
 
 /// Events in memory between the connection and the fold.
 const STREAM_EVENTS_MAX: usize = 500;
+/// Longest wait for the next event: a load may be long, but not stand still and keep its place.
+const PROGRESS_MAX: Duration = Duration::from_secs(5);
 
 /// The stream could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -20,19 +24,21 @@ pub(crate) enum LoadError {
     Repository(#[from] PersistenceError),
     #[error("the stream ended after {loaded} of {expected} events")]
     Incomplete { loaded: u64, expected: i64 },
+    #[error("nothing came for {} s", PROGRESS_MAX.as_secs())]
+    Stalled(#[from] Elapsed),
 }
 
 pub(crate) async fn load(pool: &PgPool, id: InventoryId) -> Result<Inventory, LoadError> {
     let mut state = Inventory::default();
     // Nobody else appends to the stream: this process owns the partition and holds its commands back.
-    let expected = holdfast_event_log::last_sequence(pool, id).await?;
+    let expected = timeout(PROGRESS_MAX, holdfast_event_log::last_sequence(pool, id)).await??;
     if expected == 0 {
         return Ok(state);
     }
     let repository =
         PostgresEventRepository::new(pool.clone()).with_streaming_channel_size(STREAM_EVENTS_MAX);
     let mut events = repository.stream_events::<Inventory>(&id.to_string()).await?;
-    while let Some(event) = events.next::<Inventory>(&[]).await {
+    while let Some(event) = timeout(PROGRESS_MAX, events.next::<Inventory>(&[])).await? {
         state.apply(&event?.payload);
     }
     let loaded = state.counts().version;

@@ -16,12 +16,13 @@ use crate::message::{Envelope, Message, Query};
 use crate::partition::{Partition, Resident, Step};
 use crate::writer::Gauge;
 use holdfast_ambient::Ambient;
-use holdfast_domain::{Inventory, Refused};
+use holdfast_domain::{Inventory, InventoryId, Refused};
 use holdfast_event_log as log;
 use memory::{Load, park};
 use sqlx::{PgConnection, PgPool, postgres::PgConnectOptions};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{self, JoinSet};
@@ -48,6 +49,8 @@ pub(crate) struct Flusher {
     partitions: BTreeMap<u16, Partition>,
     loads: JoinSet<Result<Inventory, LoadError>>,
     loading: HashMap<task::Id, Load>,
+    /// Loaded, and found to have no events: unless this round opens them, they are not kept.
+    unborn: Vec<(u16, InventoryId)>,
     to_load: VecDeque<Load>,
     expiry_due: bool,
     renewed_at: Instant,
@@ -78,6 +81,7 @@ impl Flusher {
             partitions: partitions.into_iter().map(|number| (number, Partition::new(number))).collect(),
             loads: JoinSet::new(),
             loading: HashMap::new(),
+            unborn: Vec::new(),
             to_load: VecDeque::new(),
             expiry_due: false,
             renewed_at: Instant::now(),
@@ -104,15 +108,24 @@ impl Flusher {
                 _ = tick.tick() => self.look_after().await,
                 () = stop.cancelled(), if !inbox.is_closed() => inbox.close(),
                 taken = inbox.recv_many(&mut gathered, ROUND_COMMANDS_MAX) => {
-                    if taken == 0 && self.loads.is_empty() {
-                        break;
+                    if taken == 0 {
+                        break; // closed, and everything in it is answered or waits for a load
                     }
                 }
             }
             self.round(&mut gathered).await;
         }
+        self.end().await;
+    }
+
+    /// Refuses who still waits for a load, and gives the leases of this flusher up.
+    async fn end(&mut self) {
+        let owned: Vec<_> = self.partitions.values().filter_map(|p| p.owned.map(|o| o.head)).collect();
+        for message in self.partitions.values_mut().flat_map(Partition::drop_memory) {
+            message.fail(ExecuteError::Unavailable);
+        }
         if let Err(error) =
-            self.with_connection(async |conn, owner| Ok(log::release(conn, owner.id).await?)).await
+            self.with_connection(async |conn, owner| Ok(log::release(conn, &owned, owner.id).await?)).await
         {
             tracing::warn!(%error, "the leases were not given up; a successor waits until they end");
         }
@@ -121,30 +134,34 @@ impl Flusher {
     /// Decides and appends everything that has gathered, and answers it.
     async fn round(&mut self, gathered: &mut Vec<Message>) {
         let mut todo = std::mem::take(gathered);
+        let mut failed = false;
         while !todo.is_empty() || self.expiry_due {
             let mut batch = Batch::default();
             let mut look_up = Vec::new();
-            let mut left = self.decide(&mut todo, &mut batch, &mut look_up);
+            let mut left = self.decide(&mut todo, &mut batch, &mut look_up, failed);
             match self.flush(batch).await {
                 Ok(again) => left.extend(again),
                 Err(again) => {
-                    self.expiry_due = false; // the next tick tries again
+                    failed = true;
                     left.extend(again.into_iter().filter_map(Message::failed));
                 }
             }
             left.extend(self.look_up(look_up).await);
             todo.append(&mut left);
         }
+        self.forget_unborn();
         std::mem::swap(gathered, &mut todo); // the allocation is used again
     }
 
     /// Decides messages, partition by partition: events of one partition come together in the append.
-    /// Returns what the batch had no room for.
+    /// With `alone` only one partition gets into the batch: an append of several was refused, and one that
+    /// is at fault must not take the others along. Returns what the batch had no room for.
     fn decide(
         &mut self,
         todo: &mut Vec<Message>,
         batch: &mut Batch,
         look_up: &mut Vec<Envelope>,
+        alone: bool,
     ) -> Vec<Message> {
         for message in todo.drain(..).filter(|message| !message.is_abandoned()) {
             match self.partitions.get_mut(&message.inventory_id().log_partition(self.log_partitions)) {
@@ -156,17 +173,18 @@ impl Flusher {
         self.expiry_due = false;
         let mut left = Vec::new();
         for partition in self.partitions.values_mut() {
+            let full = alone && !batch.append.is_empty();
             for (query, place) in std::mem::take(&mut partition.queries) {
                 match partition.residents.get(&query.inventory_id()) {
                     Some(_) => answer_query(partition, query),
                     None => park(partition, Message::Query(query, place), &mut self.to_load),
                 }
             }
-            if expire {
-                self.expiry_due |= !partition.expire(batch, ambient);
+            if expire && !full {
+                partition.expire(batch, ambient);
             }
             for envelope in std::mem::take(&mut partition.commands) {
-                if batch.is_full() {
+                if full || batch.is_full() {
                     left.push(Message::Command(envelope));
                     continue;
                 }
@@ -210,5 +228,12 @@ fn answer_query(partition: &Partition, query: Query) {
             drop(reply.send(booking.ok_or(Refused::UnknownBooking.into())));
         }
         Query::Wake(_) => {}
+    }
+}
+
+/// However the flusher ends, nobody is told any more that its partitions can be written.
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.gauge.owned.store(0, Ordering::Relaxed);
     }
 }

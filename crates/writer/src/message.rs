@@ -10,6 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 pub(crate) struct Envelope {
     pub(crate) ask: Ask,
     pub(crate) reply: oneshot::Sender<Result<Accepted, ExecuteError>>,
+    /// The log was asked for the command and does not know it.
+    pub(crate) unknown_to_log: bool,
     /// Appends that failed with this command in them.
     pub(crate) failures: u32,
     /// Freed with the envelope: the queue is as long as what is unanswered.

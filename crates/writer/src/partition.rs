@@ -135,8 +135,8 @@ impl Partition {
         let Some(resident) = self.residents.get_mut(&ask.inventory_id) else { return Step::Load(envelope) };
         resident.last_used = now;
         if let Some(stored) = self.recent.get(&ask.command_id) {
-            let outcome = replay(ask, stored, &resident.state);
-            envelope.answer(outcome);
+            let outcome = replay(ask, stored, &resident.state, batch.end(owned.head));
+            answer_now_or_wait(envelope, outcome, resident.dirty, self.number, batch);
             return Step::Done;
         }
         if let Some(first) = batch.pending(ask.command_id) {
@@ -145,6 +145,9 @@ impl Partition {
             return Step::Done;
         }
         let decided = resident.state.decide(&ask.command, now).map_err(ExecuteError::from);
+        if !envelope.unknown_to_log && may_be_in_log(ask, &decided) {
+            return Step::LookUp(envelope);
+        }
         let events = match decided.and_then(with_payloads) {
             Ok(events) => events,
             Err(error) => {
@@ -153,7 +156,9 @@ impl Partition {
             }
         };
         if events.is_empty() && makes_its_own_id(&ask.command) {
-            return Step::LookUp(envelope);
+            // Its effect is there, but under another command: the id was chosen to collide.
+            envelope.answer(Err(ExecuteError::KeyReused));
+            return Step::Done;
         }
         let dirty_before = resident.dirty;
         let command_id = Some(ask.command_id);
@@ -179,15 +184,15 @@ impl Partition {
         Step::Done
     }
 
-    /// Ends the overdue holds of every inventory in memory, as far as the batch has room.
-    /// Returns whether all were ended.
-    pub(crate) fn expire(&mut self, batch: &mut Batch, ambient: &dyn Ambient) -> bool {
+    /// Ends the overdue holds of every inventory in memory, as far as the batch has room; the next tick
+    /// ends the rest.
+    pub(crate) fn expire(&mut self, batch: &mut Batch, ambient: &dyn Ambient) {
         let now = self.now(ambient);
-        let Some(owned) = self.owned else { return true };
+        let Some(owned) = self.owned else { return };
         let due = |r: &Resident| r.state.next_expiry().is_some_and(|at| at <= now);
         for (id, resident) in self.residents.iter_mut().filter(|(_, r)| due(r)) {
-            if batch.is_full() {
-                return false;
+            if batch.is_full_of_expiries() {
+                return;
             }
             let decided =
                 resident.state.decide(&InventoryCommand::ExpireHolds, now).map_err(ExecuteError::from);
@@ -196,7 +201,6 @@ impl Partition {
                 write(batch, owned.head, resident, *id, event, None, metadata, now, ambient);
             }
         }
-        !self.residents.values().any(due)
     }
 
     /// Remembers an accepted command.
@@ -265,14 +269,31 @@ fn with_payloads(events: Vec<InventoryEvent>) -> Result<Vec<(InventoryEvent, Str
     })
 }
 
-/// The first answer again, or the refusal of a key that was used for something else.
-fn replay(ask: &Ask, stored: &StoredCommand, state: &Inventory) -> Result<Accepted, ExecuteError> {
+/// Whether the log may hold a first answer for a command that would now be refused or do nothing.
+fn may_be_in_log(ask: &Ask, decided: &Result<Vec<InventoryEvent>, ExecuteError>) -> bool {
+    match (&ask.command, decided) {
+        (_, Ok(events)) if !events.is_empty() => false, // the unique key will tell
+        // A booking that this command made would be in memory: there is nothing to look up for a refusal.
+        (InventoryCommand::ReserveSeats(_), Err(_)) => false,
+        (InventoryCommand::ReserveSeats(_) | InventoryCommand::OpenInventory(_), _) => true,
+        _ => ask.keyed,
+    }
+}
+
+/// The first answer again, or the refusal of a key that was used for something else. Where the answer is
+/// the counts, they are those at `end`; else it is the stored event.
+fn replay(
+    ask: &Ask,
+    stored: &StoredCommand,
+    state: &Inventory,
+    end: LogPosition,
+) -> Result<Accepted, ExecuteError> {
     if stored.fingerprint != ask.fingerprint || stored.answer.inventory_id != ask.inventory_id {
         return Err(ExecuteError::KeyReused);
     }
     Ok(Accepted {
         inventory_id: ask.inventory_id,
-        at: stored.answer.at,
+        at: if answers_with_counts(&ask.command) { end } else { stored.answer.at },
         answer: Some(stored.answer.clone()),
         counts: *state.counts(),
         booking: booking_id(&ask.command).and_then(|id| state.booking(id).copied()),
@@ -299,6 +320,22 @@ fn answer_now_or_wait(
 /// this very command was accepted before.
 fn makes_its_own_id(command: &InventoryCommand) -> bool {
     matches!(command, InventoryCommand::ReserveSeats(_) | InventoryCommand::OpenInventory(_))
+}
+
+/// Whether the command is answered with the seats as they are, rather than with what it made.
+fn answers_with_counts(command: &InventoryCommand) -> bool {
+    match command {
+        InventoryCommand::ChangeCapacity(_)
+        | InventoryCommand::CloseSales(_)
+        | InventoryCommand::ReopenSales(_)
+        | InventoryCommand::BlockSeats(_)
+        | InventoryCommand::UnblockSeats(_)
+        | InventoryCommand::ExpireHolds => true,
+        InventoryCommand::OpenInventory(_)
+        | InventoryCommand::ReserveSeats(_)
+        | InventoryCommand::ConfirmBooking(_)
+        | InventoryCommand::CancelBooking(_) => false,
+    }
 }
 
 fn booking_id(command: &InventoryCommand) -> Option<BookingId> {

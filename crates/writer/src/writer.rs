@@ -70,18 +70,18 @@ pub struct WriterStatus {
 pub(crate) struct Gauge {
     pub(crate) owned: AtomicU16,
     pub(crate) resident_bookings: AtomicUsize,
-    /// When the append that is in flight was sent.
-    pub(crate) append_sent_at: Mutex<Option<Instant>>,
+    /// When the statement that is in flight was sent.
+    statement_sent_at: Mutex<Option<Instant>>,
 }
 
 impl Gauge {
-    pub(crate) fn append_sent(&self, at: Option<Instant>) {
-        *self.append_sent_at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    pub(crate) fn statement_sent(&self, at: Option<Instant>) {
+        *self.statement_sent_at.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 
-    /// Whether Postgres has left an append unanswered for too long.
+    /// Whether Postgres has left a statement unanswered for too long.
     fn is_silent(&self) -> bool {
-        let sent_at = *self.append_sent_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent_at = *self.statement_sent_at.lock().unwrap_or_else(PoisonError::into_inner);
         sent_at.is_some_and(|at| at.elapsed() >= SILENT_MAX)
     }
 }
@@ -154,7 +154,7 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let inventory_id = ask.inventory_id;
         self.send(inventory_id, |place| {
-            Message::Command(Envelope { ask, reply, failures: 0, _place: place })
+            Message::Command(Envelope { ask, reply, unknown_to_log: false, failures: 0, _place: place })
         })?;
         self.answered(inventory_id, answer).await.unwrap_or(Err(ExecuteError::OutcomeUnknown))
     }
@@ -248,6 +248,9 @@ impl Writer {
         message: impl FnOnce(OwnedSemaphorePermit) -> Message,
     ) -> Result<(), ExecuteError> {
         if self.0.stop.is_cancelled() {
+            return Err(ExecuteError::Unavailable);
+        }
+        if self.gauge(id).is_none_or(Gauge::is_silent) {
             return Err(ExecuteError::Unavailable);
         }
         let partition = usize::from(id.log_partition(self.0.partitions));

@@ -5,7 +5,7 @@
 
 use crate::scene::*;
 use holdfast_event_log::{
-    Claim, Head, HeadError, PARTITIONS_DEFAULT, initialize, partitions, release, renew, take_over,
+    Claim, Head, HeadError, PARTITIONS_DEFAULT, heads, initialize, partitions, release, renew, take_over,
 };
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -101,7 +101,7 @@ async fn a_released_partition_is_free_at_once_and_no_other() {
     let mut conn = log.connect().await;
     let old = log.own(politely(OLD)).await;
     take_over(&mut conn, &[1], NEW).await.unwrap();
-    release(&log.pool, OLD.owner).await.unwrap();
+    release(&log.pool, &heads(&log.pool).await.unwrap(), OLD.owner).await.unwrap();
     let third = Claim { owner: Uuid::from_u128(3), owner_address: "third:1", force: false };
     assert_eq!(numbers(&log.own(third).await), [0]);
     assert_eq!(append([(old[0], &[command(1)][..])]).send(&mut conn).await.unwrap().fenced, [0]);
@@ -156,7 +156,10 @@ async fn a_release_does_not_wait_for_an_append() {
     let mut holding = log.connect().await;
     log.own(OLD).await;
     let held = hold_partition_1(&mut holding).await;
-    tokio::time::timeout(PATIENCE, release(&log.pool, OLD.owner)).await.expect("does not wait").unwrap();
+    tokio::time::timeout(PATIENCE, release(&log.pool, &heads(&log.pool).await.unwrap(), OLD.owner))
+        .await
+        .expect("does not wait")
+        .unwrap();
     held.rollback().await.unwrap();
     assert_eq!(numbers(&log.own(politely(NEW)).await), [0, 2]);
 }

@@ -44,9 +44,9 @@ impl Flusher {
             }
         };
         let began = Instant::now();
-        self.gauge.append_sent(Some(began));
+        self.gauge.statement_sent(Some(began));
         let sent = timeout(APPEND_MAX, batch.append.send(&mut connection)).await;
-        self.gauge.append_sent(None);
+        self.gauge.statement_sent(None);
         histogram!("holdfast_append_duration_seconds").record(began.elapsed().as_secs_f64());
         match sent {
             Ok(Ok(appended)) => {
@@ -67,6 +67,10 @@ impl Flusher {
                     error = &error as &dyn Error,
                     "Postgres refused an append; its commands are decided again"
                 );
+                if let [number] = *batch.log_partitions() {
+                    // Alone, and still refused: its memory may not be what the log says.
+                    return Err(self.start_anew(number, batch).await);
+                }
                 Err(self.refused(batch, false).await)
             }
             Ok(Err(AppendError::OutcomeUnknown(error))) => {
@@ -94,7 +98,7 @@ impl Flusher {
         let mut again = Vec::new();
         for Pending { envelope, log_partition, outcome } in batch.waiting {
             if appended.fenced.contains(&log_partition) {
-                again.push(Message::Command(envelope));
+                again.extend(Message::Command(envelope).failed());
                 continue;
             }
             if let (Ok(accepted), Some(partition)) = (&outcome, self.partitions.get_mut(&log_partition))
@@ -139,13 +143,20 @@ impl Flusher {
         batch.waiting.into_iter().map(|p| Message::Command(p.envelope)).collect()
     }
 
+    /// Nothing was written, and it is this partition's fault: its memory is loaded anew.
+    async fn start_anew(&mut self, log_partition: u16, batch: Batch) -> Vec<Message> {
+        let mut again = self.drop_memory(log_partition);
+        again.extend(batch.waiting.into_iter().map(|p| Message::Command(p.envelope)));
+        self.take_over().await;
+        again
+    }
+
     /// The append may have committed. Taking over waits for it; then the log tells.
     async fn recover(&mut self, batch: Batch) -> Vec<Message> {
         counter!("holdfast_append_failures_total", "reason" => "outcome_unknown").increment(1);
         self.connection = None;
-        let mut numbers: Vec<u16> = batch.provisional.iter().map(|p| p.log_partition).collect();
-        numbers.dedup();
-        let mut again: Vec<Message> = numbers.iter().flat_map(|number| self.drop_memory(*number)).collect();
+        let mut again: Vec<Message> =
+            batch.log_partitions().iter().flat_map(|number| self.drop_memory(*number)).collect();
         let ids = batch.append.command_ids();
         let settled = timeout(RECOVER_MAX, async {
             self.try_take_over().await?;
@@ -172,23 +183,22 @@ impl Flusher {
         again
     }
 
-    /// Looks up commands whose effect memory shows already, and has them decided again, which answers them.
-    pub(super) async fn look_up(&mut self, envelopes: Vec<Envelope>) -> Vec<Message> {
+    /// Asks the log for commands that may have been accepted long ago, and has them decided again: what the
+    /// log knows is answered from it.
+    pub(super) async fn look_up(&mut self, mut envelopes: Vec<Envelope>) -> Vec<Message> {
         if envelopes.is_empty() {
             return vec![];
         }
         let ids: Vec<Uuid> = envelopes.iter().map(|e| e.ask.command_id).collect();
         match self.with_connection(async |conn, _| Ok(log::find_commands(conn, &ids).await?)).await {
             Ok(found) => {
-                let known: Vec<Uuid> = found.iter().map(|c| c.command_id).collect();
+                for envelope in &mut envelopes {
+                    envelope.unknown_to_log = !found.iter().any(|c| c.command_id == envelope.ask.command_id);
+                }
                 let partitions = self.log_partitions;
                 let at = |e: &Envelope| e.ask.inventory_id.log_partition(partitions);
                 self.remember(envelopes.iter().map(|e| (e, at(e))), found);
-                let (again, lost): (Vec<_>, Vec<_>) =
-                    envelopes.into_iter().partition(|e| known.contains(&e.ask.command_id));
-                // Its effect is there, but under another command: the id was chosen to collide.
-                lost.into_iter().for_each(|e| e.answer(Err(ExecuteError::KeyReused)));
-                again.into_iter().map(Message::Command).collect()
+                envelopes.into_iter().map(Message::Command).collect()
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn Error, "repeated commands were not looked up");

@@ -14,6 +14,10 @@ use tokio::task;
 const LOADS_MAX: usize = 4;
 /// An inventory that nobody asked about for so long leaves memory.
 const IDLE_MAX: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
+/// An inventory used within so long stays, budget or not: to load it again at once would cost more.
+const BUSY_MAX: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
+/// What an inventory weighs against the budget besides its bookings.
+const INVENTORY_WEIGHT: usize = 10;
 
 /// A load that is under way.
 #[derive(Clone, Copy, Debug)]
@@ -35,14 +39,15 @@ impl Flusher {
             .partitions
             .values()
             .flat_map(|p| {
-                p.residents.iter().map(|(id, r)| (r.last_used, p.number, *id, r.state.bookings_len()))
+                let weight = |r: &Resident| r.state.bookings_len() + INVENTORY_WEIGHT;
+                p.residents.iter().map(move |(id, r)| (r.last_used, p.number, *id, weight(r)))
             })
             .collect();
         let mut bookings: usize = residents.iter().map(|(.., len)| len).sum();
         if bookings > self.memory_bookings_max {
             residents.sort_unstable_by_key(|(last_used, ..)| *last_used);
-            for (_, number, id, len) in residents {
-                if bookings <= self.memory_bookings_max {
+            for (last_used, number, id, len) in residents {
+                if bookings <= self.memory_bookings_max || now - last_used < BUSY_MAX {
                     break;
                 }
                 bookings -= len;
@@ -52,6 +57,18 @@ impl Flusher {
             }
         }
         self.gauge.resident_bookings.store(bookings, Ordering::Relaxed);
+    }
+
+    /// Drops what was loaded for an id that nobody opened: a stranger may ask for as many as he likes.
+    pub(super) fn forget_unborn(&mut self) {
+        for (number, id) in self.unborn.drain(..) {
+            if let Some(partition) = self.partitions.get_mut(&number) {
+                let unborn = |r: &Resident| r.state.counts().version == 0;
+                if partition.residents.get(&id).is_some_and(unborn) {
+                    partition.residents.remove(&id);
+                }
+            }
+        }
     }
 
     pub(super) fn start_loads(&mut self) {
@@ -83,6 +100,9 @@ impl Flusher {
             let waiting = partition.waiting.remove(&load.inventory_id).unwrap_or_default();
             match result {
                 Ok(state) => {
+                    if state.counts().version == 0 {
+                        self.unborn.push((load.log_partition, load.inventory_id));
+                    }
                     let resident = Resident { state, dirty: false, last_used: now };
                     partition.residents.insert(load.inventory_id, resident);
                     gathered.extend(waiting);

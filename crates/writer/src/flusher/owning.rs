@@ -9,7 +9,7 @@ use sqlx::{Connection, PgConnection};
 use std::error::Error;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 /// Connecting, taking over and looking commands up after a failure, together. Clients are waiting.
@@ -106,9 +106,15 @@ impl Flusher {
         &mut self,
         statement: impl AsyncFnOnce(&mut PgConnection, &Owner) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut connection = self.connected().await?;
-        let answer = timeout(STATEMENT_MAX, statement(&mut connection, &self.owner)).await??;
-        self.connection = Some(connection);
-        Ok(answer)
+        self.gauge.statement_sent(Some(Instant::now()));
+        let answer = async {
+            let mut connection = self.connected().await?;
+            let answer = timeout(STATEMENT_MAX, statement(&mut connection, &self.owner)).await??;
+            self.connection = Some(connection);
+            Ok(answer)
+        };
+        let answer = answer.await;
+        self.gauge.statement_sent(None);
+        answer
     }
 }

@@ -87,6 +87,41 @@ async fn a_fenced_partition_takes_no_other_partitions_commands_with_it() {
     assert!(other.is_ok());
 }
 
+/// Postgres refuses every event of one inventory (a constraint, a bug of ours, a full tablespace). The
+/// commands that shared its statement must come through; only its own are refused.
+#[tokio::test]
+async fn an_append_that_postgres_refuses_harms_only_its_own_partition() {
+    let rig = Rig::with(WriterConfig { flushers: 1, ..config() }).await;
+    let mut ids = vec![open(&rig.writer, 100, policy(0)).await];
+    while ids.len() < 2 {
+        let id = open(&rig.writer, 100, policy(0)).await;
+        if id.log_partition(4) != ids[0].log_partition(4) {
+            ids.push(id);
+        }
+    }
+    let refuse = format!(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN IF NEW.aggregate_id = '{}' THEN RAISE 'refused'; END IF; RETURN NEW; END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION refuse();",
+        ids[0]
+    );
+    sqlx::raw_sql(&refuse).execute(&rig.pool).await.unwrap();
+    let answers = join_all((0..40).map(|i| reserve_one(&rig.writer, ids[i % 2]))).await;
+    for (i, answer) in answers.iter().enumerate() {
+        match i % 2 {
+            0 => assert_eq!(answer.as_ref().unwrap_err(), &ExecuteError::Unavailable),
+            _ => assert!(answer.is_ok(), "{answer:?}"),
+        }
+    }
+    sqlx::raw_sql("DROP TRIGGER refuse ON events").execute(&rig.pool).await.unwrap();
+    eventually(PATIENCE, "it goes on", async || reserve_one(&rig.writer, ids[0]).await.is_ok()).await;
+    assert_eq!(
+        rig.writer.inventory(ids[0]).await.unwrap().counts.confirmed,
+        1,
+        "memory is what the log says"
+    );
+}
+
 /// A command that another partition accepted under the same id aborts the statement; the rest of the
 /// batch must come through, and memory must be what the log says.
 #[tokio::test]
@@ -119,7 +154,10 @@ async fn a_postgres_that_falls_silent_keeps_nobody_waiting() {
     let asked = Instant::now();
     let error = writer.execute(reserve(id, booking, 2)).await.expect_err("no answer without a log");
     assert_eq!(error, ExecuteError::OutcomeUnknown);
+    println!("told after {:?}", asked.elapsed());
     assert!(asked.elapsed() < PATIENCE / 2, "not the whole of answer_within");
+    let next = writer.execute(reserve(id, Machine.new_id(), 1)).await.expect_err("and later ones at once");
+    assert_eq!(next, ExecuteError::Unavailable);
     proxy.pass();
     eventually(PATIENCE, "it goes on", async || writer.execute(reserve(id, booking, 2)).await.is_ok()).await;
     assert_eq!(rig.events().await, 2);

@@ -1,8 +1,9 @@
 //! The same command again.
 
-use crate::rig::{PATIENCE, Rig, config, open, policy, reserve};
+use crate::rig::{PATIENCE, Rig, ask, config, confirm, open, policy, reserve};
 use futures::future::join_all;
 use holdfast_ambient::{Ambient, Machine};
+use holdfast_domain::{BookingId, CancelBooking, InventoryCommand, InventoryId};
 use holdfast_testkit::eventually;
 use holdfast_writer::{Ask, ExecuteError, WriterConfig};
 use uuid::Uuid;
@@ -46,19 +47,59 @@ async fn after_a_restart_the_first_answer_comes_from_the_log() {
     assert_eq!(rig.events().await, 2);
 }
 
-/// Room for ten bookings: inventories leave memory and come back with every booking they had.
+/// Room for one inventory of eight bookings: inventories leave memory and come back with every booking they had.
 #[tokio::test]
 async fn memory_is_bounded_and_nothing_is_forgotten() {
-    let rig = Rig::with(WriterConfig { memory_bookings_max: 10, flushers: 1, ..config() }).await;
+    let rig = Rig::with(WriterConfig { memory_bookings_max: 30, flushers: 1, ..config() }).await;
     let ids = join_all((0..5).map(|_| open(&rig.writer, 100, policy(3_600)))).await;
     for id in &ids {
         join_all((0..8).map(|_| rig.writer.execute(reserve(*id, Machine.new_id(), 1)))).await;
     }
+    rig.clock.advance(chrono::TimeDelta::seconds(11)); // what is in use stays
     eventually(PATIENCE, "all that does not fit leaves memory", async || {
-        rig.writer.status().resident_bookings <= 10
+        rig.writer.status().resident_bookings <= 30
     })
     .await;
     for id in &ids {
         assert_eq!(rig.writer.inventory(*id).await.unwrap().counts.held, 8);
     }
+}
+
+/// The first answer is owed for every command with a key, whatever has happened since.
+#[tokio::test]
+async fn a_confirmation_is_answered_again_even_after_the_booking_was_cancelled() {
+    let rig = Rig::new().await;
+    let id = open(&rig.writer, 10, policy(60)).await;
+    let booking = Machine.new_id();
+    rig.writer.execute(reserve(id, booking, 2)).await.unwrap();
+    let confirm = confirm(id, booking);
+    let first = rig.writer.execute(confirm.clone()).await.unwrap();
+    let cancel = InventoryCommand::CancelBooking(CancelBooking {
+        booking_id: BookingId(booking),
+        owner: None,
+        reason: "changed_mind".to_owned(),
+    });
+    rig.writer.execute(ask(id, Machine.new_id(), cancel)).await.unwrap();
+    let after = rig.restarted().await;
+    let again = after.execute(confirm.clone()).await.unwrap();
+    assert!(again.replayed);
+    assert_eq!(again.answer, first.answer);
+    let other = Ask { fingerprint: Uuid::from_u128(1), ..confirm };
+    assert_eq!(after.execute(other).await.unwrap_err(), ExecuteError::KeyReused);
+}
+
+/// A stranger asks for ids that nobody opened: none of them stays in memory.
+#[tokio::test]
+async fn an_inventory_that_does_not_exist_takes_no_memory() {
+    let rig = Rig::new().await;
+    for _ in 0..50 {
+        let unknown = InventoryId(Machine.new_id());
+        assert!(rig.writer.inventory(unknown).await.is_err());
+    }
+    let id = open(&rig.writer, 10, policy(60)).await;
+    assert!(rig.writer.inventory(id).await.is_ok());
+    eventually(PATIENCE, "only the one that exists is weighed", async || {
+        (1..=10).contains(&rig.writer.status().resident_bookings)
+    })
+    .await;
 }

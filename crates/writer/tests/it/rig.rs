@@ -79,7 +79,14 @@ pub(crate) fn policy(hold_seconds: u32) -> Policy {
 }
 
 pub(crate) fn ask(inventory_id: InventoryId, command_id: Uuid, command: InventoryCommand) -> Ask {
-    Ask { command_id, fingerprint: Uuid::nil(), inventory_id, command, metadata: "{}".to_owned() }
+    Ask {
+        command_id,
+        fingerprint: Uuid::nil(),
+        keyed: true,
+        inventory_id,
+        command,
+        metadata: "{}".to_owned(),
+    }
 }
 
 pub(crate) async fn open(writer: &Writer, capacity: u32, policy: Policy) -> InventoryId {
