@@ -27,13 +27,14 @@ const HEAD_SECONDS_MAX: u64 = 30;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Connections at a time; later ones wait in the listener's queue. Each costs some 20 KiB.
 const CONNECTIONS_MAX: usize = 10_000;
-/// How long requests in flight may take after the signal to stop; the process has 10 seconds in all.
-const DRAIN_SECONDS_MAX: u64 = 8;
+/// How long requests in flight may take after the signal to stop. The process has 10 seconds in all, and
+/// the writer and Postgres end after this.
+const DRAIN_SECONDS_MAX: u64 = 5;
 /// Pause after a failed accept: descriptors run out, and come back when connections close.
 const ACCEPT_PAUSE_MILLISECONDS: u64 = 100;
 
 /// Serves `router` until `shutdown` is cancelled and what is in flight has been answered, or
-/// 8 seconds have passed.
+/// 5 seconds have passed.
 ///
 /// # Errors
 /// If the listener has no address, that is: is none.

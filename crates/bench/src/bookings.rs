@@ -1,43 +1,44 @@
 //! Bookings per second, against the yardstick, and what they cost.
 //!
-//! A round: pgbench, wrk against a constant answer, then every load against the `api` role alone and against `up`, each
-//! on a fresh data folder, so that both find a log of the same length.
+//! A round: wrk against a constant answer; then for the `api` role alone, and again for `up`, a fresh data folder,
+//! pgbench on its cluster, and every load. So each role has a yardstick that was taken just before it, on the same
+//! disk and at about the same temperature, and both find a log of the same length.
 
 use crate::{
     bench::{Bench, say},
     figures::Sample,
-    holdfast::Role,
+    holdfast::{Holdfast, Role},
     load::{self, Target},
     market::Market,
     nginx::Nginx,
-    pgbench, usage, visible,
+    pgbench::{self, Yardstick},
+    usage, visible,
 };
 use holdfast_cluster::{Cluster, Options};
 
 /// One round of everything.
 pub(crate) async fn round(bench: &mut Bench, nth: u32) -> anyhow::Result<()> {
-    let yardstick = yardstick(bench).await?;
     generator(bench).await?;
     for role in [Role::Api, Role::Up] {
-        role_round(bench, role, nth, yardstick).await?;
+        role_round(bench, role, nth).await?;
     }
     Ok(())
 }
 
-/// pgbench on a fresh cluster of the same settings.
-async fn yardstick(bench: &mut Bench) -> anyhow::Result<f64> {
-    let holdfast = bench.fresh().await?;
+/// Inserts per second of pgbench on a new cluster in the data folder.
+async fn yardstick(bench: &mut Bench, holdfast: &Holdfast) -> anyhow::Result<f64> {
     let cluster = Cluster::start(holdfast.data(), &Options::default()).await?;
     let outcome = pgbench::run(&cluster, bench.folder(), bench.plan.pgbench_seconds).await;
     cluster.stop().await?;
-    let yardstick = outcome?;
+    let Yardstick { rate, latency, postgres, own, others } = outcome?;
     let section = "pgbench, 32 clients, single-row INSERT";
-    say(&format!("{section}: {:.0}/s", yardstick.rate));
-    bench.add(Sample::new(section, "inserts", "1/s", yardstick.rate));
-    bench.add(Sample::new(section, "latency, average", "ms", yardstick.latency));
-    bench.add(Sample::new(section, "CPU per insert: Postgres", "µs", yardstick.postgres_cpu_seconds * 1e6));
-    bench.add(Sample::new(section, "CPU per insert: pgbench", "µs", yardstick.own_cpu_seconds * 1e6));
-    Ok(yardstick.rate)
+    say(&format!("{section}: {rate:.0}/s, others took {others:.2} cores"));
+    bench.add(Sample::new(section, "inserts", "1/s", rate));
+    bench.add(Sample::new(section, "latency, average", "ms", latency));
+    bench.add(Sample::new(section, "CPU per insert: Postgres", "µs", postgres * 1e6));
+    bench.add(Sample::new(section, "CPU per insert: pgbench", "µs", own * 1e6));
+    bench.add(Sample::new(section, "CPU taken by all others", "cores", others));
+    Ok(rate)
 }
 
 /// What wrk reaches against a constant answer, with requests of the same size.
@@ -67,8 +68,10 @@ async fn generator(bench: &mut Bench) -> anyhow::Result<()> {
     nginx.stop().await
 }
 
-async fn role_round(bench: &mut Bench, role: Role, round: u32, yardstick: f64) -> anyhow::Result<()> {
+/// The yardstick, then every load, on one new cluster.
+async fn role_round(bench: &mut Bench, role: Role, round: u32) -> anyhow::Result<()> {
     let holdfast = bench.fresh().await?;
+    let yardstick = yardstick(bench, &holdfast).await?;
     // Only `up` makes a new system, with its first admin; the api role finds one.
     let mut server = holdfast.serve(Role::Up).await?;
     let market = Market::open(&holdfast, &server).await?;
@@ -77,8 +80,8 @@ async fn role_round(bench: &mut Bench, role: Role, round: u32, yardstick: f64) -
         server = holdfast.serve(role).await?;
     }
     let store = bench.store(&holdfast).await?;
-    load::all(bench, &Target { role, server: &server, store: &store, market: &market, round, yardstick })
-        .await?;
+    let target = Target { role, server: &server, store: &store, market: &market, round, yardstick };
+    load::all(bench, &target).await?;
     if role == Role::Up {
         visible::measure(bench, &server, &market).await?;
     }

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use tokio::process::Command;
+use tokio::{process::Command, time::Instant};
 
 /// One transaction of it.
 const SCRIPT: &str = include_str!("../pgbench.sql");
@@ -28,9 +28,11 @@ pub(crate) struct Yardstick {
     /// Average milliseconds from a client's view.
     pub(crate) latency: f64,
     /// CPU seconds of Postgres per insert.
-    pub(crate) postgres_cpu_seconds: f64,
+    pub(crate) postgres: f64,
     /// CPU seconds of pgbench per insert.
-    pub(crate) own_cpu_seconds: f64,
+    pub(crate) own: f64,
+    /// Cores that were busy with anything else.
+    pub(crate) others: f64,
 }
 
 /// Runs it on a running cluster; its database is gone afterwards.
@@ -46,11 +48,13 @@ pub(crate) async fn run(cluster: &Cluster, folder: &Path, seconds: u64) -> anyho
     connection.close().await?;
 
     let (postgres, own) = (usage::cpu_of_family(cluster.pid())?, usage::cpu_of_ended_children());
+    let (machine, began) = (usage::cpu_of_machine(), Instant::now());
     let printed =
         finish("pgbench", command(cluster, &script, seconds)?, Duration::from_secs(seconds) + EXTRA_MAX);
     let printed = printed.await?;
     let postgres = usage::cpu_of_family(cluster.pid())? - postgres;
     let own = usage::cpu_of_ended_children() - own;
+    let others = (usage::cpu_of_machine() - machine - postgres - own) / began.elapsed().as_secs_f64();
 
     let mut connection = PgConnection::connect_with(&cluster.connect_options("postgres")).await?;
     connection.execute(format!("DROP DATABASE {DATABASE} WITH (FORCE)").as_str()).await?;
@@ -60,8 +64,9 @@ pub(crate) async fn run(cluster: &Cluster, folder: &Path, seconds: u64) -> anyho
     Ok(Yardstick {
         rate: figure("tps = ")?,
         latency: figure("latency average = ")?,
-        postgres_cpu_seconds: postgres / inserts,
-        own_cpu_seconds: own / inserts,
+        postgres: postgres / inserts,
+        own: own / inserts,
+        others,
     })
 }
 

@@ -13,7 +13,12 @@ use sqlx::{
 use tokio::time::timeout;
 
 use crate::{
-    ClusterError, Options, create::SUPERUSER, layout::Layout, postmaster::Postmaster, settings::PORT, start,
+    ClusterError, Options,
+    create::SUPERUSER,
+    layout::Layout,
+    postmaster::{Postmaster, end_orphans},
+    settings::PORT,
+    start,
 };
 
 /// How long the server may take to answer one question of ours before it counts as not answering.
@@ -139,19 +144,21 @@ impl Cluster {
 
     /// Ends the server: in order within 5 s, else at once. Connections are cut, their open transactions rolled back.
     pub async fn stop(&self) -> Result<Stop, ClusterError> {
-        let ways =
-            [(Signal::INT, FAST_STOP_MAX, Stop::Fast), (Signal::QUIT, IMMEDIATE_STOP_MAX, Stop::Immediate)];
-        let mut asked = Stop::Already;
-        for (signal, limit, way) in ways {
-            if !self.postmaster.signal(signal)? {
-                return Ok(asked);
-            }
-            asked = way;
-            if self.postmaster.gone_within(limit).await {
-                return Ok(way);
-            }
-        }
-        Err(ClusterError::StillRunning { pid: self.pid(), folder: self.postmaster.folder().to_owned() })
+        stop(&self.postmaster, FAST_STOP_MAX).await
+    }
+
+    /// Ends whatever there is of a server in `data` within `limit`: one that answers, one that is only starting, or
+    /// what a killed one left. For who owns the folder and may have been interrupted in [`Cluster::start`].
+    ///
+    /// The immediate way is tried even if `limit` has no time for it; it only ends processes.
+    pub async fn stop_whatever_runs(data: &Path, limit: Duration) -> Result<Stop, ClusterError> {
+        let Some(layout) = Layout::existing(data)? else { return Ok(Stop::Already) };
+        let way = match Postmaster::find(&layout.cluster)? {
+            Some(postmaster) => stop(&postmaster, limit.saturating_sub(IMMEDIATE_STOP_MAX)).await?,
+            None => Stop::Already,
+        };
+        end_orphans(&layout.cluster, IMMEDIATE_STOP_MAX).await?;
+        Ok(way)
     }
 
     /// Kills the postmaster as a crash would (SIGKILL), for fault tests. Its children notice and end by themselves.
@@ -182,6 +189,22 @@ impl Cluster {
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         self.connect_options(FIRST_DATABASE).connect().await
     }
+}
+
+/// Asks for the fast way, and after `fast` for the immediate one.
+async fn stop(postmaster: &Postmaster, fast: Duration) -> Result<Stop, ClusterError> {
+    let ways = [(Signal::INT, fast, Stop::Fast), (Signal::QUIT, IMMEDIATE_STOP_MAX, Stop::Immediate)];
+    let mut asked = Stop::Already;
+    for (signal, limit, way) in ways {
+        if !postmaster.signal(signal)? {
+            return Ok(asked);
+        }
+        asked = way;
+        if postmaster.gone_within(limit).await {
+            return Ok(way);
+        }
+    }
+    Err(ClusterError::StillRunning { pid: postmaster.pid(), folder: postmaster.folder().to_owned() })
 }
 
 /// A name that Postgres takes without quotes.

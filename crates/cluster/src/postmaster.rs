@@ -14,9 +14,6 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{ClusterError, error::Doing, wait::Wait};
 
-/// How long processes of a killed server may take to end after SIGQUIT; they have nothing to save.
-const ORPHANS_END_MAX: Duration = Duration::from_secs(10);
-
 /// The main process of a running server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Postmaster {
@@ -94,8 +91,8 @@ impl Postmaster {
 /// The server processes notice their postmaster's death by themselves only when they next wait for something;
 /// until then Postgres refuses to start on the same folder. It also refuses when the number in the stale file lives
 /// on as another process, or as a zombie that nobody collects. Call this only when no postmaster is alive.
-pub(crate) async fn end_orphans(cluster: &Path) -> Result<(), ClusterError> {
-    let mut wait = Wait::at_most(ORPHANS_END_MAX);
+pub(crate) async fn end_orphans(cluster: &Path, limit: Duration) -> Result<(), ClusterError> {
+    let mut wait = Wait::at_most(limit);
     loop {
         let orphans = processes_in(cluster);
         let Some(first) = orphans.first() else { break };

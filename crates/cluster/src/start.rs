@@ -34,6 +34,9 @@ const READY_MAX: Duration = Duration::from_secs(300);
 /// How long another process may be starting the same cluster: its own `initdb` and recovery, and some.
 const START_LOCK_MAX: Duration = Duration::from_secs(600);
 
+/// How long processes of a killed server may take to end after SIGQUIT; they have nothing to save.
+const ORPHANS_END_MAX: Duration = Duration::from_secs(10);
+
 /// The server of `data`, adopted if one runs, else started on the cluster there, which is made if it is missing.
 pub(crate) async fn start(data: &Path, options: &Options) -> Result<Cluster, ClusterError> {
     let layout = Layout::made(data)?;
@@ -50,7 +53,7 @@ pub(crate) async fn start(data: &Path, options: &Options) -> Result<Cluster, Clu
         info!(major = programs.major, "making a PostgreSQL cluster in {}", layout.cluster.display());
         create::create(&layout, &account, &programs).await?;
     }
-    end_orphans(&layout.cluster).await?;
+    end_orphans(&layout.cluster, ORPHANS_END_MAX).await?;
     let socket_folder = socket::prepare(&layout, &account)?;
     write_settings(&layout, &account, &programs, options, &socket_folder).await?;
     launch(&layout, &account, &programs).await

@@ -8,6 +8,7 @@ use std::{
     },
     path::Path,
     process::Stdio,
+    time::Duration,
 };
 
 use holdfast_cluster::{Cluster, ClusterError, Options, Stop};
@@ -132,6 +133,19 @@ async fn a_killed_server_is_started_again_while_its_backends_still_run() -> Resu
     assert_eq!(kept_row(&second).await?, 7);
     assert!(running.await?.is_err(), "the statement died with its server");
     second.stop().await?;
+    Ok(())
+}
+
+/// A start that is interrupted leaves a server that answers nobody yet and that no handle knows.
+#[tokio::test]
+async fn a_server_that_is_only_starting_is_stopped_too() -> Result {
+    let folder = open_folder()?;
+    start(folder.path()).await?.stop().await?;
+    // Ends at a random place of the start; wherever that is, nothing may be left.
+    let _ = tokio::time::timeout(Duration::from_millis(60), start(folder.path())).await;
+    Cluster::stop_whatever_runs(folder.path(), Duration::from_secs(10)).await?;
+    assert!(Cluster::running(folder.path()).await?.is_none());
+    assert_eq!(Cluster::stop_whatever_runs(folder.path(), Duration::ZERO).await?, Stop::Already);
     Ok(())
 }
 

@@ -2,7 +2,14 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use holdfast_api::users::Role as UserRole;
-use std::{net::SocketAddr, path::PathBuf};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+
+/// Environment name of the data folder.
+const DATA: &str = "HOLDFAST_DATA";
+/// Environment name of a Postgres to use instead.
+const DATABASE_URL: &str = "DATABASE_URL";
+/// Folder of the embedded system when nothing is said.
+const DATA_DEFAULT: &str = "./.holdfast";
 
 /// An event-sourced booking backend: a seat is sold once, an answered booking is never lost, and every
 /// screen can be rebuilt from the log.
@@ -91,7 +98,7 @@ impl Role {
 #[derive(Debug, Args)]
 pub(crate) struct Up {
     /// Folder for everything this system keeps.
-    #[arg(long, env = "HOLDFAST_DATA", default_value = "./.holdfast", value_name = "FOLDER")]
+    #[arg(long, env = DATA, default_value = DATA_DEFAULT, value_name = "FOLDER")]
     pub(crate) data: PathBuf,
     #[command(flatten)]
     pub(crate) http: Http,
@@ -145,15 +152,51 @@ pub(crate) struct Http {
 }
 
 /// Which system a subcommand works on: an embedded one, running or not, or a database.
+///
+/// The environment is read by [`Access::target`] and not by clap, to which a variable and a flag are the same.
 #[derive(Debug, Args)]
 pub(crate) struct Access {
-    /// Folder of an embedded system, whether it is running or not. Without it DATABASE_URL is used, and
-    /// without that ./.holdfast.
-    #[arg(long, env = "HOLDFAST_DATA", value_name = "FOLDER")]
+    /// Folder of an embedded system, whether it is running or not. Without a flag HOLDFAST_DATA is used,
+    /// without that DATABASE_URL, and without that ./.holdfast.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "database_url")]
     pub(crate) data: Option<PathBuf>,
-    /// Postgres to use instead, such as postgres://user@host/database.
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    /// Postgres to use instead, such as postgres://user@host/database; or DATABASE_URL.
+    #[arg(long, value_name = "URL")]
     pub(crate) database_url: Option<String>,
+}
+
+/// Where the log of a subcommand is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// In an embedded system.
+    Folder(PathBuf),
+    /// In the Postgres of this URL.
+    Database(String),
+}
+
+impl Access {
+    /// What the flags name, else the environment, else the default folder.
+    pub(crate) fn target(&self) -> anyhow::Result<Target> {
+        self.target_in(|name| std::env::var_os(name))
+    }
+
+    fn target_in(&self, environment: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Target> {
+        if let Some(data) = &self.data {
+            return Ok(Target::Folder(data.clone()));
+        }
+        if let Some(url) = &self.database_url {
+            return Ok(Target::Database(url.clone()));
+        }
+        let set = |name| environment(name).filter(|value| !value.is_empty());
+        if let Some(data) = set(DATA) {
+            return Ok(Target::Folder(data.into()));
+        }
+        match set(DATABASE_URL).map(OsString::into_string) {
+            Some(Ok(url)) => Ok(Target::Database(url)),
+            Some(Err(_)) => anyhow::bail!("{DATABASE_URL} is not UTF-8"),
+            None => Ok(Target::Folder(PathBuf::from(DATA_DEFAULT))),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -192,6 +235,13 @@ pub(crate) enum User {
         #[command(flatten)]
         access: Access,
     },
+    /// Deletes a user. Its bookings stay in the log, under an id that leads to nobody any more.
+    Delete {
+        /// E-mail address.
+        email: String,
+        #[command(flatten)]
+        access: Access,
+    },
 }
 
 /// The read models.
@@ -199,4 +249,28 @@ pub(crate) enum User {
 pub(crate) enum Model {
     Availability,
     BookingHistory,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(flags: &[&str], environment: &[(&str, &str)]) -> Target {
+        let cli = Cli::try_parse_from(["holdfast", "verify"].iter().chain(flags)).unwrap();
+        let Role::Verify { access } = cli.role else { panic!("verify") };
+        let value = |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, v)| v.into());
+        access.target_in(value).unwrap()
+    }
+
+    /// A shell that exports HOLDFAST_DATA must not turn `--database-url` into a look at another system.
+    #[test]
+    fn a_flag_beats_the_environment_and_the_environment_the_default() {
+        let (folder, database) = (|f: &str| Target::Folder(f.into()), |u: &str| Target::Database(u.into()));
+        let both = [(DATA, "/env"), (DATABASE_URL, "postgres://env")];
+        assert_eq!(target(&["--database-url", "postgres://flag"], &both), database("postgres://flag"));
+        assert_eq!(target(&["--data", "/flag"], &both), folder("/flag"));
+        assert_eq!(target(&[], &both), folder("/env"));
+        assert_eq!(target(&[], &[(DATA, ""), both[1]]), database("postgres://env"));
+        assert_eq!(target(&[], &[]), folder(DATA_DEFAULT));
+    }
 }

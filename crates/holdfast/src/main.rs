@@ -3,6 +3,7 @@
 //! Guarantee: exit code 0 means that what was asked is done; every other end says why on standard error.
 
 mod config;
+mod keeper;
 mod models;
 mod progress;
 mod roles;
@@ -49,6 +50,7 @@ async fn run(role: Role) -> anyhow::Result<()> {
         Role::Verify { access } => roles::verify::run(&access).await,
         Role::Log(command) => roles::log::run(&command).await,
         Role::User(User::Grant { email, role, access }) => roles::user::grant(&email, role, &access).await,
+        Role::User(User::Delete { email, access }) => roles::user::delete(&email, &access).await,
     }
 }
 

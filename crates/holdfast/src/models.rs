@@ -2,14 +2,16 @@
 
 use crate::config::Model;
 use crate::progress;
+use futures::FutureExt as _;
 use holdfast_availability::Availability;
 use holdfast_booking_history::BookingHistory;
 use holdfast_projector::{
-    Difference, Failure, LogSource, Positions, Progress, Projection, Projector, ProjectorStatus, Rebuilt,
+    Difference, Failure, Positions, Progress, Projection, Projector, ProjectorStatus, Rebuilt, Source,
     rebuild, verify_model,
 };
 use indicatif::ProgressBar;
 use sqlx::PgPool;
+use std::pin::Pin;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -23,24 +25,44 @@ pub(crate) struct Checked {
     pub(crate) differences: Vec<Difference>,
 }
 
-/// A projector that is ready to run.
+/// A projector that is ready to run, whatever its read model.
 pub(crate) struct Ready {
     pub(crate) status: watch::Receiver<ProjectorStatus>,
-    run: Box<dyn FnOnce(Option<watch::Receiver<u64>>, CancellationToken) -> Running + Send>,
+    run: Box<dyn FnOnce(Option<watch::Receiver<u64>>, CancellationToken, WhenStopped) -> Running + Send>,
 }
 
-type Running = std::pin::Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+type Running = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+
+/// What a projector does when something stops it that does not go away by itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum WhenStopped {
+    /// End with the failure: the process ends with it, and whoever watches over it knows.
+    End,
+    /// Say so and look again from time to time: the process has other work.
+    LookAgain,
+}
 
 impl Ready {
-    fn of<P: Projection>(pool: &PgPool, positions: Positions) -> Self {
-        let projector = Projector::<P, _>::new(pool, LogSource::new(pool), positions);
+    fn of<P: Projection>(pool: &PgPool, source: impl Source, positions: Positions) -> Self {
+        let projector = Projector::<P, _>::new(pool, source, positions);
         let status = projector.status();
-        Self { status, run: Box::new(move |wake, shutdown| Box::pin(projector.run(wake, shutdown))) }
+        let run = move |wake, shutdown, when_stopped| -> Running {
+            match when_stopped {
+                WhenStopped::End => Box::pin(projector.run(wake, shutdown)),
+                WhenStopped::LookAgain => Box::pin(projector.keep_running(wake, shutdown).map(Ok)),
+            }
+        };
+        Self { status, run: Box::new(run) }
     }
 
     /// Runs until `shutdown`; `wake` changes when this process committed something.
-    pub(crate) fn run(self, wake: Option<watch::Receiver<u64>>, shutdown: CancellationToken) -> Running {
-        (self.run)(wake, shutdown)
+    pub(crate) fn run(
+        self,
+        wake: Option<watch::Receiver<u64>>,
+        shutdown: CancellationToken,
+        when_stopped: WhenStopped,
+    ) -> Running {
+        (self.run)(wake, shutdown, when_stopped)
     }
 }
 
@@ -61,10 +83,10 @@ impl Model {
         }
     }
 
-    pub(crate) fn projector(self, pool: &PgPool, positions: Positions) -> Ready {
+    pub(crate) fn projector(self, pool: &PgPool, source: impl Source, positions: Positions) -> Ready {
         match self {
-            Self::Availability => Ready::of::<Availability>(pool, positions),
-            Self::BookingHistory => Ready::of::<BookingHistory>(pool, positions),
+            Self::Availability => Ready::of::<Availability>(pool, source, positions),
+            Self::BookingHistory => Ready::of::<BookingHistory>(pool, source, positions),
         }
     }
 

@@ -2,26 +2,30 @@
 //!
 //! Start: take the listener (so that a second server on the address fails before it touches the log) →
 //! writer → projectors → sweeper → HTTP. End: HTTP answers what is in flight → writer finishes its
-//! queue → projectors stop. What was answered is durable at every step.
+//! queue → projectors stop. What was answered is durable at every step, so each of them has a time limit
+//! (`signals`): a Postgres that is gone must not keep the process from ending.
 
 use crate::config::{Http, Model};
-use crate::models::MODELS;
+use crate::models::{MODELS, WhenStopped};
+use crate::signals::{POSTGRES_SHARE, Stop};
 use crate::system::System;
 use anyhow::Context as _;
 use holdfast_ambient::{Ambient, Machine};
 use holdfast_api::{ApiConfig, ApiParts, ApiState, NamedProjector, ReadModels, TokenSecret};
+use holdfast_projector::SharedLog;
 use holdfast_writer::{Writer, WriterConfig};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often overdue holds are looked for that no memory knows: after a restart, or when they left it.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
-/// Inventories one sweep wakes; the next sweep takes the next.
+/// Inventories one sweep wakes, longest overdue first. They leave the list when their expiry is projected,
+/// and the next sweep finds those behind them; one that does not expire is woken again and does no harm.
 const SWEEP_INVENTORIES_MAX: u32 = 500;
 /// How often old samples of the histograms are folded away.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
@@ -69,7 +73,7 @@ impl Services {
             flushers: http.flushers,
             queue_commands_max: http.queue_commands.try_into().unwrap_or(usize::MAX),
             memory_bookings_max: http.memory_bookings.try_into().unwrap_or(usize::MAX),
-            ..WriterConfig::new(ambient.new_id(), address.to_string())
+            ..WriterConfig::new(ambient.new_id(), owner_address(address))
         };
         let writer = Writer::start(system.pool.clone(), system.connect.clone(), ambient.clone(), config)
             .await
@@ -102,13 +106,23 @@ impl Services {
     }
 
     /// Serves until `stop`, then ends everything in order.
-    pub(crate) async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let served = holdfast_api::serve(self.listener, holdfast_api::router(self.state), stop).await;
-        self.writer.shutdown().await;
+    pub(crate) async fn serve(self, stop: &Stop) -> anyhow::Result<()> {
+        let served = holdfast_api::serve(self.listener, holdfast_api::router(self.state), stop.token()).await;
+        if timeout(stop.left_but(POSTGRES_SHARE), self.writer.shutdown()).await.is_err() {
+            tracing::warn!("the writer did not end in time; what it had not answered is asked for again");
+        }
         self.stop_tasks.cancel();
-        self.tasks.wait().await;
+        if timeout(stop.left_but(POSTGRES_SHARE), self.tasks.wait()).await.is_err() {
+            tracing::warn!("the projectors did not end in time; their statements commit whole or not at all");
+        }
         served.context("the HTTP server failed")
     }
+}
+
+/// The address with the machine's boot in it: another machine's `127.0.0.1:8080` is not our predecessor.
+fn owner_address(address: SocketAddr) -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    format!("{address} boot {}", boot.trim())
 }
 
 fn spawn_projectors(
@@ -119,17 +133,17 @@ fn spawn_projectors(
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> Vec<NamedProjector> {
-    let mut running = Vec::new();
+    let (mut running, log) = (Vec::new(), SharedLog::new(pool));
     for model in models {
         let positions = match model {
             Model::Availability => &read_models.availability,
             Model::BookingHistory => &read_models.booking_history,
         };
-        let projector = model.projector(pool, positions.clone());
+        // Both read the log once: under load they want the same events within milliseconds.
+        let projector = model.projector(pool, log.clone(), positions.clone());
         running.push(NamedProjector { name: model.name(), status: projector.status.clone() });
-        // It logs its own end, and its status tells it; the server goes on and says that reads are stale.
-        let run = projector.run(Some(writer.commits()), stop.clone());
-        tasks.spawn(async move { drop(run.await) });
+        // It logs why it stops, and `/health/ready` tells it; the server goes on and says that reads are stale.
+        tasks.spawn(projector.run(Some(writer.commits()), stop.clone(), WhenStopped::LookAgain));
     }
     running
 }

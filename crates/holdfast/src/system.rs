@@ -1,73 +1,88 @@
 //! The database a role works on: an embedded system's cluster, running or not, or a given Postgres.
+//!
+//! Who holds the lock of a data folder may start and stop the Postgres in it. A subcommand beside a running server
+//! does neither: it would otherwise bring back a Postgres that the server is stopping, or take away the one it uses.
 
-use crate::config::Access;
+use crate::config::{Access, Target};
 use anyhow::Context as _;
-use holdfast_cluster::{Cluster, DataFolder, FolderError, Options};
+use holdfast_cluster::{Cluster, ClusterError, DataFolder, FolderError, Options};
 use sqlx::{PgPool, postgres::PgConnectOptions, postgres::PgPoolOptions};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
+use tokio::time::{sleep, timeout};
 
 /// Name of the embedded system's database.
 const DATABASE: &str = "holdfast";
-/// Folder of the embedded system when nothing is said.
-const DATA_DEFAULT: &str = "./.holdfast";
 /// Connections of one process besides its flushers': reads, loads, projectors.
 const POOL_CONNECTIONS_MAX: u32 = 16;
 /// How long a query waits for a connection: Postgres is gone, and the caller is told within a second.
 const ACQUIRE_MAX: Duration = Duration::from_millis(900);
+/// How long a subcommand waits for the Postgres of the process that has the folder: a first start makes its cluster,
+/// a later one may recover for some seconds.
+const BESIDE_MAX: Duration = Duration::from_secs(30);
+/// How often it looks.
+const BESIDE_EVERY: Duration = Duration::from_millis(100);
+/// How long connections may take to be closed in good order; what comes after cuts them.
+const DISCONNECT_MAX: Duration = Duration::from_millis(300);
 
 pub(crate) struct System {
     pub(crate) pool: PgPool,
     pub(crate) connect: PgConnectOptions,
-    cluster: Option<Cluster>,
-    /// Held while a subcommand works on a system that is not running, so that nobody starts it meanwhile.
-    _folder: Option<DataFolder>,
+    /// Postgres and the folder's lock, of a subcommand that works on a system that is not running: nobody starts it
+    /// meanwhile.
+    alone: Option<(Cluster, DataFolder)>,
 }
 
 impl System {
     /// Opens what the flags name. An embedded system that is not running is started for the while.
     pub(crate) async fn open(access: &Access) -> anyhow::Result<Self> {
-        match (&access.data, &access.database_url) {
-            (Some(data), _) => Self::existing(data).await,
-            (None, Some(url)) => {
-                let connect = url
-                    .parse()
-                    .context("DATABASE_URL is not a Postgres URL, such as postgres://user@host/database")?;
-                Ok(Self::new(connect, None))
+        let data = match access.target()? {
+            Target::Folder(data) => data,
+            Target::Database(url) => return Self::database(&url),
+        };
+        match lock(&data) {
+            Ok(folder) => {
+                let (system, cluster) = Self::embedded(folder.path()).await?;
+                Ok(Self { alone: Some((cluster, folder)), ..system })
             }
-            (None, None) => Self::existing(&PathBuf::from(DATA_DEFAULT)).await,
+            Err(error) if matches!(error.downcast_ref(), Some(FolderError::InUse { .. })) => {
+                Self::beside(&data).await.with_context(|| format!("{error:#}"))
+            }
+            Err(error) => Err(error),
         }
     }
 
-    async fn existing(data: &Path) -> anyhow::Result<Self> {
-        anyhow::ensure!(
-            data.join("postgres").is_dir(),
-            "there is no embedded system in {}; `holdfast up --data {}` makes one, or give --data or DATABASE_URL",
-            data.display(),
-            data.display(),
-        );
-        let folder = match DataFolder::open(data) {
-            Ok(folder) => Some(folder),
-            Err(FolderError::InUse { .. }) => None, // a server runs: work beside it
-            Err(error) => return Err(error.into()),
-        };
-        Ok(Self { _folder: folder, ..Self::embedded(data).await? })
+    /// A Postgres that somebody else looks after.
+    pub(crate) fn database(url: &str) -> anyhow::Result<Self> {
+        let connect = url
+            .parse()
+            .context("the database's URL is not a Postgres URL, such as postgres://user@host/database")?;
+        Ok(Self::new(connect))
     }
 
-    /// The cluster in a data folder, started if it is not running, made if it is not there.
-    pub(crate) async fn embedded(data: &Path) -> anyhow::Result<Self> {
+    /// The cluster in a data folder that this process has locked, started if it is not running, made if it is not
+    /// there. Stopping it is the caller's.
+    pub(crate) async fn embedded(data: &Path) -> anyhow::Result<(Self, Cluster)> {
         let cluster = Cluster::start(data, &Options::default()).await?;
         cluster.ensure_database(DATABASE).await?;
-        Ok(Self::new(cluster.connect_options(DATABASE), Some(cluster)))
+        Ok((Self::new(cluster.connect_options(DATABASE)), cluster))
     }
 
-    fn new(connect: PgConnectOptions, cluster: Option<Cluster>) -> Self {
+    /// The cluster of the process that has the folder, as soon as it answers.
+    async fn beside(data: &Path) -> anyhow::Result<Self> {
+        let cluster = timeout(BESIDE_MAX, answering(data)).await.with_context(|| {
+            format!("its PostgreSQL does not answer for {} s; try again when it does", BESIDE_MAX.as_secs())
+        })??;
+        Ok(Self::new(cluster.connect_options(DATABASE)))
+    }
+
+    fn new(connect: PgConnectOptions) -> Self {
         let connect = connect.application_name("holdfast");
         let pool = PgPoolOptions::new()
             .max_connections(POOL_CONNECTIONS_MAX)
             .acquire_timeout(ACQUIRE_MAX)
             .connect_lazy_with(connect.clone());
-        Self { pool, connect, cluster, _folder: None }
+        Self { pool, connect, alone: None }
     }
 
     /// Migrates, and writes the log's identity if it is new. Returns the number of partitions.
@@ -77,23 +92,41 @@ impl System {
         Ok(holdfast_event_log::initialize(&mut connection, partitions).await?)
     }
 
-    /// Closes connections, and stops the cluster if this process started it.
+    /// Closes connections.
+    pub(crate) async fn disconnect(&self) {
+        if timeout(DISCONNECT_MAX, self.pool.close()).await.is_err() {
+            tracing::debug!("connections are still in use; they end with the process");
+        }
+    }
+
+    /// Closes connections, and stops the cluster if this process started it for itself.
     pub(crate) async fn close(self) -> anyhow::Result<()> {
-        self.pool.close().await;
-        match self.cluster {
-            Some(cluster) if cluster.was_started_here() => {
-                cluster.stop().await.map(|_| ()).context("Postgres was not stopped")
+        self.disconnect().await;
+        match &self.alone {
+            Some((cluster, _locked)) if cluster.was_started_here() => {
+                cluster.stop().await.map(drop).context("Postgres was not stopped")
             }
             _ => Ok(()),
         }
     }
+}
 
-    /// Stops the embedded cluster whoever started it: `up` owns the data folder.
-    pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        self.pool.close().await;
-        match self.cluster {
-            Some(cluster) => cluster.stop().await.map(|_| ()).context("Postgres was not stopped"),
-            None => Ok(()),
+/// Locks the folder of an embedded system that exists.
+pub(crate) fn lock(data: &Path) -> anyhow::Result<DataFolder> {
+    anyhow::ensure!(
+        data.join("postgres").is_dir(),
+        "there is no embedded system in {}; `holdfast up --data {}` makes one, or give --data or DATABASE_URL",
+        data.display(),
+        data.display(),
+    );
+    Ok(DataFolder::open(data)?)
+}
+
+async fn answering(data: &Path) -> Result<Cluster, ClusterError> {
+    loop {
+        if let Some(cluster) = Cluster::running(data).await? {
+            return Ok(cluster);
         }
+        sleep(BESIDE_EVERY).await;
     }
 }

@@ -78,6 +78,9 @@ pub enum Failure {
     /// The source of events cannot be reached. Goes away by itself.
     #[error("the events could not be read")]
     Source(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database took a statement and did not answer. Goes away by itself.
+    #[error("the read model's database fell silent")]
+    Silent,
     /// The database cannot be reached or is busy. Goes away by itself.
     #[error("the read model's database did not answer")]
     Database(#[from] sqlx::Error),
@@ -87,7 +90,7 @@ impl Failure {
     /// Whether trying again later can help. All others need somebody.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Source(_) | Self::Database(_))
+        matches!(self, Self::Source(_) | Self::Silent | Self::Database(_))
     }
 
     /// What a refused write means. SQLSTATE classes 22 (data) and 23 (constraints) come again with every

@@ -55,11 +55,21 @@ impl Link {
 
     /// The connection, opened if there is none.
     pub(crate) async fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
-        let conn = match self.conn.take() {
-            Some(conn) => conn,
-            None => self.options.connect().await?,
-        };
+        let conn = self.take().await?;
         Ok(self.conn.insert(conn))
+    }
+
+    /// The connection, which is forgotten unless it is put back.
+    pub(crate) async fn take(&mut self) -> Result<PgConnection, sqlx::Error> {
+        match self.conn.take() {
+            Some(conn) => Ok(conn),
+            None => self.options.connect().await,
+        }
+    }
+
+    /// Keeps a connection that is in order.
+    pub(crate) fn put_back(&mut self, conn: PgConnection) {
+        self.conn = Some(conn);
     }
 
     /// Forgets the connection: after an error nobody knows what state it is in.

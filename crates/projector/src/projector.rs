@@ -15,7 +15,7 @@ use sqlx::PgPool;
 use std::time::Duration;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -26,7 +26,7 @@ const BATCH_EVENTS_MAX: usize = 1_000;
 /// Between the beginnings of two batches that were not full. Under load a commit arrives every few
 /// milliseconds; a statement for each would cost more than the events in it. Far below the 50 ms within
 /// which a booking is to be visible.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(20);
 
 /// Polling without a wake: at once after events, more and more seldom while there are none.
 const POLL_MIN: Duration = Duration::from_millis(5);
@@ -39,6 +39,13 @@ const POLL_BESIDE_WAKE: Duration = Duration::from_millis(500);
 const RETRY_MIN: Duration = Duration::from_millis(50);
 /// Longest pause: how late a projector notices that the database is back.
 const RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// A batch takes milliseconds, and waits for a switch for seconds; a database that is silent for so long
+/// has lost the connection without a word.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// How long a stopped projector waits until it looks whether somebody has mended what stopped it.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// While catching up, how often the log's heads are asked how far it still is.
 const LAG_EVERY: Duration = Duration::from_secs(1);
@@ -91,7 +98,7 @@ impl<P: Projection, S: Source> Projector<P, S> {
     /// After any, the next call begins from the stored checkpoints. [`Failure::is_transient`] says whether
     /// calling again can help.
     pub async fn run_once(&mut self) -> Result<Step, Failure> {
-        let step = self.step().await;
+        let step = timeout(ANSWER_MAX, self.step()).await.unwrap_or(Err(Failure::Silent));
         if step.is_err() {
             self.open = false;
             self.link.close();
@@ -145,10 +152,31 @@ impl<P: Projection, S: Source> Projector<P, S> {
         match ended {
             None => Ok(()),
             Some(failure) => {
-                error!(projection = P::NAME, "projector {} stopped: {}", P::NAME, in_words(&failure));
-                self.tell(State::Stopped(in_words(&failure)));
+                self.stop(&failure);
                 Err(failure)
             }
+        }
+    }
+
+    /// Runs until `shutdown`, like [`Projector::run`]; but after a failure that needs somebody it looks again
+    /// from time to time, because a rebuild, or a build that knows the event, may have mended it.
+    pub async fn keep_running(mut self, wake: Option<watch::Receiver<u64>>, shutdown: CancellationToken) {
+        let for_ever = async {
+            loop {
+                let failure = self.run_for_ever(wake.clone()).await;
+                self.stop(&failure);
+                sleep(LOOK_AGAIN_AFTER).await;
+            }
+        };
+        let _: Option<()> = shutdown.run_until_cancelled(for_ever).await;
+    }
+
+    /// Says that nothing is applied any more, loudly, once.
+    fn stop(&self, failure: &Failure) {
+        let state = State::Stopped { reason: failure.to_string(), why: in_words(failure) };
+        if self.status.borrow().state != state {
+            error!(projection = P::NAME, "projector {} stopped: {}", P::NAME, in_words(failure));
+            self.tell(state);
         }
     }
 
@@ -198,7 +226,7 @@ impl<P: Projection, S: Source> Projector<P, S> {
 /// Waits for a commit or for `poll`; without a (living) wake only for the latter.
 async fn wait(wake: &mut Option<watch::Receiver<u64>>, poll: Duration) {
     let Some(commits) = wake else { return sleep(poll).await };
-    let signal = tokio::time::timeout(POLL_BESIDE_WAKE, commits.changed()).await;
+    let signal = timeout(POLL_BESIDE_WAKE, commits.changed()).await;
     if matches!(signal, Ok(Err(_))) {
         *wake = None; // the writer is gone; from here on it is polled
     }

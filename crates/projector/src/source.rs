@@ -52,17 +52,17 @@ impl LogSource {
 
 impl Source for LogSource {
     async fn read(&mut self, after: &[LogPosition], limit: usize) -> Result<Vec<Recorded>, SourceError> {
-        let conn = self.link.connection().await.map_err(unreachable)?;
-        let read = read_after(&mut *conn, after, i64::try_from(limit).unwrap_or(i64::MAX)).await;
-        read.map_err(|error| {
-            let at = match &error {
-                ReadError::Decode { at, .. } | ReadError::Stream { at, .. } => *at,
-                ReadError::Database(_) => {
-                    self.link.close();
-                    return unreachable(error);
-                }
-            };
-            SourceError::Poison { at, source: Box::new(error) }
+        // Taken out, and put back when it has answered: a read that is given up takes its connection along.
+        let mut conn = self.link.take().await.map_err(unreachable)?;
+        let read = read_after(&mut conn, after, i64::try_from(limit).unwrap_or(i64::MAX)).await;
+        if !matches!(read, Err(ReadError::Database(_))) {
+            self.link.put_back(conn);
+        }
+        read.map_err(|error| match error {
+            ReadError::Decode { at, .. } | ReadError::Stream { at, .. } => {
+                SourceError::Poison { at, source: Box::new(error) }
+            }
+            ReadError::Database(_) => unreachable(error),
         })
     }
 }

@@ -9,8 +9,13 @@ pub enum State {
     CatchingUp,
     /// The database or the source does not answer; it is tried again. Why, in words.
     Retrying(String),
-    /// Nothing is applied any more until somebody looks. Why, in words.
-    Stopped(String),
+    /// Nothing is applied any more until somebody looks.
+    Stopped {
+        /// Why, for everybody's eyes: positions, but nothing that the database said.
+        reason: String,
+        /// Why, with everything behind it; for the operator.
+        why: String,
+    },
 }
 
 /// What a projector is doing and how far it is.

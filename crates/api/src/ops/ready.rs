@@ -6,7 +6,7 @@
 use super::OperatorProblems;
 use crate::{
     problem::StoreError,
-    state::{Api, ApiState},
+    state::{Api, ApiState, ReadModels},
     view::JsonAnswer,
 };
 use axum::{
@@ -14,7 +14,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use holdfast_projector::{ProjectorStatus, State as ProjectorState};
+use holdfast_projector::{Positions, ProjectorStatus, State as ProjectorState};
 use serde::Serialize;
 use std::time::Duration;
 use tokio::{sync::watch, time::timeout};
@@ -41,7 +41,7 @@ pub(crate) struct Readiness {
     log: LogHealth,
     /// The partitions that can be written.
     writer: WriterHealth,
-    /// The read models that are fed by this process. Bookings go on without them.
+    /// The read models and who feeds them. Bookings go on without them.
     projectors: Vec<ProjectorHealth>,
 }
 
@@ -63,15 +63,17 @@ pub(crate) struct WriterHealth {
     partitions: u16,
 }
 
-/// How a projector is.
-#[derive(Debug, Serialize, ToSchema)]
+/// How a read model is fed.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct ProjectorHealth {
     /// The read model's name.
     name: &'static str,
-    /// `running`, `catching_up`, `retrying` or `stopped`. Why is in the log.
+    /// `running`, `catching_up`, `retrying` or `stopped`; `elsewhere` if another process feeds it, or none.
     state: &'static str,
-    /// Events that are not in the read model yet, as far as the projector knows.
-    lag_events: i64,
+    /// Why it is retrying or stopped; more is in the log of the process.
+    reason: Option<String>,
+    /// Events that are not in the read model yet, as far as is known.
+    lag_events: Option<i64>,
 }
 
 /// Whether bookings can be taken now, and if not, what is missing.
@@ -90,11 +92,11 @@ pub(crate) async fn ready(State(api): State<ApiState>) -> Response {
 }
 
 async fn readiness(api: &Api) -> Readiness {
-    let log = LogHealth { ready: ping(api).await.is_ok() };
+    let (ping, projectors) = tokio::join!(ping(api), projectors(api));
+    let log = LogHealth { ready: ping.is_ok() };
     let status = api.writer.status();
     let all = status.owned == status.partitions;
     let writer = WriterHealth { ready: all, owned: status.owned, partitions: status.partitions };
-    let projectors = api.projectors.iter().map(health).collect();
     Readiness { ready: log.ready && writer.ready, log, writer, projectors }
 }
 
@@ -104,13 +106,52 @@ async fn ping(api: &Api) -> Result<(), StoreError> {
     Ok(())
 }
 
+async fn projectors(api: &Api) -> Vec<ProjectorHealth> {
+    if !api.projectors.is_empty() {
+        return api.projectors.iter().map(health).collect();
+    }
+    let ReadModels { availability, booking_history } = &api.read_models;
+    let (seats, history) =
+        tokio::join!(elsewhere("availability", availability), elsewhere("booking-history", booking_history));
+    vec![seats, history]
+}
+
+/// What is fed by another process is judged by its table.
+async fn elsewhere(name: &'static str, positions: &Positions) -> ProjectorHealth {
+    let lag = timeout(Duration::from_millis(PING_MILLISECONDS_MAX), positions.lag()).await;
+    ProjectorHealth { name, state: "elsewhere", reason: None, lag_events: lag.ok().and_then(Result::ok) }
+}
+
 fn health(projector: &NamedProjector) -> ProjectorHealth {
     let status = projector.status.borrow();
-    let state = match status.state {
-        ProjectorState::Running => "running",
-        ProjectorState::CatchingUp => "catching_up",
-        ProjectorState::Retrying(_) => "retrying",
-        ProjectorState::Stopped(_) => "stopped",
+    let (state, reason) = match &status.state {
+        ProjectorState::Running => ("running", None),
+        ProjectorState::CatchingUp => ("catching_up", None),
+        // The state's own words come from Postgres and stay in the log.
+        ProjectorState::Retrying(_) => {
+            ("retrying", Some("Postgres does not do what it asks; it is tried again".to_owned()))
+        }
+        ProjectorState::Stopped { reason, .. } => ("stopped", Some(reason.clone())),
     };
-    ProjectorHealth { name: projector.name, state, lag_events: status.lag_events }
+    ProjectorHealth { name: projector.name, state, reason, lag_events: Some(status.lag_events) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Postgres says can carry SQL, rows and addresses; the page is open to everybody who reaches it.
+    #[test]
+    fn a_stopped_projector_says_where_and_nothing_that_postgres_said() {
+        let said = "error returned from database: INSERT INTO users";
+        let stopped =
+            ProjectorState::Stopped { reason: "the event at 3-7 cannot be applied".into(), why: said.into() };
+        for (state, reason) in [(stopped, "3-7"), (ProjectorState::Retrying(said.into()), "tried again")] {
+            let status = ProjectorStatus { state, checkpoints: vec![], lag_events: 2 };
+            let (_keep, status) = watch::channel(status);
+            let shown = health(&NamedProjector { name: "availability", status });
+            let shown = serde_json::to_string(&shown).unwrap();
+            assert!(shown.contains(reason) && !shown.contains("INSERT"), "{shown}");
+        }
+    }
 }

@@ -13,9 +13,16 @@ async fn a_server_that_can_take_bookings_is_ready_and_says_why() {
         ready,
         json!({
             "ready": true, "log": {"ready": true}, "writer": {"ready": true, "owned": 4, "partitions": 4},
-            "projectors": []
+            "projectors": [
+                {"name": "availability", "state": "elsewhere", "reason": null, "lag_events": 0},
+                {"name": "booking-history", "state": "elsewhere", "reason": null, "lag_events": 0},
+            ]
         })
     );
+    let admin = app.admin().await;
+    app.show(&admin, 10, 0).await;
+    let behind = app.get("/health/ready").send().await.ok(200);
+    assert_eq!(behind["projectors"][1]["lag_events"], 1, "nobody projects here: {behind}");
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! `holdfast api`: the HTTP server with the writer; projectors run as processes of their own.
 
-use crate::config::Api;
+use crate::config::{Api, Target};
+use crate::keeper;
 use crate::services::{Plan, Services};
-use crate::signals;
-use crate::system::System;
+use crate::signals::{self, Stop};
+use crate::system::{self, System};
 use anyhow::{Context as _, bail, ensure};
 use holdfast_api::TokenSecret;
 use holdfast_cluster::DataFolder;
@@ -12,6 +13,14 @@ use tokio::net::TcpListener;
 
 /// Environment name of the secret itself; it is not a flag, so that no process list shows it.
 const TOKEN_SECRET: &str = "HOLDFAST_TOKEN_SECRET";
+
+/// Where the log is.
+enum Place {
+    /// In a folder that is ours while we run.
+    Locked(DataFolder),
+    /// In a Postgres that somebody else looks after.
+    Given(Box<System>),
+}
 
 pub(crate) async fn run(api: Api) -> anyhow::Result<()> {
     let (http, listen) = (&api.http, api.http.listen);
@@ -22,16 +31,28 @@ pub(crate) async fn run(api: Api) -> anyhow::Result<()> {
     );
     let stop = signals::asked_to_stop()?;
     // On an embedded system the folder's lock keeps a second server away; on a given database the leases do.
-    let folder = api.access.data.as_deref().map(DataFolder::open).transpose()?;
-    let token_secret = token_secret(api.token_secret_file.as_deref(), folder.as_ref())?;
+    let place = match api.access.target()? {
+        Target::Folder(data) => Place::Locked(system::lock(&data)?),
+        Target::Database(url) => Place::Given(Box::new(System::database(&url)?)),
+    };
+    let folder = match &place {
+        Place::Locked(folder) => Some(folder),
+        Place::Given(_) => None,
+    };
+    let token_secret = token_secret(api.token_secret_file.as_deref(), folder)?;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
-    let system = System::open(&api.access).await?;
     let plan = Plan { token_secret, compat: api.compat, force: folder.is_some(), projectors: &[] };
-    let outcome = serve(&system, listener, &api, plan, stop).await;
-    let closed = system.close().await;
-    outcome.and(closed)
+    let serve = async |system: &System| serve(system, listener, &api, plan, &stop).await;
+    match &place {
+        Place::Locked(folder) => keeper::with_own_postgres(folder, &stop, serve).await,
+        Place::Given(system) => {
+            let served = serve(system).await;
+            system.disconnect().await;
+            served
+        }
+    }
 }
 
 async fn serve(
@@ -39,9 +60,10 @@ async fn serve(
     listener: TcpListener,
     api: &Api,
     plan: Plan,
-    stop: tokio_util::sync::CancellationToken,
+    stop: &Stop,
 ) -> anyhow::Result<()> {
-    let services = Services::start(system, listener, &api.http, plan).await?;
+    let started = stop.or(Services::start(system, listener, &api.http, plan)).await.transpose()?;
+    let Some(services) = started else { return Ok(()) };
     println!("holdfast api is ready: http://{0} (API: http://{0}/docs)", services.address);
     services.serve(stop).await
 }

@@ -1,12 +1,13 @@
 //! `holdfast up`: everything in one process, on a Postgres cluster of its own in a data folder.
 
 use crate::config::Up;
+use crate::keeper;
 use crate::services::{Plan, Services};
 use crate::signals;
 use crate::system::System;
 use anyhow::Context as _;
 use holdfast_ambient::{Ambient, Machine};
-use holdfast_api::{TokenSecret, users};
+use holdfast_api::{TokenSecret, users, users::UserError};
 use holdfast_cluster::{DataFolder, SecretFile};
 use std::fmt::Write as _;
 use tokio::net::TcpListener;
@@ -27,22 +28,25 @@ pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
     let secret = folder.secret_file("token-secret", || random_hex(SECRET_BYTES))?;
     let password = folder.secret_file("admin-password", || random_hex(PASSWORD_BYTES))?;
-    let system = System::embedded(folder.path()).await?;
-    let outcome = serve(&system, listener, &up, &secret, &password, stop).await;
-    let stopped = system.stop().await;
-    outcome.and(stopped)
+    keeper::with_own_postgres(&folder, &stop, async |system| {
+        let started = stop.or(start(system, listener, &up, &secret, &password)).await.transpose()?;
+        match started {
+            Some(services) => services.serve(&stop).await,
+            None => Ok(()),
+        }
+    })
+    .await
 }
 
-async fn serve(
+async fn start(
     system: &System,
     listener: TcpListener,
     up: &Up,
     secret: &SecretFile,
     password: &SecretFile,
-    stop: tokio_util::sync::CancellationToken,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Services> {
     let partitions = system.migrate(None).await?;
-    users::ensure_admin(&system.pool, &Machine, ADMIN_EMAIL, &password.content).await?;
+    ensure_admin(system, password).await?;
     let plan = Plan {
         token_secret: TokenSecret::new(secret.content.as_bytes())?,
         compat: !up.no_compat && (up.http.listen.ip().is_loopback() || up.http.compat_anywhere),
@@ -59,7 +63,23 @@ async fn serve(
         password.path.display(),
         if compat { ", booking_monitor's routes on" } else { "" },
     );
-    services.serve(stop).await
+    Ok(services)
+}
+
+/// An account can be in the way: somebody deleted the admin and signed up with its address. The system serves without
+/// an admin, and whose account that is decides the operator.
+async fn ensure_admin(system: &System, password: &SecretFile) -> anyhow::Result<()> {
+    match users::ensure_admin(&system.pool, &Machine, ADMIN_EMAIL, &password.content).await {
+        Ok(_) => Ok(()),
+        Err(UserError::EmailTaken) => {
+            tracing::warn!(
+                "there is no admin, and the account {ADMIN_EMAIL} is none; \
+                 `holdfast user grant EMAIL admin` makes one"
+            );
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn random_hex(bytes: usize) -> String {

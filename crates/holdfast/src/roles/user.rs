@@ -12,3 +12,12 @@ pub(crate) async fn grant(email: &str, role: Role, access: &Access) -> anyhow::R
     println!("{email} is {role} now");
     Ok(())
 }
+
+pub(crate) async fn delete(email: &str, access: &Access) -> anyhow::Result<()> {
+    let system = System::open(access).await?;
+    let outcome = users::delete(&system.pool, email).await;
+    system.close().await?;
+    outcome?;
+    println!("{email} is deleted; its bookings stay, under an id that leads to nobody");
+    Ok(())
+}

@@ -8,14 +8,16 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// A cold start makes a cluster; on a machine that builds beside it this takes a while.
 const READY_WITHIN: Duration = Duration::from_secs(120);
-/// The promise for SIGTERM is 10 s; the rest is the test's own patience.
-pub(crate) const STOPPED_WITHIN: Duration = Duration::from_secs(30);
+/// The promise for SIGTERM, from the signal to the exit.
+const STOPPED_WITHIN: Duration = Duration::from_secs(10);
+/// How long the test waits, to tell how late it was.
+const STOPPED_PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn program() -> &'static str {
     env!("CARGO_BIN_EXE_holdfast")
@@ -41,8 +43,14 @@ impl Place {
         Self { folder: holdfast_testkit::open_folder(), address: free.to_string(), http }
     }
 
+    /// The folder that somebody would be in who follows the README.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where `holdfast up` puts everything when nothing is said.
     pub(crate) fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder().join(".holdfast")
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -54,12 +62,22 @@ impl Place {
     }
 
     pub(crate) async fn up_with(&self, flags: &[&str]) -> Server {
-        let mut child = Command::new(program())
-            .arg("up")
-            .arg("--data")
-            .arg(self.data())
+        self.start(Command::new(program()).arg("up").arg("--data").arg(self.data()).args(flags)).await
+    }
+
+    /// `holdfast api` in the folder that has `.holdfast` in it, with nothing said about where the log is.
+    pub(crate) async fn api_in_the_folder(&self) -> Server {
+        let mut api = Command::new(program());
+        for named in ["HOLDFAST_DATA", "DATABASE_URL", "HOLDFAST_TOKEN_SECRET", "HOLDFAST_TOKEN_SECRET_FILE"]
+        {
+            api.env_remove(named);
+        }
+        self.start(api.arg("api").current_dir(self.folder())).await
+    }
+
+    async fn start(&self, server: &mut Command) -> Server {
+        let mut child = server
             .args(["--listen", &self.address, "--log", "warn"])
-            .args(flags)
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -131,14 +149,13 @@ impl Server {
         self.child.kill().await.unwrap();
     }
 
-    /// SIGTERM; returns the exit code.
+    /// SIGTERM; returns the exit code. It ends in the time that is promised.
     pub(crate) async fn terminate(mut self) -> Option<i32> {
+        let asked_at = Instant::now();
         kill_process(self.pid(), Signal::TERM).unwrap();
-        let ended = timeout(STOPPED_WITHIN, self.child.wait()).await.expect("it ends");
-        let mut rest = String::new();
-        if let Some(stderr) = self.child.stderr.as_mut() {
-            stderr.read_to_string(&mut rest).await.unwrap();
-        }
+        let ended = timeout(STOPPED_PATIENCE, self.child.wait()).await.expect("it ends");
+        let took = asked_at.elapsed();
+        assert!(took < STOPPED_WITHIN, "it ended {took:?} after SIGTERM");
         ended.unwrap().code()
     }
 }

@@ -10,6 +10,9 @@ use std::time::Duration;
 use tokio::process::Command;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The address of the admin that a new system begins with.
+const ADMIN: &str = "admin@holdfast.local";
+const README: &str = include_str!("../../../../README.md");
 
 impl Place {
     /// Asks; checks the status; returns the body.
@@ -36,25 +39,43 @@ impl Place {
     }
 }
 
-/// Sign up, open a show, book, confirm, look it up, rebuild, verify: every answer is real.
+/// The shell blocks of the README's tour, as somebody pastes them one after the other.
+fn readme_tour() -> String {
+    let tour = README.split("\n## A tour of five minutes\n").nth(1).expect("the tour");
+    let tour = tour.split("\n## ").next().unwrap();
+    let blocks: Vec<_> = tour.split("```sh\n").skip(1).map(|b| b.split("```").next().unwrap()).collect();
+    assert_eq!(blocks.len(), 2, "sign up and book; confirm and look");
+    blocks.concat()
+}
+
+/// Pastes what the README says into a shell, and rebuilds and verifies what it made: every answer is real.
 #[tokio::test]
 async fn the_tour_of_the_readme_works() {
     let place = Place::new();
     let server = place.up().await;
     assert!(server.ready_line.contains(&place.url("")), "{}", server.ready_line);
-    let admin = place.admin().await;
-    let show = place.open_show(&admin, 100, 900).await;
-    let token = place.customer("ada@example.org").await;
-    let asked = json!({"inventory_id": show, "quantity": 2});
-    let booking = place.ask(Method::POST, "/v1/bookings", &token, asked, StatusCode::CREATED).await;
-    assert_eq!(booking["status"], "held");
-    let path = format!("/v1/bookings/{}", booking["id"].as_str().unwrap());
-    let confirmed =
-        place.ask(Method::POST, &format!("{path}/confirm"), &token, Value::Null, StatusCode::OK).await;
+    let tour = readme_tour();
+    assert!(tour.contains("api=http://127.0.0.1:8080\n"), "the line that is replaced here");
+    let tour = tour.replace("http://127.0.0.1:8080", &place.url(""));
+    let shell = Command::new("bash").args(["-eu", "-c", &tour]).current_dir(place.folder()).output();
+    let output = shell.await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answers: Result<Vec<Value>, _> =
+        serde_json::Deserializer::from_slice(&output.stdout).into_iter().collect();
+    let answers = answers.unwrap();
+    let [user, held, confirmed, seats, history, timeline, refused] = &answers[..] else {
+        panic!("{answers:?}")
+    };
+    assert_eq!((&held["status"], &held["user_id"]), (&json!("held"), &user["id"]), "{held}");
     assert_eq!(confirmed["status"], "confirmed");
-    let timeline =
-        place.ask(Method::GET, &format!("{path}/timeline"), &token, Value::Null, StatusCode::OK).await;
+    assert_eq!(confirmed["id"], held["id"], "the same key again was the same booking");
+    assert_eq!(seats["capacity"], 100, "{seats}");
+    assert!(history["data"].is_array(), "{history}");
     assert_eq!(timeline["data"].as_array().unwrap().len(), 2, "{timeline}");
+    assert_eq!(refused["code"], "validation_failed");
+
+    let (booking, show) = (held["id"].as_str().unwrap(), held["inventory_id"].as_str().unwrap());
+    let token = place.sign_in("ada@example.org", "correct horse battery").await;
     eventually(PATIENCE, "history and availability follow", async || {
         let history = place.ask(Method::GET, "/v1/bookings", &token, Value::Null, StatusCode::OK).await;
         let seats = format!("/v1/inventories/{show}/availability");
@@ -69,7 +90,7 @@ async fn the_tour_of_the_readme_works() {
     assert!(text.contains("equal to the live ones"), "{text}");
     let (code, text) = place.run(&["verify"]).await;
     assert_eq!(code, Some(0), "{text}");
-    let (code, text) = place.run(&["log", "show", booking["id"].as_str().unwrap()]).await;
+    let (code, text) = place.run(&["log", "show", booking]).await;
     assert_eq!((code, text.lines().count()), (Some(0), 2), "{text}");
     let (code, text) = place.run(&["log", "tail"]).await;
     assert_eq!((code, text.lines().count()), (Some(0), 3), "{text}");
@@ -86,6 +107,24 @@ async fn the_tour_of_the_readme_works() {
     assert_eq!(server.terminate().await, Some(0), "SIGTERM ends in order");
     let (code, text) = place.run(&["verify"]).await;
     assert_eq!(code, Some(0), "verify also works when nothing runs: {text}");
+}
+
+/// Somebody may sign up with the address of an admin that was deleted; the server must start all the same.
+#[tokio::test]
+async fn a_deleted_account_is_gone_and_its_address_is_free_even_the_admins() {
+    let place = Place::new();
+    let server = place.up().await;
+    let (code, text) = place.run(&["user", "delete", ADMIN]).await;
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = place.run(&["user", "delete", ADMIN]).await;
+    assert_eq!(code, Some(1), "it is gone: {text}");
+    let customer = place.customer(ADMIN).await;
+    place.ask(Method::GET, "/v1/bookings", &customer, Value::Null, StatusCode::OK).await;
+    assert_eq!(server.terminate().await, Some(0));
+
+    let server = place.up().await;
+    place.sign_in(ADMIN, "correct horse battery").await;
+    assert_eq!(server.terminate().await, Some(0));
 }
 
 /// 201 means readable, confirmable and cancellable, read models or not.
@@ -155,7 +194,44 @@ async fn a_tampered_log_is_found() {
     sqlx::query("DELETE FROM events WHERE position = 3").execute(&mut connection).await.unwrap();
     let (code, text) = place.run(&["verify"]).await;
     assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("a hole"), "{text}");
+    assert!(text.contains("a hole") && text.contains("availability could not be compared"), "{text}");
+    assert_eq!(server.terminate().await, Some(0));
+}
+
+/// A command's answer is its last event: one that led to an earlier event would be answered with an older state.
+#[tokio::test]
+async fn a_command_that_leads_to_its_first_event_instead_of_its_last_is_found() {
+    let place = Place::new();
+    let server = place.up().await;
+    let admin = place.admin().await;
+    let show = place.open_show(&admin, 10, 0).await;
+    for _ in 0..2 {
+        let asked = json!({"inventory_id": show, "quantity": 1});
+        place.ask(Method::POST, "/v1/bookings", &admin, asked, StatusCode::CREATED).await;
+    }
+    let cluster = Cluster::running(&place.data()).await.unwrap().unwrap();
+    let mut connection = cluster.connect_options("holdfast").connect().await.unwrap();
+    // As if the second booking had expired a hold on its way: events 2 and 3 are of one command.
+    for (tampered, code, finding) in [
+        (
+            "WITH gone AS (DELETE FROM commands WHERE position = 2 RETURNING command_id)
+             UPDATE events SET command_id = (SELECT command_id FROM commands WHERE position = 3)
+             FROM gone WHERE events.command_id = gone.command_id",
+            0,
+            "all agree",
+        ),
+        (
+            "UPDATE commands SET position = 2 WHERE position = 3",
+            1,
+            "1 commands lead to an event that is not their last",
+        ),
+    ] {
+        let changed = sqlx::query(tampered).execute(&mut connection).await.unwrap();
+        assert_eq!(changed.rows_affected(), 1);
+        let (ended, text) = place.run(&["verify"]).await;
+        assert_eq!(ended, Some(code), "{text}");
+        assert!(text.contains(finding), "{text}");
+    }
     assert_eq!(server.terminate().await, Some(0));
 }
 
@@ -173,7 +249,7 @@ async fn a_second_server_on_the_folder_is_refused_and_the_first_goes_on() {
 /// Wrong values are named with what is allowed, before anything is touched.
 #[tokio::test]
 async fn wrong_configuration_is_refused_with_what_is_allowed() {
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 8] = [
         (&["up", "--listen", "nowhere"], "--listen"),
         (&["up", "--flushers", "0"], "1..=64"),
         (&["project", "sales"], "availability, booking-history"),
@@ -183,6 +259,7 @@ async fn wrong_configuration_is_refused_with_what_is_allowed() {
             "--compat-anywhere",
         ),
         (&["api", "--database-url", "postgres://localhost/x"], "HOLDFAST_TOKEN_SECRET"),
+        (&["verify", "--database-url", "postgres://localhost/x", "--data", "/x"], "cannot be used with"),
         (&["verify", "--data", "/nonexistent"], "holdfast up --data /nonexistent"),
     ];
     for (arguments, expected) in cases {

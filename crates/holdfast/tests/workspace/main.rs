@@ -4,6 +4,7 @@
 //! is a change of the architecture and belongs into ARCHITECTURE.md too.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod architecture;
 mod licences;
 
 use std::{collections::BTreeSet, path::Path, process::Command};
@@ -147,20 +148,39 @@ fn the_rules_of_selling_seats_need_no_io() {
     assert!(forbidden.is_empty(), "holdfast-domain may not use {forbidden:?}");
 }
 
+/// The lines of the one table of versions.
+fn table_of_versions(manifest: &str) -> Vec<&str> {
+    let mut lines = manifest.lines();
+    lines.find(|line| *line == "[workspace.dependencies]").expect("the table");
+    let table: Vec<_> = lines.take_while(|line| !line.starts_with('[')).collect();
+    assert!(table.len() > 20, "the table was found");
+    table
+}
+
 /// A dependency is added as one would add a colleague: the line above it says what it does for us.
 #[test]
 fn every_dependency_says_what_it_is_for() {
     let manifest = std::fs::read_to_string(workspace_file("Cargo.toml")).unwrap();
-    let lines: Vec<&str> = manifest.lines().collect();
-    let first = lines.iter().position(|line| *line == "[workspace.dependencies]").unwrap() + 1;
-    let last =
-        lines.iter().skip(first).position(|line| line.starts_with('[')).map_or(lines.len(), |n| first + n);
-    let silent: Vec<&str> = (first..last)
-        .filter(|n| lines[*n].contains('=') && !lines[*n].starts_with('#') && !lines[n - 1].starts_with("# "))
+    let lines = table_of_versions(&manifest);
+    let is_entry = |line: &str| line.contains('=') && !line.starts_with('#');
+    let silent: Vec<&str> = (0..lines.len())
+        .filter(|n| is_entry(lines[*n]) && !(*n > 0 && lines[n - 1].starts_with("# ")))
         .map(|n| lines[n])
         .collect();
-    assert!(last > first + 20, "the table was found");
     assert!(silent.is_empty(), "without a comment line above it: {silent:#?}");
+}
+
+/// A line that nobody uses is a colleague who has left and whose name is still on the door.
+#[test]
+fn every_line_of_the_table_is_used_by_a_crate() {
+    let (metadata, manifest) = (metadata(), std::fs::read_to_string(workspace_file("Cargo.toml")).unwrap());
+    let members = metadata.workspace_packages();
+    let used: BTreeSet<&str> =
+        members.iter().flat_map(|member| &member.dependencies).map(|used| used.name.as_str()).collect();
+    let lines = table_of_versions(&manifest);
+    let names = lines.iter().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(" = "));
+    let unused: Vec<&str> = names.map(|(name, _)| name).filter(|name| !used.contains(name)).collect();
+    assert!(unused.is_empty(), "in the table and used by no crate: {unused:?}");
 }
 
 /// One table of versions: a crate that named a version of its own could pull in a second sqlx beside the first.

@@ -2,8 +2,8 @@
 
 use crate::tally::{append, checkpoints, counts, projector, tamper};
 use holdfast_projector::{Failure, State, testing::TestLog};
-use holdfast_testkit::{cluster, database};
-use sqlx::PgPool;
+use holdfast_testkit::{cluster, database, eventually};
+use sqlx::{PgPool, postgres::PgPoolOptions};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ async fn stopped(pool: &PgPool) -> (Failure, String) {
     let status = projector.status();
     let run = projector.run(None, CancellationToken::new());
     let failure = tokio::time::timeout(SOON, run).await.expect("it stops").unwrap_err();
-    let State::Stopped(why) = status.borrow().state.clone() else { panic!("{:?}", status.borrow()) };
+    let State::Stopped { why, .. } = status.borrow().state.clone() else { panic!("{:?}", status.borrow()) };
     (failure, why)
 }
 
@@ -47,6 +47,24 @@ async fn an_event_that_cannot_be_decoded_stops_with_its_position_and_all_before_
     tamper(&db.pool(), "UPDATE events SET event_version = '1' WHERE event_version = '99'").await;
     assert_eq!(projector(&db.pool()).run_once().await.unwrap().events, 5);
     assert_eq!(counts(&db.pool()).await, [9]);
+}
+
+/// In a server the projector outlives what stopped it: nobody has to restart the server after a repair.
+#[tokio::test]
+async fn a_projector_that_stopped_goes_on_when_it_is_mended() {
+    let db = database().await;
+    let mut log = TestLog::create(&db.pool(), 2).await;
+    append(&mut log, 1, 9).await;
+    tamper(&db.pool(), "UPDATE events SET event_version = '99' WHERE log_partition = 1 AND position = 5")
+        .await;
+    let (projector, shutdown) = (projector(&db.pool()), CancellationToken::new());
+    let status = projector.status();
+    let running = tokio::spawn(projector.keep_running(None, shutdown.clone()));
+    eventually(SOON, "it stops", async || matches!(status.borrow().state, State::Stopped { .. })).await;
+    tamper(&db.pool(), "UPDATE events SET event_version = '1' WHERE event_version = '99'").await;
+    eventually(SOON, "it goes on", async || counts(&db.pool()).await == [9]).await;
+    shutdown.cancel();
+    running.await.unwrap();
 }
 
 #[tokio::test]
@@ -125,4 +143,29 @@ async fn when_postgres_returns_the_projector_goes_on_by_itself() {
     assert_eq!(counts(&pool).await, [2, 3]);
     shutdown.cancel();
     running.await.unwrap().unwrap();
+}
+
+/// Bytes are held back in both directions, for both connections; nothing is closed. The clock jumps to the
+/// next deadline, because nothing else is left to happen.
+#[tokio::test]
+async fn a_database_that_falls_silent_is_given_up_and_tried_again() {
+    let db = database().await;
+    let proxy = db.proxy();
+    let through_proxy = PgPoolOptions::new().connect_lazy_with(proxy.connect_options());
+    let mut log = TestLog::create(&db.pool(), 1).await;
+    let mut projector = projector(&through_proxy);
+    append(&mut log, 0, 2).await;
+    projector.run_once().await.unwrap();
+    append(&mut log, 0, 3).await;
+
+    proxy.stall();
+    tokio::time::pause();
+    for _ in 0..2 {
+        let failure = projector.run_once().await.unwrap_err();
+        assert!(matches!(failure, Failure::Silent) && failure.is_transient(), "{failure:?}");
+    }
+    tokio::time::resume();
+    proxy.pass();
+    assert_eq!(projector.run_once().await.unwrap().events, 3);
+    assert_eq!(counts(&db.pool()).await, [5]);
 }

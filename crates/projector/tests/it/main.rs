@@ -5,5 +5,14 @@ mod faults;
 mod live;
 mod overtaken;
 mod rebuilding;
+mod sharing;
+mod switching;
 mod tally;
 mod waiting;
+
+/// Sessions of this database that wait for a lock, with a statement that contains `sql`.
+async fn waiting(pool: &sqlx::PgPool, sql: &str) -> i64 {
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock' AND strpos(query, $1) > 0";
+    sqlx::query_scalar(waiting).bind(sql).fetch_one(pool).await.unwrap()
+}

@@ -1,7 +1,10 @@
 //! Two projectors of one name, in both interleavings. Take `AND c.position = m.before` out of the statement
 //! in `feed`, and all of these count events twice.
 
-use crate::tally::{Tally, append, checkpoints, counts, projector};
+use crate::{
+    tally::{Tally, append, checkpoints, counts, projector},
+    waiting,
+};
 use holdfast_projector::{
     LogSource, Positions, Projector,
     testing::{Sliced, TestLog},
@@ -49,15 +52,17 @@ async fn a_projector_that_waited_for_another_applies_only_the_rest() {
         .execute(&mut *other)
         .await
         .unwrap();
-    let waiting = tokio::spawn(async move {
+    let held = tokio::spawn(async move {
         let step = ours.run_once().await.unwrap();
         (ours, step)
     });
-    eventually(SOON, "our statement waits for the other's row lock", async || waiters(&pool).await == 1)
-        .await;
+    eventually(SOON, "our statement waits for the other's row lock", async || {
+        waiting(&pool, "WITH moved").await == 1
+    })
+    .await;
     other.commit().await.unwrap();
 
-    let (_ours, step) = waiting.await.unwrap();
+    let (_ours, step) = held.await.unwrap();
     assert!(step.more, "{step:?}");
     assert_eq!(counts(&pool).await, [2], "inventory 0 is the other's, inventory 1 ours");
     assert_eq!(checkpoints(&pool).await, [5, 2]);
@@ -115,7 +120,8 @@ async fn rows_and_checkpoint_commit_together_or_not_at_all() {
         let failure = projector.run_once().await.unwrap_err();
         (projector, failure)
     });
-    eventually(SOON, "the statement waits in the middle", async || waiters(&pool).await == 1).await;
+    eventually(SOON, "the statement waits in the middle", async || waiting(&pool, "WITH moved").await == 1)
+        .await;
     // Proof that it is in the middle: the checkpoint's row is locked by it, not free to be locked.
     let mut probe = pool.acquire().await.unwrap();
     let mut tx = probe.begin().await.unwrap();
@@ -137,11 +143,4 @@ async fn rows_and_checkpoint_commit_together_or_not_at_all() {
 
     assert_eq!(projector.run_once().await.unwrap().events, 3);
     assert_eq!((counts(&pool).await, checkpoints(&pool).await), (vec![3], vec![3]), "both");
-}
-
-/// Sessions of this database that wait for a lock.
-async fn waiters(pool: &sqlx::PgPool) -> i64 {
-    let sql = "SELECT count(*) FROM pg_stat_activity
-               WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    sqlx::query_scalar(sql).fetch_one(pool).await.unwrap()
 }

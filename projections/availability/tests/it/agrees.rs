@@ -2,7 +2,7 @@
 
 use holdfast_availability::{Availability, find};
 use holdfast_projector::{
-    LogSource, rebuild,
+    LogSource, Positions, Projector, rebuild,
     testing::{Market, Sliced, TestLog, drain, rows},
 };
 use holdfast_testkit::database;
@@ -44,4 +44,23 @@ async fn a_rebuild_gives_the_same_rows_as_small_batches_did() {
     let rebuilt = rebuild::<Availability>(&pool, false, |_| ()).await.unwrap();
     assert!(rebuilt.compared && rebuilt.switched && rebuilt.differences.is_empty(), "{rebuilt:?}");
     assert_eq!(before, rows::<Availability>(&pool).await);
+}
+
+/// One event at a time, by a projector that does not know how far the other is.
+#[tokio::test]
+async fn a_projector_that_was_overtaken_changes_no_row() {
+    let db = database().await;
+    let pool = db.pool();
+    let mut market = Market::new(6, 2);
+    let mut log = TestLog::create(&pool, 1).await;
+    log.append(&market.history(20)).await;
+    drain::<Availability>(&pool, LogSource::new(&pool)).await;
+    let late = Sliced { source: LogSource::new(&pool), at_most: 1 };
+    let mut late = Projector::<Availability, _>::new(&pool, late, Positions::of::<Availability>(&pool));
+    late.run_once().await.unwrap();
+    log.append(&market.history(20)).await;
+    drain::<Availability>(&pool, LogSource::new(&pool)).await;
+    let before = rows::<Availability>(&pool).await;
+    assert_eq!(late.run_once().await.unwrap().events, 0);
+    assert_eq!(rows::<Availability>(&pool).await, before);
 }

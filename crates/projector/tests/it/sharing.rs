@@ -1,0 +1,82 @@
+//! Several projectors, one read of the log.
+
+use crate::tally::{Tally, append, counts, tamper};
+use holdfast_event_log::{LogPosition, Recorded};
+use holdfast_projector::{LogSource, Positions, Projector, SharedLog, Source, SourceError, testing::TestLog};
+use holdfast_testkit::database;
+
+async fn read(source: &mut impl Source, after: &[i64], limit: usize) -> Result<Vec<Recorded>, SourceError> {
+    let places = (0..).zip(after).map(|(log_partition, at)| LogPosition { log_partition, position: *at });
+    source.read(&places.collect::<Vec<_>>(), limit).await
+}
+
+/// The event is changed in the log after the first has read it: who gets the old one was given it.
+#[tokio::test]
+async fn what_one_has_read_is_given_to_the_others() {
+    let db = database().await;
+    let pool = db.pool();
+    let mut log = TestLog::create(&pool, 2).await;
+    append(&mut log, 0, 3).await;
+    append(&mut log, 1, 2).await;
+    let (mut first, mut second) = (SharedLog::new(&pool), SharedLog::new(&pool));
+    let mut shared = first.clone();
+    let events = read(&mut first, &[0, 0], 100).await.unwrap();
+    assert_eq!(events.len(), 5);
+    tamper(&pool, "UPDATE events SET recorded_at = recorded_at + interval '1 day'").await;
+    assert_eq!(read(&mut shared, &[0, 0], 100).await.unwrap(), events);
+    assert_eq!(read(&mut shared, &[2, 0], 2).await.unwrap(), [events[2].clone(), events[3].clone()]);
+    assert_ne!(read(&mut second, &[0, 0], 100).await.unwrap(), events, "the log itself has changed");
+}
+
+/// Places before, in and after what is kept, one by one and mixed: the same events as from the log.
+#[tokio::test]
+async fn whoever_asks_from_anywhere_gets_what_the_log_has() {
+    let db = database().await;
+    let pool = db.pool();
+    let mut log = TestLog::create(&pool, 2).await;
+    let (mut shared, mut plain) = (SharedLog::new(&pool), LogSource::new(&pool));
+    for round in 1..=4 {
+        append(&mut log, 0, 3).await;
+        append(&mut log, 1, round).await;
+        // It begins in the middle, so that there is something before it.
+        read(&mut shared, &[2, 1], 4).await.unwrap();
+        let heads = log.heads();
+        for (a, b) in (0..=heads[0]).flat_map(|a| (0..=heads[1]).map(move |b| (a, b))) {
+            // One answer may be less than all there is; asking on from it must lead to the end.
+            let (mut at, mut got) = ([a, b], vec![]);
+            loop {
+                let events = read(&mut shared, &at, 100).await.unwrap();
+                if events.is_empty() {
+                    break;
+                }
+                for event in &events {
+                    let place = &mut at[usize::from(event.at.log_partition)];
+                    assert_eq!(event.at.position, *place + 1);
+                    *place += 1;
+                }
+                got.extend(events);
+            }
+            let mut expected = read(&mut plain, &[a, b], 100).await.unwrap();
+            got.sort_by_key(|event| (event.at.log_partition, event.at.position));
+            expected.sort_by_key(|event| (event.at.log_partition, event.at.position));
+            assert_eq!(got, expected, "after {a} and {b}");
+        }
+    }
+}
+
+/// More events than are kept, by a projector that is behind and one that is not.
+#[tokio::test]
+async fn a_projector_far_behind_reads_for_itself() {
+    let db = database().await;
+    let pool = db.pool();
+    let mut log = TestLog::create(&pool, 1).await;
+    let mut shared = SharedLog::new(&pool);
+    for _ in 0..5 {
+        append(&mut log, 0, 1_000).await;
+        let head = log.heads()[0];
+        assert_eq!(read(&mut shared, &[head - 1_000], 1_000).await.unwrap().len(), 1_000);
+    }
+    let mut projector = Projector::<Tally, _>::new(&pool, shared, Positions::of::<Tally>(&pool));
+    while projector.run_once().await.unwrap().events > 0 {}
+    assert_eq!(counts(&pool).await, [5_000]);
+}
