@@ -28,9 +28,10 @@ pub(crate) struct Checked {
 /// A projector that is ready to run, whatever its read model.
 pub(crate) struct Ready {
     pub(crate) status: watch::Receiver<ProjectorStatus>,
-    run: Box<dyn FnOnce(Option<watch::Receiver<u64>>, CancellationToken, WhenStopped) -> Running + Send>,
+    run: Run,
 }
 
+type Run = Box<dyn FnOnce(Option<watch::Receiver<u64>>, CancellationToken, WhenStopped) -> Running + Send>;
 type Running = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
 /// What a projector does when something stops it that does not go away by itself.

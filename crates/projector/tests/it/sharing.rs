@@ -80,3 +80,17 @@ async fn a_projector_far_behind_reads_for_itself() {
     while projector.run_once().await.unwrap().events > 0 {}
     assert_eq!(counts(&pool).await, [5_000]);
 }
+
+/// What is kept has no hole: a reader far ahead replaces it.
+#[tokio::test]
+async fn a_reader_far_ahead_leaves_no_hole_behind() {
+    let db = database().await;
+    let pool = db.pool();
+    let mut log = TestLog::create(&pool, 1).await;
+    append(&mut log, 0, 9).await;
+    let mut shared = SharedLog::new(&pool);
+    read(&mut shared, &[0], 2).await.unwrap();
+    read(&mut shared, &[5], 100).await.unwrap();
+    let positions = read(&mut shared, &[0], 100).await.unwrap().into_iter().map(|event| event.at.position);
+    assert_eq!(positions.collect::<Vec<_>>(), (1..=9).collect::<Vec<_>>());
+}
