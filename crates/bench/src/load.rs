@@ -81,11 +81,7 @@ async fn load(bench: &mut Bench, target: &Target<'_>, point: Point, market: &Pat
     let before = Cpu::now(target)?;
     let (load, lag) = loaded(bench, target, connections, market).await?;
     let cpu = Cpu::now(target)?.since(before, load.cpu_seconds);
-    if *role == Role::Up {
-        let caught_up = store.caught_up(CATCH_UP_MAX).await?;
-        bench.add(Sample::new(&section, "read models: most lag during the load", "events", lag));
-        bench.add(Sample::new(&section, "read models: have all after", "s", caught_up.as_secs_f64()));
-    }
+    let caught_up = if *role == Role::Up { Some(store.caught_up(CATCH_UP_MAX).await?) } else { None };
     let stored = store.events_when_quiet().await? - events;
     bench.check(&section, &load, stored, connections);
     say(&format!(
@@ -95,16 +91,12 @@ async fn load(bench: &mut Bench, target: &Target<'_>, point: Point, market: &Pat
         load.p99,
         cpu.others / load.seconds,
     ));
-    record(bench, target, &section, point, &load);
-    for (name, seconds) in [("holdfast", cpu.holdfast), ("Postgres", cpu.postgres), ("wrk", load.cpu_seconds)]
-    {
-        let name = format!("CPU per booking: {name}");
-        bench.add(Sample::new(&section, &name, "µs", seconds * 1e6 / load.requests()));
+    add_answers(bench, target, &section, point, &load);
+    if let Some(caught_up) = caught_up {
+        bench.add(Sample::new(&section, "read models: most lag during the load", "events", lag));
+        bench.add(Sample::new(&section, "read models: have all after", "s", caught_up.as_secs_f64()));
     }
-    bench.add(Sample::new(&section, "CPU taken by all others", "cores", cpu.others / load.seconds));
-    let (ours, postgres) = (usage::memory_of(server.pid()), usage::memory_of_family(store.postmaster()));
-    bench.add(Sample::new(&section, "memory: holdfast", "MB", ours.resident));
-    bench.add(Sample::new(&section, "memory: Postgres (shared pages once)", "MB", postgres.proportional));
+    add_costs(bench, target, &section, cpu, &load);
     Ok(load.rate())
 }
 
@@ -133,13 +125,29 @@ async fn loaded(
     Ok((load, most))
 }
 
-fn record(bench: &mut Bench, target: &Target<'_>, section: &str, point: Point, load: &Load) {
+fn add_answers(bench: &mut Bench, target: &Target<'_>, section: &str, point: Point, load: &Load) {
     let goal = if target.role == Role::Up { UP_GOAL } else { API_GOAL };
     let rate = Sample::new(section, "bookings", "1/s", load.rate());
     bench.add(rate.against(Some(target.yardstick)).goal(goal));
     bench.add(Sample::new(section, "answered after, p50", "ms", load.p50));
     let p99 = Sample::new(section, "answered after, p99", "ms", load.p99);
     bench.add(if point.connections >= MANY_CONNECTIONS { p99.goal(P99_GOAL) } else { p99 });
+}
+
+fn add_costs(bench: &mut Bench, target: &Target<'_>, section: &str, cpu: Cpu, load: &Load) {
+    let parts = [
+        ("CPU per booking: holdfast", cpu.holdfast),
+        ("CPU per booking: Postgres", cpu.postgres),
+        ("CPU per booking: wrk", load.cpu_seconds),
+    ];
+    for (name, seconds) in parts {
+        bench.add(Sample::new(section, name, "µs", seconds * 1e6 / load.requests()));
+    }
+    bench.add(Sample::new(section, "CPU taken by all others", "cores", cpu.others / load.seconds));
+    let ours = usage::memory_of(target.server.pid());
+    let postgres = usage::memory_of_family(target.store.postmaster());
+    bench.add(Sample::new(section, "memory: holdfast", "MB", ours.resident));
+    bench.add(Sample::new(section, "memory: Postgres (shared pages once)", "MB", postgres.proportional));
 }
 
 /// CPU seconds, so far or of a while.

@@ -161,7 +161,8 @@ async fn a_database_that_falls_silent_is_given_up_and_tried_again() {
     proxy.stall();
     tokio::time::pause();
     for _ in 0..2 {
-        let failure = projector.run_once().await.unwrap_err();
+        let step = tokio::time::timeout(Duration::from_secs(60), projector.run_once()).await;
+        let failure = step.expect("it gives up within a minute").unwrap_err();
         assert!(matches!(failure, Failure::Silent) && failure.is_transient(), "{failure:?}");
     }
     tokio::time::resume();
