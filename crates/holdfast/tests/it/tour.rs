@@ -189,6 +189,12 @@ async fn a_tampered_log_is_found() {
         let asked = json!({"inventory_id": show, "quantity": 1});
         place.ask(Method::POST, "/v1/bookings", &admin, asked, StatusCode::CREATED).await;
     }
+    let seats = format!("/v1/inventories/{show}/availability");
+    eventually(PATIENCE, "the read model is beyond the place", async || {
+        let seats = place.ask(Method::GET, &seats, &admin, Value::Null, StatusCode::OK).await;
+        seats["confirmed"] == 3
+    })
+    .await;
     let cluster = Cluster::running(&place.data()).await.unwrap().unwrap();
     let mut connection = cluster.connect_options("holdfast").connect().await.unwrap();
     sqlx::query("DELETE FROM events WHERE position = 3").execute(&mut connection).await.unwrap();
