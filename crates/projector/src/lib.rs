@@ -10,6 +10,7 @@
 //! Not here: what a read model does with an event ([`Projection::fold`]), and anything with side effects.
 
 mod batch;
+mod build;
 mod error;
 mod feed;
 mod link;

@@ -11,10 +11,10 @@
 
 use crate::{
     LogSource, Projection, RebuildError,
+    build::{drop_schema, sql},
     feed::Feed,
     model,
     projection::schema_of,
-    rebuild::{drop_schema, sql},
 };
 use sqlx::{Connection, Executor, PgConnection};
 

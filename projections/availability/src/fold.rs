@@ -87,3 +87,36 @@ impl Change {
         if status == BookingStatus::Held { &mut self.held } else { &mut self.confirmed }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_domain::{BookingConfirmed, BookingExpired, BookingId, SalesClosed, SalesReopened};
+
+    fn at(position: i64, event: impl Into<InventoryEvent>) -> Recorded {
+        Recorded {
+            at: LogPosition { log_partition: 3, position },
+            inventory_id: InventoryId::default(),
+            sequence: position,
+            event: event.into(),
+            recorded_at: Timestamp::default(),
+        }
+    }
+
+    /// The reservations came in an earlier batch: this one can only say how much less is held.
+    #[test]
+    fn an_older_inventory_is_changed_by_the_difference_of_the_whole_batch() {
+        let booking_id = BookingId::default();
+        let changes = Changes::of(&[
+            at(7, BookingConfirmed { booking_id, quantity: 3 }),
+            at(8, SalesClosed {}),
+            at(9, BookingExpired { booking_id, released: 2 }),
+            at(10, SalesReopened {}),
+        ]);
+        let [(_, change)] = changes.changed.as_slice() else { panic!("{changes:?}") };
+        assert!(changes.opened.is_empty());
+        assert_eq!((change.held, change.confirmed, change.blocked), (-5, 3, 0));
+        assert_eq!((change.sales, change.capacity), (Some(SalesState::Open), None));
+        assert_eq!((change.version, change.at.position), (10, 10));
+    }
+}

@@ -139,3 +139,68 @@ impl Fold {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_domain::{BookingCancelled, BookingConfirmed, Currency, SeatsReserved};
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_timestamp_nanos(second * 1_000_000_000)
+    }
+
+    /// The event of that second, which is also its position.
+    fn at(position: i64, event: InventoryEvent) -> Recorded {
+        Recorded {
+            at: LogPosition { log_partition: 3, position },
+            inventory_id: InventoryId::default(),
+            sequence: position,
+            event,
+            recorded_at: second(position),
+        }
+    }
+
+    fn held_confirmed_cancelled() -> [Recorded; 3] {
+        let booking_id = BookingId::default();
+        let total = Money { amount: 1, currency: Currency::from_code("EUR").unwrap() };
+        let (user_id, expires_at) = (UserId::default(), Some(second(900)));
+        let cancelled = BookingCancelled {
+            booking_id,
+            previous_status: BookingStatus::Confirmed,
+            released: 1,
+            reason: "customer".to_owned(),
+        };
+        [
+            at(1, SeatsReserved { booking_id, user_id, quantity: 1, total, expires_at }.into()),
+            at(2, BookingConfirmed { booking_id, quantity: 1 }.into()),
+            at(3, cancelled.into()),
+        ]
+    }
+
+    #[test]
+    fn a_booking_that_ends_in_the_batch_that_made_it_is_one_new_row() {
+        let Changes { made, changed } = Changes::of(&held_confirmed_cancelled());
+        let [booking] = made.as_slice() else { panic!("{made:?}") };
+        assert!(changed.is_empty());
+        assert_eq!(booking.state.status, BookingStatus::Cancelled);
+        assert_eq!((booking.reserved_at, booking.at.position), (second(1), 1));
+        assert_eq!((booking.state.confirmed_at, booking.state.ended_at), (Some(second(2)), Some(second(3))));
+    }
+
+    #[test]
+    fn what_happens_later_is_one_change_of_an_older_row() {
+        let Changes { made, changed } = Changes::of(&held_confirmed_cancelled()[1..]);
+        let [(_, change)] = changed.as_slice() else { panic!("{changed:?}") };
+        assert!(made.is_empty());
+        assert_eq!((change.status, change.log_partition), (BookingStatus::Cancelled, 3));
+        assert_eq!((change.confirmed_at, change.ended_at), (Some(second(2)), Some(second(3))));
+        assert_eq!(change.reason.as_deref(), Some("customer"));
+    }
+
+    #[test]
+    fn a_confirmation_alone_ends_nothing() {
+        let Changes { changed, .. } = Changes::of(&held_confirmed_cancelled()[1..2]);
+        let [(_, change)] = changed.as_slice() else { panic!("{changed:?}") };
+        assert_eq!((change.status, change.ended_at, &change.reason), (BookingStatus::Confirmed, None, &None));
+    }
+}

@@ -4,10 +4,7 @@ use crate::tally::{Tally, append, checkpoints, counts, inventory, projector, tam
 use holdfast_projector::{Failure, Progress, RebuildError, rebuild, testing::TestLog, verify_model};
 use holdfast_testkit::database;
 use sqlx::PgPool;
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::mpsc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -169,24 +166,21 @@ async fn a_second_builder_is_refused_and_what_a_crashed_one_left_is_dropped() {
         .await
         .unwrap();
     let (started, mut starts) = watch::channel(false);
-    let may_go_on = Arc::new(AtomicBool::new(false));
+    let (go_on, may_go_on) = mpsc::channel::<()>();
     let first = tokio::spawn({
-        let (pool, may_go_on) = (pool.clone(), may_go_on.clone());
+        let pool = pool.clone();
         async move {
-            let hold = |_| {
+            let hold = move |_| {
                 started.send_replace(true);
-                tokio::task::block_in_place(|| {
-                    while !may_go_on.load(Ordering::Acquire) {
-                        std::thread::yield_now();
-                    }
-                });
+                // Returns when the sender is gone, the first time and all others.
+                tokio::task::block_in_place(|| may_go_on.recv().unwrap_err());
             };
             rebuild::<Tally>(&pool, false, hold).await
         }
     });
     starts.wait_for(|started| *started).await.unwrap();
     let second = rebuild::<Tally>(&pool, false, quiet).await;
-    may_go_on.store(true, Ordering::Release);
+    drop(go_on);
     assert!(matches!(second, Err(RebuildError::Busy { .. })), "{second:?}");
     assert!(first.await.unwrap().unwrap().switched);
     assert_eq!(counts(&pool).await, [4]);
