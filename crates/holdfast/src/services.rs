@@ -133,13 +133,13 @@ fn spawn_projectors(
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> Vec<NamedProjector> {
-    let (mut running, log) = (Vec::new(), SharedLog::new(pool));
+    let (mut running, log) = (Vec::new(), SharedLog::following(pool, writer.committed()));
     for model in models {
         let positions = match model {
             Model::Availability => &read_models.availability,
             Model::BookingHistory => &read_models.booking_history,
         };
-        // Both read the log once: under load they want the same events within milliseconds.
+        // Both are given what the writer commits; what is not there they read from the log, once for both.
         let projector = model.projector(pool, log.clone(), positions.clone());
         running.push(NamedProjector { name: model.name(), status: projector.status.clone() });
         // It logs why it stops, and `/health/ready` tells it; the server goes on and says that reads are stale.

@@ -1,21 +1,31 @@
-//! One read of the log for all projectors of a process.
+//! One view of the log for all projectors of a process.
 //!
-//! Under load every projector wants the same events within a few milliseconds. Whoever asks first reads
-//! them from the log and decodes them; the others are given what was read. A projector that is too far
+//! Under load every projector wants the same events within a few milliseconds. Where the writer runs in the
+//! same process, they are given the events as it committed them: nothing is read, nothing decoded. Elsewhere
+//! whoever asks first reads the log, and the others are given what was read. A projector that is too far
 //! behind for that reads the log for itself, as [`LogSource`] does.
 //!
-//! Only committed events get here, and nobody trusts the order they come in: every projector checks the
-//! positions of its batches.
+//! Whatever the writer hands over, the log is read too, a few times a second: what was lost on the way, or
+//! written by another process, is late and not missing. Only committed events get here, and nobody trusts the
+//! order they come in: every projector checks the positions of its batches.
 
 use crate::{LogSource, Source, SourceError};
 use holdfast_event_log::{LogPosition, Recorded};
 use sqlx::PgPool;
-use std::{collections::VecDeque, sync::Arc};
-use tokio::sync::Mutex;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::{
+    sync::{
+        Mutex,
+        broadcast::{Receiver, error::TryRecvError},
+    },
+    time::Instant,
+};
 
 /// Events kept of each partition: what a partition gets in about a tenth of a second under full load.
 /// A log of 16 partitions keeps about 8 MB.
 const RECENT_EVENTS_MAX: usize = 2_000;
+/// The log is read after so long even if there are events here: how late one is that is only in the log.
+const READ_EVERY: Duration = Duration::from_millis(250);
 
 /// The log, read once for all clones of this value.
 #[derive(Clone, Debug)]
@@ -24,6 +34,9 @@ pub struct SharedLog(Arc<Mutex<Recent>>);
 #[derive(Debug)]
 struct Recent {
     log: LogSource,
+    read_at: Option<Instant>,
+    /// What the writer of this process commits.
+    committed: Option<Receiver<Arc<Vec<Recorded>>>>,
     /// The latest events of each partition, without holes.
     partitions: Vec<VecDeque<Recorded>>,
 }
@@ -32,7 +45,18 @@ impl SharedLog {
     /// The log of the database that `pool` is connected to.
     #[must_use]
     pub fn new(pool: &PgPool) -> Self {
-        Self(Arc::new(Mutex::new(Recent { log: LogSource::new(pool), partitions: vec![] })))
+        Self::with(pool, None)
+    }
+
+    /// The same, given the events that the writer of this process commits to that log.
+    #[must_use]
+    pub fn following(pool: &PgPool, committed: Receiver<Arc<Vec<Recorded>>>) -> Self {
+        Self::with(pool, Some(committed))
+    }
+
+    fn with(pool: &PgPool, committed: Option<Receiver<Arc<Vec<Recorded>>>>) -> Self {
+        let log = LogSource::new(pool);
+        Self(Arc::new(Mutex::new(Recent { log, read_at: None, committed, partitions: vec![] })))
     }
 }
 
@@ -40,16 +64,36 @@ impl Source for SharedLog {
     async fn read(&mut self, after: &[LogPosition], limit: usize) -> Result<Vec<Recorded>, SourceError> {
         // Held while the log is read: whoever waits here finds what it came for.
         let mut recent = self.0.lock().await;
-        if let Some(events) = recent.find(after, limit) {
+        recent.listen();
+        if let Some(events) = recent.find(after, limit).filter(|_| !recent.is_read_due()) {
             return Ok(events);
         }
         let events = recent.log.read(after, limit).await?;
-        recent.keep(&events);
+        recent.read_at = Some(Instant::now());
+        recent.keep(events.iter().cloned());
         Ok(events)
     }
 }
 
 impl Recent {
+    /// Takes what the writer has committed since. What was lost because nobody came for it leaves a hole,
+    /// which `keep` sees.
+    fn listen(&mut self) {
+        loop {
+            match self.committed.as_mut().map(Receiver::try_recv) {
+                Some(Ok(events)) => self.keep(Arc::unwrap_or_clone(events).into_iter()),
+                Some(Err(TryRecvError::Lagged(_))) => {}
+                None | Some(Err(TryRecvError::Empty | TryRecvError::Closed)) => return,
+            }
+        }
+    }
+
+    /// Whether there may be events in the log that neither writer nor reader has brought here. Without a
+    /// writer there are none: everything here was read, and once it is used up the log is read again.
+    fn is_read_due(&self) -> bool {
+        self.committed.is_some() && self.read_at.is_none_or(|at| at.elapsed() >= READ_EVERY)
+    }
+
     /// The events after these places, if there are any here and no event before them is missing here.
     fn find(&self, after: &[LogPosition], limit: usize) -> Option<Vec<Recorded>> {
         let mut found = vec![];
@@ -66,7 +110,7 @@ impl Recent {
     }
 
     /// Keeps what follows on what is here; something later replaces it, something earlier is of no use.
-    fn keep(&mut self, events: &[Recorded]) {
+    fn keep(&mut self, events: impl Iterator<Item = Recorded>) {
         for event in events {
             let partition = usize::from(event.at.log_partition);
             if self.partitions.len() <= partition {
@@ -78,7 +122,7 @@ impl Recent {
                 here.clear();
             }
             if event.at.position >= next {
-                here.push_back(event.clone());
+                here.push_back(event);
             }
             if here.len() > RECENT_EVENTS_MAX {
                 here.pop_front();

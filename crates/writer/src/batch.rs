@@ -3,7 +3,7 @@
 use crate::ask::{Accepted, ExecuteError};
 use crate::message::Envelope;
 use holdfast_domain::{InventoryId, Undo};
-use holdfast_event_log::{Append, Head, LogPosition, NewEvent};
+use holdfast_event_log::{Append, Head, LogPosition, NewEvent, Recorded};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -43,6 +43,8 @@ pub(crate) struct Batch {
     pub(crate) waiting: Vec<Pending>,
     /// In the order in which they were applied.
     pub(crate) provisional: Vec<Provisional>,
+    /// The events, as those who follow the log in this process are given them after the commit.
+    pub(crate) recorded: Vec<Recorded>,
     by_command: HashMap<Uuid, usize>,
     current: Option<(u16, i64)>,
 }

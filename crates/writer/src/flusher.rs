@@ -12,6 +12,7 @@ pub(crate) use owning::Owner;
 use crate::ask::ExecuteError;
 use crate::batch::Batch;
 use crate::cold_load::LoadError;
+use crate::commits::Commits;
 use crate::message::{Envelope, Message, Query};
 use crate::partition::{Partition, Resident, Step};
 use crate::writer::Gauge;
@@ -24,7 +25,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -55,7 +56,7 @@ pub(crate) struct Flusher {
     expiry_due: bool,
     renewed_at: Instant,
     memory_bookings_max: usize,
-    commits: watch::Sender<u64>,
+    commits: Commits,
     gauge: Arc<Gauge>,
 }
 
@@ -69,7 +70,7 @@ impl Flusher {
         log_partitions: u16,
         partitions: Vec<u16>,
         memory_bookings_max: usize,
-        commits: watch::Sender<u64>,
+        commits: Commits,
     ) -> Self {
         Self {
             pool,

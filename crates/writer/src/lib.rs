@@ -13,11 +13,13 @@
 mod ask;
 mod batch;
 mod cold_load;
+mod commits;
 mod flusher;
 mod message;
 mod partition;
 mod writer;
 
 pub use ask::{Accepted, Ask, ExecuteError};
+pub use commits::Committed;
 pub use partition::InventoryView;
 pub use writer::{Writer, WriterConfig, WriterStatus};

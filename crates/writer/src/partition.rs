@@ -257,7 +257,9 @@ fn write(
             recorded_at: now,
         },
     )?;
-    Some(Recorded { at, inventory_id, sequence, event, recorded_at: now })
+    let recorded = Recorded { at, inventory_id, sequence, event, recorded_at: now };
+    batch.recorded.push(recorded.clone());
+    Some(recorded)
 }
 
 /// Serialises every event before any is applied: none can fail half-way.

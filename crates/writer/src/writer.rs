@@ -2,6 +2,7 @@
 //! partition and waits for the answers, both with a bound.
 
 use crate::ask::{Accepted, Ask, ExecuteError};
+use crate::commits::{Commits, Committed};
 use crate::flusher::{Flusher, Owner};
 use crate::message::{Envelope, Message, Query};
 use crate::partition::InventoryView;
@@ -11,7 +12,7 @@ use sqlx::{PgPool, postgres::PgConnectOptions};
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -97,7 +98,7 @@ struct Shared {
     /// Free places in each partition's queue.
     places: Vec<Arc<Semaphore>>,
     gauges: Vec<Arc<Gauge>>,
-    commits: watch::Sender<u64>,
+    commits: Commits,
     answer_within: Duration,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -116,7 +117,7 @@ impl Writer {
     ) -> Result<Self, sqlx::Error> {
         let partitions = holdfast_event_log::partitions(&pool).await?;
         let flushers = config.flushers.clamp(1, partitions);
-        let commits = watch::Sender::new(0);
+        let commits = Commits::default();
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (mut queues, mut gauges) = (Vec::new(), Vec::new());
         for index in 0..flushers {
@@ -189,7 +190,14 @@ impl Writer {
     /// Changes whenever events have committed; wakes projectors of this process.
     #[must_use]
     pub fn commits(&self) -> watch::Receiver<u64> {
-        self.0.commits.subscribe()
+        self.0.commits.signal()
+    }
+
+    /// What commits from now on, to be folded without reading it from the log. Whoever falls behind loses
+    /// the oldest, and has the log to read them from.
+    #[must_use]
+    pub fn committed(&self) -> broadcast::Receiver<Committed> {
+        self.0.commits.events()
     }
 
     /// What the writer is able to do right now.

@@ -3,7 +3,12 @@
 use crate::tally::{Tally, append, counts, tamper};
 use holdfast_event_log::{LogPosition, Recorded};
 use holdfast_projector::{LogSource, Positions, Projector, SharedLog, Source, SourceError, testing::TestLog};
-use holdfast_testkit::database;
+use holdfast_testkit::{database, eventually};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::broadcast;
+
+/// Patience of the tests: a slow machine is not a failure.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn read(source: &mut impl Source, after: &[i64], limit: usize) -> Result<Vec<Recorded>, SourceError> {
     let places = (0..).zip(after).map(|(log_partition, at)| LogPosition { log_partition, position: *at });
@@ -62,6 +67,52 @@ async fn whoever_asks_from_anywhere_gets_what_the_log_has() {
             assert_eq!(got, expected, "after {a} and {b}");
         }
     }
+}
+
+/// The events that the writer hands over are not in this log at all: nothing was read.
+#[tokio::test]
+async fn what_the_writer_commits_is_not_read_again() {
+    let db = database().await;
+    let pool = db.pool();
+    let mut log = TestLog::create(&pool, 2).await;
+    append(&mut log, 0, 2).await;
+    let (writer, committed) = broadcast::channel(8);
+    let mut shared = SharedLog::following(&pool, committed);
+    let mut events = read(&mut shared, &[0, 0], 100).await.unwrap();
+    // Now and then the log is read all the same, and has nothing.
+    eventually(PATIENCE, "they are given from memory", async || {
+        events.iter_mut().for_each(|event| event.at.position += 2);
+        writer.send(Arc::new(events.clone())).unwrap();
+        let after = events[0].at.position - 1;
+        read(&mut shared, &[after, 0], 100).await.unwrap() == events
+            && read(&mut shared.clone(), &[after + 1, 0], 100).await.unwrap() == events[1..]
+    })
+    .await;
+}
+
+/// Commits get lost when nobody comes for them, and another process's are not handed over. The partition has
+/// no later event that would show the hole, and others go on all the time.
+#[tokio::test]
+async fn what_the_writer_did_not_hand_over_is_found_in_the_log() {
+    let db = database().await;
+    let pool = db.pool();
+    let mut log = TestLog::create(&pool, 2).await;
+    let (writer, committed) = broadcast::channel(1);
+    let mut shared = SharedLog::following(&pool, committed);
+    let (mut plain, mut at) = (LogSource::new(&pool), [0, 0]);
+    append(&mut log, 1, 1).await;
+    at[1] = read(&mut shared, &at, 100).await.unwrap()[0].at.position;
+    append(&mut log, 0, 1).await;
+    eventually(PATIENCE, "the lost event", async || {
+        let heads = log.heads();
+        append(&mut log, 1, 1).await;
+        writer.send(Arc::new(read(&mut plain, &[1, heads[1]], 1).await.unwrap())).unwrap();
+        for event in read(&mut shared, &at, 100).await.unwrap() {
+            at[usize::from(event.at.log_partition)] = event.at.position;
+        }
+        at[0] == 1
+    })
+    .await;
 }
 
 /// More events than are kept, by a projector that is behind and one that is not.

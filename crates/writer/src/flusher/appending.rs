@@ -91,7 +91,7 @@ impl Flusher {
                 owned.head = *head;
             }
         }
-        self.commits.send_modify(|commits| *commits += 1);
+        self.commits.tell(batch.recorded, &appended.fenced);
         for provisional in batch.provisional {
             self.clean(provisional.log_partition, provisional.inventory_id);
         }

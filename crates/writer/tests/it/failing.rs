@@ -1,8 +1,12 @@
 //! Connections, processes and servers that fail.
 
-use crate::rig::{PATIENCE, Rig, config, events, noon, open, policy, reserve, reserve_one, writer_on};
+use crate::rig::{
+    PARTITIONS, PATIENCE, Rig, config, events, noon, open, open_apart, policy, reserve, reserve_one,
+    writer_on,
+};
 use futures::future::join_all;
 use holdfast_ambient::{Ambient, Machine, StoppedClock};
+use holdfast_domain::InventoryId;
 use holdfast_event_log as log;
 use holdfast_testkit::{cluster, eventually};
 use holdfast_writer::{ExecuteError, WriterConfig};
@@ -69,22 +73,34 @@ async fn a_deposed_writer_acknowledges_nothing_and_the_log_keeps_one_chain() {
 #[tokio::test]
 async fn a_fenced_partition_takes_no_other_partitions_commands_with_it() {
     let rig = Rig::with(WriterConfig { flushers: 1, ..config() }).await;
-    let mut ids = Vec::new();
-    while ids.len() < 2 {
-        let id = open(&rig.writer, 10, policy(0)).await;
-        if ids
-            .first()
-            .is_none_or(|first: &holdfast_domain::InventoryId| first.log_partition(4) != id.log_partition(4))
-        {
-            ids.push(id);
-        }
-    }
-    let stolen = i16::try_from(ids[0].log_partition(4)).unwrap();
+    let ids = open_apart(&rig.writer, 3, 10).await;
+    let [stolen, other, busy] = [ids[0], ids[1], ids[2]];
+    let number = |id: InventoryId| i16::try_from(id.log_partition(PARTITIONS)).unwrap();
     let thief = log::Claim { owner: Machine.new_id(), owner_address: "127.0.0.1:2", force: true };
-    log::take_over(&mut rig.pool.acquire().await.unwrap(), &[stolen], thief).await.unwrap();
-    let (fenced, other) = tokio::join!(reserve_one(&rig.writer, ids[0]), reserve_one(&rig.writer, ids[1]));
+    log::take_over(&mut rig.pool.acquire().await.unwrap(), &[number(stolen)], thief).await.unwrap();
+    let mut committed = rig.writer.committed();
+
+    // The flusher is kept busy with a third partition, so that both commands gather for its next statement.
+    let mut lock = rig.pool.begin().await.unwrap();
+    let sql = "SELECT FROM log_heads WHERE log_partition = $1 FOR UPDATE";
+    sqlx::query(sql).bind(number(busy)).execute(&mut *lock).await.unwrap();
+    let waits = async || {
+        let sql = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+                                  AND wait_event_type = 'Lock')";
+        sqlx::query_scalar(sql).fetch_one(&rig.pool).await.unwrap()
+    };
+    let (first, (fenced, other, ())) = tokio::join!(reserve_one(&rig.writer, busy), async {
+        eventually(PATIENCE, "the append waits for the row", waits).await;
+        let unlock = async { lock.rollback().await.unwrap() };
+        tokio::join!(reserve_one(&rig.writer, stolen), reserve_one(&rig.writer, other), unlock)
+    });
     assert_eq!(fenced.unwrap_err(), ExecuteError::Unavailable);
-    assert!(other.is_ok());
+    let at = other.unwrap().at;
+    let told: Vec<_> = [committed.recv().await.unwrap(), committed.recv().await.unwrap()]
+        .iter()
+        .map(|events| events.iter().map(|event| event.at).collect::<Vec<_>>())
+        .collect();
+    assert_eq!(told, [vec![first.unwrap().at], vec![at]], "what was fenced did not commit");
 }
 
 /// Postgres refuses every event of one inventory (a constraint, a bug of ours, a full tablespace). The
@@ -92,13 +108,7 @@ async fn a_fenced_partition_takes_no_other_partitions_commands_with_it() {
 #[tokio::test]
 async fn an_append_that_postgres_refuses_harms_only_its_own_partition() {
     let rig = Rig::with(WriterConfig { flushers: 1, ..config() }).await;
-    let mut ids = vec![open(&rig.writer, 100, policy(0)).await];
-    while ids.len() < 2 {
-        let id = open(&rig.writer, 100, policy(0)).await;
-        if id.log_partition(4) != ids[0].log_partition(4) {
-            ids.push(id);
-        }
-    }
+    let ids = open_apart(&rig.writer, 2, 100).await;
     let refuse = format!(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
              $$ BEGIN IF NEW.aggregate_id = '{}' THEN RAISE 'refused'; END IF; RETURN NEW; END $$;

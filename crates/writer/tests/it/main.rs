@@ -4,6 +4,7 @@
 mod deciding;
 mod differential;
 mod failing;
+mod following;
 mod remembering;
 mod rig;
 mod time_passing;

@@ -17,6 +17,9 @@ use uuid::Uuid;
 /// Patience of the tests: a slow machine is not a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Of the rig's log.
+pub(crate) const PARTITIONS: u16 = 4;
+
 pub(crate) struct Rig {
     pub(crate) db: TestDatabase,
     pub(crate) pool: PgPool,
@@ -53,7 +56,7 @@ impl Rig {
     pub(crate) async fn with(config: WriterConfig) -> Self {
         let db = database().await;
         let pool = db.pool();
-        log::initialize(&mut pool.acquire().await.unwrap(), Some(4)).await.unwrap();
+        log::initialize(&mut pool.acquire().await.unwrap(), Some(PARTITIONS)).await.unwrap();
         let clock = StoppedClock::at(noon());
         let writer = writer_on(&pool, db.connect_options(), &clock, config).await;
         Self { db, pool, clock, writer }
@@ -114,6 +117,18 @@ pub(crate) fn confirm(inventory_id: InventoryId, booking_id: Uuid) -> Ask {
     let command =
         InventoryCommand::ConfirmBooking(ConfirmBooking { booking_id: BookingId(booking_id), owner: None });
     ask(inventory_id, Machine.new_id(), command)
+}
+
+/// Opens so many inventories, no two of them in one of the rig's four partitions.
+pub(crate) async fn open_apart(writer: &Writer, inventories: usize, capacity: u32) -> Vec<InventoryId> {
+    let mut apart: Vec<InventoryId> = vec![];
+    while apart.len() < inventories {
+        let id = open(writer, capacity, policy(0)).await;
+        if apart.iter().all(|other| other.log_partition(PARTITIONS) != id.log_partition(PARTITIONS)) {
+            apart.push(id);
+        }
+    }
+    apart
 }
 
 /// Reserves one seat under a fresh id.
