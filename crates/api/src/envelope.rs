@@ -3,13 +3,13 @@
 //! One hand-written future and no box: it is on the path of every booking.
 
 use crate::{
-    extract::REQUEST_ID,
+    extract::{REQUEST_ID, id_or_new},
     metrics::{HttpMetrics, RouteMetrics},
     problem::Problem,
 };
 use axum::{
     extract::{MatchedPath, Request},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use holdfast_ambient::Ambient;
@@ -24,10 +24,6 @@ use std::{
 use tokio::time::Instant;
 use tower::{Layer, Service};
 use tracing::error;
-use uuid::Uuid;
-
-/// Longest request id that is taken from a client; a longer one is replaced.
-const REQUEST_ID_CHARS_MAX: usize = 128;
 
 /// Wraps a router.
 #[derive(Clone)]
@@ -67,7 +63,7 @@ where
         let started = Instant::now();
         let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
         let metrics = self.shared.metrics.of(request.method(), path);
-        let request_id = request_id(request.headers(), &*self.shared.ambient);
+        let request_id = id_or_new(request.headers(), &REQUEST_ID, is_of_a_word, &*self.shared.ambient);
         request.headers_mut().insert(REQUEST_ID, request_id.clone());
         EnvelopeFuture { inner: self.inner.call(request), started, metrics, request_id: Some(request_id) }
     }
@@ -110,18 +106,9 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for EnvelopeFuture
     }
 }
 
-/// The client's id for the request, if it is one word of a sane length; else a new one.
-fn request_id(headers: &HeaderMap, ambient: &dyn Ambient) -> HeaderValue {
-    let sane = |id: &&HeaderValue| {
-        (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())
-            && id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(b))
-    };
-    if let Some(id) = headers.get(REQUEST_ID).filter(sane) {
-        return id.clone();
-    }
-    let mut text = Uuid::encode_buffer();
-    let text = ambient.new_id().hyphenated().encode_lower(&mut text);
-    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-"))
+/// One word: it stands in logs, between other words.
+fn is_of_a_word(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte)
 }
 
 #[cfg(test)]
@@ -132,6 +119,7 @@ mod tests {
     use metrics_exporter_prometheus::PrometheusBuilder;
     use tower::ServiceExt;
     use utoipa::openapi::{HttpMethod, OpenApiBuilder, PathItem, PathsBuilder, path::Operation};
+    use uuid::Uuid;
 
     fn enveloped(router: Router) -> Router {
         let item = PathItem::new(HttpMethod::Get, Operation::new());
@@ -154,7 +142,7 @@ mod tests {
             response.headers()[REQUEST_ID].to_str().unwrap().to_owned()
         };
         assert_eq!(id(Some("web-7:a/b")).await, "web-7:a/b");
-        let long = "x".repeat(REQUEST_ID_CHARS_MAX + 1);
+        let long = "x".repeat(129);
         for sent in [None, Some(""), Some("a b"), Some("a\"b"), Some(long.as_str())] {
             assert!(Uuid::try_parse(&id(sent).await).is_ok(), "{sent:?}");
         }

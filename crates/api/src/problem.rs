@@ -10,7 +10,7 @@ mod refusal;
 
 pub(crate) use code::Code;
 pub(crate) use docs::{ProblemSchema, problems, responses};
-pub(crate) use refusal::{StoreError, chain};
+pub(crate) use refusal::StoreError;
 
 use axum::{
     http::{HeaderValue, StatusCode, header},

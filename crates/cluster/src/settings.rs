@@ -91,4 +91,24 @@ mod tests {
         let text = render(&Options::default(), Path::new(r#"/a,b/it's "x"\run"#), true);
         assert!(text.contains(r#"unix_socket_directories = '"/a,b/it''s ""x""\\run"'"#), "{text}");
     }
+
+    /// Who measures or breaks one of the two has measured or broken both.
+    #[test]
+    fn the_postgres_of_docker_compose_has_the_same_settings() {
+        let ours = render(&Options::default(), Path::new("/run"), true);
+        let compose = include_str!("../../../docker-compose.yml");
+        let theirs: Vec<_> = compose.lines().filter_map(|line| line.trim().strip_prefix("-c ")).collect();
+        for setting in &theirs {
+            assert!(ours.lines().any(|line| line == setting.replace('=', " = ")), "{setting} is not ours");
+        }
+        let of_place = ["listen", "port", "unix", "max_conn", "cluster_name", "timezone", "log_timezone"];
+        let defaults = ["fsync = on", "full_page_writes = on", "synchronous_commit = on"];
+        let shared = ours.lines().filter(|line| {
+            line.contains(" = ")
+                && !line.starts_with('#')
+                && !of_place.iter().any(|name| line.starts_with(name))
+                && !defaults.contains(line)
+        });
+        assert_eq!(shared.count(), theirs.len(), "each of ours that is no default is theirs");
+    }
 }

@@ -35,7 +35,7 @@ pub enum Violation {
         /// What came.
         event: &'static str,
     },
-    /// I4: a hold was confirmed after its end, or expired before it.
+    /// I4: a hold was confirmed or cancelled after its end, or expired before it.
     #[error("I4: booking {booking_id} ends its hold at {expires_at}; {event} came at {at}")]
     Time {
         /// Which booking.
@@ -109,8 +109,11 @@ impl Inventory {
             }
             InventoryEvent::BookingCancelled(e) => {
                 self.was(e.booking_id, &[BookingStatus::Held, BookingStatus::Confirmed], e.released, name)?;
-                let status = self.booking(e.booking_id).map(|b| b.status);
-                if status == Some(e.previous_status) { Ok(()) } else { Err(misfit()) }
+                if self.booking(e.booking_id).map(|b| b.status) != Some(e.previous_status) {
+                    return Err(misfit());
+                }
+                let held = e.previous_status == BookingStatus::Held;
+                self.on_time(e.booking_id, name, at, |expires_at| !held || at < expires_at)
             }
             InventoryEvent::BookingExpired(e) => {
                 self.was(e.booking_id, &[BookingStatus::Held], e.released, name)?;

@@ -122,6 +122,11 @@ fn a_hold_that_ends_twice_is_found() {
 fn an_ending_on_the_wrong_side_of_the_holds_end_is_found() {
     assert_eq!(verdict(&[opened(), held(3), confirmed(3)], 59), Ok(()));
     assert_eq!(verdict(&[opened(), held(3), confirmed(3)], 60), time("BookingConfirmed", 60));
+    let given_up = [opened(), held(3), cancelled(BookingStatus::Held, 3)];
+    assert_eq!(verdict(&given_up, 59), Ok(()));
+    assert_eq!(verdict(&given_up, 60), time("BookingCancelled", 60));
+    let sold_back = [opened(), held(3), confirmed(3), cancelled(BookingStatus::Confirmed, 3)];
+    assert_eq!(verdict(&sold_back, 60), Ok(()));
     assert_eq!(verdict(&[opened(), held(3), expired(3)], 59), time("BookingExpired", 59));
     assert_eq!(verdict(&[opened(), held(3), expired(3)], 60), Ok(()));
 }

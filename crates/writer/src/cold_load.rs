@@ -3,8 +3,8 @@
 //! Guarantee: what is returned is the whole stream. The repository's stream of events ends without
 //! an error when its connection dies, so the events are counted against the stream's last sequence.
 
-use cqrs_es::persist::{PersistedEventRepository, PersistenceError};
-use holdfast_domain::{Inventory, InventoryId};
+use cqrs_es::persist::{EventUpcaster, PersistedEventRepository, PersistenceError, SerializedEvent};
+use holdfast_domain::{EVENT_TYPES, Inventory, InventoryId};
 use postgres_es::PostgresEventRepository;
 use sqlx::PgPool;
 use std::time::Duration;
@@ -28,6 +28,21 @@ pub(crate) enum LoadError {
     Stalled(#[from] Elapsed),
 }
 
+/// The repository decodes by shape and does not ask for the version: an event that this build does not know
+/// is made into one that nobody can decode, rather than folded by its looks.
+struct OnlyKnown;
+
+impl EventUpcaster for OnlyKnown {
+    fn can_upcast(&self, event_type: &str, event_version: &str) -> bool {
+        !EVENT_TYPES.contains(&(event_type, event_version))
+    }
+
+    fn upcast(&self, event: SerializedEvent) -> SerializedEvent {
+        let type_and_version = format!("unknown {} version {}", event.event_type, event.event_version);
+        SerializedEvent { payload: type_and_version.into(), ..event }
+    }
+}
+
 pub(crate) async fn load(pool: &PgPool, id: InventoryId) -> Result<Inventory, LoadError> {
     let mut state = Inventory::default();
     // Nobody else appends to the stream: this process owns the partition and holds its commands back.
@@ -38,7 +53,8 @@ pub(crate) async fn load(pool: &PgPool, id: InventoryId) -> Result<Inventory, Lo
     let repository =
         PostgresEventRepository::new(pool.clone()).with_streaming_channel_size(STREAM_EVENTS_MAX);
     let mut events = repository.stream_events::<Inventory>(&id.to_string()).await?;
-    while let Some(event) = timeout(PROGRESS_MAX, events.next::<Inventory>(&[])).await? {
+    let only_known: [Box<dyn EventUpcaster>; 1] = [Box::new(OnlyKnown)];
+    while let Some(event) = timeout(PROGRESS_MAX, events.next::<Inventory>(&only_known)).await? {
         state.apply(&event?.payload);
     }
     let loaded = state.counts().version;

@@ -202,6 +202,7 @@ impl Flusher {
 
     /// The regular work: ends holds, renews leases, takes over what was lost, forgets what is idle.
     async fn look_after(&mut self) {
+        self.refuse_late();
         let now = self.ambient.now();
         let due = |r: &Resident| r.state.next_expiry().is_some_and(|at| at <= now);
         self.expiry_due =

@@ -16,6 +16,7 @@ use lru::LruCache;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Accepted commands a partition remembers, so that a repeated request needs no look-up in the log.
@@ -64,6 +65,14 @@ pub(crate) enum Step {
     LookUp(Envelope),
 }
 
+/// Messages that wait for their inventory to be loaded.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    /// When the first of them asked for it.
+    pub(crate) since: Instant,
+    pub(crate) messages: Vec<Message>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Partition {
     pub(crate) number: u16,
@@ -73,8 +82,8 @@ pub(crate) struct Partition {
     pub(crate) queries: Vec<(Query, OwnedSemaphorePermit)>,
     /// Commands of this round.
     pub(crate) commands: Vec<Envelope>,
-    /// Messages that wait for their inventory to be loaded.
-    pub(crate) waiting: HashMap<InventoryId, Vec<Message>>,
+    /// Inventories that are being loaded.
+    pub(crate) waiting: HashMap<InventoryId, Waiting>,
     /// Raised whenever memory is dropped: a load that began before is of no use.
     pub(crate) generation: u64,
     recent: LruCache<Uuid, StoredCommand>,
@@ -104,7 +113,7 @@ impl Partition {
         self.owned = None;
         self.generation += 1;
         self.residents.clear();
-        std::mem::take(&mut self.waiting).into_values().flatten().collect()
+        std::mem::take(&mut self.waiting).into_values().flat_map(|waiting| waiting.messages).collect()
     }
 
     /// Takes a message into this round.

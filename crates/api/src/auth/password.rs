@@ -1,7 +1,7 @@
 //! Password hashes: argon2id, off the async threads, a bounded number at a time, so that a rush of
 //! sign-ins never starves bookings.
 
-use crate::problem::{Code, Problem, chain};
+use crate::problem::{Code, Problem};
 use argon2::{
     Algorithm, Argon2, Params, PasswordHash, PasswordVerifier, Version,
     password_hash::{self, PasswordHasher, SaltString},
@@ -35,7 +35,7 @@ pub enum HashError {
 
 impl From<HashError> for Problem {
     fn from(error: HashError) -> Self {
-        error!(error = chain(&error), "a password could not be hashed");
+        error!(error = &error as &dyn std::error::Error, "a password could not be hashed");
         Self::internal()
     }
 }

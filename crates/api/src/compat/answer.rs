@@ -7,7 +7,7 @@ use axum::{
 use holdfast_writer::ExecuteError;
 use serde::Serialize;
 use std::borrow::Cow;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::problem::RETRY_AFTER_SECONDS;
 
@@ -27,6 +27,20 @@ pub(crate) struct Answer {
 #[schema(as = BookingMonitorError, example = json!({"error": "sold out"}))]
 pub(crate) struct ErrorBody<'a> {
     error: &'a str,
+}
+
+/// What every route that takes a body may answer; for the OpenAPI document.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described, never made")]
+pub(crate) enum Errors {
+    #[response(status = 400, description = "A field is missing, 0 or out of range.")]
+    Invalid(#[to_schema] ErrorBody<'static>),
+    #[response(status = 408, description = "The body did not arrive in time.")]
+    Late(#[to_schema] ErrorBody<'static>),
+    #[response(status = 413, description = "The body is larger than 64 KiB.")]
+    Large(#[to_schema] ErrorBody<'static>),
+    #[response(status = 503, description = "Come again after a second.")]
+    Unavailable(#[to_schema] ErrorBody<'static>),
 }
 
 impl Answer {

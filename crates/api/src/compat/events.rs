@@ -2,13 +2,13 @@
 
 use super::{
     SYSTEM,
-    answer::{Answer, ErrorBody},
+    answer::{Answer, Errors},
     request::Lenient,
 };
 use crate::{
     command::{Actor, CommandName},
     extract::Trace,
-    problem::{StoreError, chain},
+    problem::StoreError,
     state::{Api, ApiState},
     store::bounded,
 };
@@ -65,13 +65,7 @@ impl CreateEvent {
 /// Put an event's tickets on sale.
 #[utoipa::path(
     post, path = "/api/v1/events", tag = "booking_monitor", request_body = CreateEvent,
-    responses(
-        (status = 201, description = "The event.", body = Event),
-        (status = 400, description = "A field is missing or out of range.", body = ErrorBody<'static>),
-        (status = 408, description = "The body did not arrive in time.", body = ErrorBody<'static>),
-        (status = 413, description = "The body is larger than 64 KiB.", body = ErrorBody<'static>),
-        (status = 503, description = "Come again after a second.", body = ErrorBody<'static>),
-    )
+    responses((status = 201, description = "The event.", body = Event), Errors)
 )]
 pub(crate) async fn create_event(State(api): State<ApiState>, request: Lenient<CreateEvent>) -> Response {
     let Lenient { body, trace, correlation_id } = request;
@@ -84,7 +78,7 @@ pub(crate) async fn create_event(State(api): State<ApiState>, request: Lenient<C
 
 async fn open(api: &Api, trace: &Trace, name: String, tickets: u32) -> Result<Answer, Answer> {
     let number = next_number(&api.pool).await.map_err(|error| {
-        warn!(error = chain(&error), "no number for an event");
+        warn!(error = &error as &dyn std::error::Error, "no number for an event");
         Answer::unavailable()
     })?;
     let inventory_id = InventoryId::from_number(number).ok_or_else(Answer::unavailable)?;
@@ -96,10 +90,10 @@ async fn open(api: &Api, trace: &Trace, name: String, tickets: u32) -> Result<An
     let ask = CommandName::once(api.ambient.new_id());
     let ask = ask.ask(actor, trace, inventory_id, InventoryCommand::OpenInventory(open));
     api.writer.execute(ask).await.map_err(|error| match error {
-        ExecuteError::Refused(Refused::Invalid(field)) => Answer::error(
-            StatusCode::BAD_REQUEST,
-            &format!("{} {}", field.pointer.trim_start_matches('/'), field.detail),
-        ),
+        ExecuteError::Refused(Refused::Invalid(field)) => {
+            let name = if field.pointer == "/capacity" { "total_tickets" } else { "name" };
+            Answer::error(StatusCode::BAD_REQUEST, &format!("{name} {}", field.detail))
+        }
         error => error.into(),
     })?;
     let event = Event { id: number, name, total_tickets: tickets, available_tickets: tickets, version: 0 };

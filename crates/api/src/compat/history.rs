@@ -5,7 +5,6 @@ use super::{
     request::correlation_id,
 };
 use crate::{
-    problem::chain,
     state::{Api, ApiState},
     store::bounded,
     view::is_not_made_yet,
@@ -143,7 +142,7 @@ async fn history(api: &Api, wanted: Wanted) -> Answer {
     let (bookings, total) = match found.await {
         Err(error) if is_not_made_yet(&error) => (vec![], 0),
         Err(error) => {
-            warn!(error = chain(&error), "the history cannot be read");
+            warn!(error = &error as &dyn std::error::Error, "the history cannot be read");
             return Answer::unavailable();
         }
         Ok(found) => found,

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, CORRELATION_ID};
 use crate::{
-    extract::{Trace, read_body},
+    extract::{Trace, id_or_new, read_body},
     form::object,
     problem::Code,
     state::ApiState,
@@ -13,10 +13,6 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 use std::convert::Infallible;
-use uuid::Uuid;
-
-/// Longest correlation id that is echoed; a longer one is replaced.
-const CORRELATION_ID_CHARS_MAX: usize = 128;
 
 /// A request: its body, if it could be read, and where it comes from.
 pub(crate) struct Lenient<T> {
@@ -56,14 +52,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Answer> {
 
 /// The client's id for the request, or a new one.
 pub(crate) fn correlation_id(headers: &HeaderMap, api: &ApiState) -> HeaderValue {
-    let sane = |id: &&HeaderValue| {
-        (1..=CORRELATION_ID_CHARS_MAX).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
-    };
-    headers.get(CORRELATION_ID).filter(sane).cloned().unwrap_or_else(|| {
-        let mut text = Uuid::encode_buffer();
-        let text = api.ambient.new_id().hyphenated().encode_lower(&mut text);
-        HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-"))
-    })
+    id_or_new(headers, &CORRELATION_ID, u8::is_ascii_graphic, &*api.ambient)
 }
 
 /// A number that must be there and not 0, which is as good as missing.

@@ -5,8 +5,10 @@ use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts},
     http::{HeaderMap, HeaderName, HeaderValue, request::Parts},
 };
+use holdfast_ambient::Ambient;
 use holdfast_event_log::LogPosition;
 use std::convert::Infallible;
+use uuid::Uuid;
 
 /// Names a request in the logs of both sides. The envelope makes one where none came.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -18,6 +20,26 @@ const CONSISTENCY_TOKEN: HeaderName = HeaderName::from_static("consistency-token
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Longest key; 36 characters of a UUID are usual.
 const KEY_CHARS_MAX: usize = 255;
+
+/// Longest id of a request that is taken from a client; a longer one is replaced.
+const ID_CHARS_MAX: usize = 128;
+
+/// The id that a client gave its request in the header `name`, if it is one of a sane length and of `allowed`
+/// characters; else a new one.
+pub(crate) fn id_or_new(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    allowed: fn(&u8) -> bool,
+    ambient: &dyn Ambient,
+) -> HeaderValue {
+    let sane =
+        |id: &&HeaderValue| (1..=ID_CHARS_MAX).contains(&id.len()) && id.as_bytes().iter().all(allowed);
+    headers.get(name).filter(sane).cloned().unwrap_or_else(|| {
+        let mut text = Uuid::encode_buffer();
+        let text = ambient.new_id().hyphenated().encode_lower(&mut text);
+        HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-"))
+    })
+}
 
 /// A key that was sent and is good. As an `Option` it may be missing, but not bad.
 #[derive(Clone, Debug)]

@@ -92,22 +92,10 @@ impl StoreError {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         if error.passes() {
-            warn!(error = chain(&error), "the store cannot be reached");
+            warn!(error = &error as &dyn Error, "the store cannot be reached");
             return Self::new(Code::StoreUnavailable, "nothing was done; try again after a second");
         }
-        error!(error = chain(&error), "the store answered with something unexpected");
+        error!(error = &error as &dyn Error, "the store answered with something unexpected");
         Self::internal()
     }
-}
-
-/// The error with all its causes, for the log.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -7,7 +7,7 @@ pub(crate) use create::{__path_create_user, create_user};
 pub(crate) use me::{__path_me, me};
 
 use crate::{
-    problem::{Code, Problem, chain},
+    problem::{Code, Problem},
     users::{User, UserError},
 };
 use chrono::{DateTime, Utc};
@@ -46,7 +46,7 @@ impl From<UserError> for Problem {
             UserError::Unknown => Self::not_found(),
             UserError::Hash(error) => error.into(),
             UserError::Store(_) | UserError::Timeout => {
-                warn!(error = chain(&error), "the accounts cannot be reached");
+                warn!(error = &error as &dyn std::error::Error, "the accounts cannot be reached");
                 Self::new(Code::StoreUnavailable, "nothing was done; try again after a second")
             }
         }

@@ -1,7 +1,7 @@
 //! A page of a list, and how fresh it is.
 
 use crate::extract::FreshFrom;
-use crate::problem::{StoreError, chain};
+use crate::problem::StoreError;
 use holdfast_event_log::LogPosition;
 use holdfast_projector::Positions;
 use serde::Serialize;
@@ -63,7 +63,7 @@ pub(crate) async fn freshness(positions: &Positions, from: FreshFrom) -> Freshne
         FreshFrom::Position(at) => match positions.wait_for(at, FRESH_WAIT).await {
             Ok(reached) => known(reached.position, !reached.reached),
             Err(error) => {
-                warn!(error = chain(&error), "how far a read model is could not be read");
+                warn!(error = &error as &dyn std::error::Error, "how far a read model is could not be read");
                 unknown(true)
             }
         },

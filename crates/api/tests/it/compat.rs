@@ -105,6 +105,9 @@ async fn what_is_missing_zero_or_out_of_range_is_a_400_with_a_sentence() {
     ] {
         is_error(&app.post("/api/v1/events").json(&body).send().await, 400);
     }
+    let many =
+        app.post("/api/v1/events").json(&json!({"name": "x", "total_tickets": 10_000_001})).send().await;
+    assert_eq!(many.body["error"], "total_tickets must be 0 to 10000000");
     is_error(&app.get("/api/v1/history?page=x").send().await, 400);
     is_error(&app.get("/api/v1/history?size=1.5").send().await, 400);
     is_error(&app.get("/api/v1/history?status=a%00").send().await, 400);

@@ -46,7 +46,7 @@ async fn start(
     password: &SecretFile,
 ) -> anyhow::Result<Services> {
     let partitions = system.migrate(None).await?;
-    ensure_admin(system, password).await?;
+    let admin = ensure_admin(system, password).await?;
     let plan = Plan {
         token_secret: TokenSecret::new(secret.content.as_bytes())?,
         compat: !up.no_compat && (up.http.listen.ip().is_loopback() || up.http.compat_anywhere),
@@ -56,27 +56,25 @@ async fn start(
     let compat = plan.compat;
     let services = Services::start(system, listener, &up.http, plan).await?;
     println!(
-        "holdfast is ready: http://{0} (API: http://{0}/docs), {partitions} log partitions in {1}, admin {ADMIN_EMAIL} \
-         with the password in {2}{3}",
+        "holdfast is ready: http://{0} (API: http://{0}/docs), {partitions} log partitions in {1}, {admin}{2}",
         services.address,
         up.data.display(),
-        password.path.display(),
         if compat { ", booking_monitor's routes on" } else { "" },
     );
     Ok(services)
 }
 
-/// An account can be in the way: somebody deleted the admin and signed up with its address. The system serves without
+/// Says who the admin is. An account can be in the way: somebody deleted the admin and signed up with its address. The system serves without
 /// an admin, and whose account that is decides the operator.
-async fn ensure_admin(system: &System, password: &SecretFile) -> anyhow::Result<()> {
+async fn ensure_admin(system: &System, password: &SecretFile) -> anyhow::Result<String> {
     match users::ensure_admin(&system.pool, &Machine, ADMIN_EMAIL, &password.content).await {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(format!("admin {ADMIN_EMAIL} with the password in {}", password.path.display())),
         Err(UserError::EmailTaken) => {
             tracing::warn!(
                 "there is no admin, and the account {ADMIN_EMAIL} is none; \
                  `holdfast user grant EMAIL admin` makes one"
             );
-            Ok(())
+            Ok("no admin".to_owned())
         }
         Err(error) => Err(error.into()),
     }

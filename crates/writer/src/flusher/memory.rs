@@ -4,14 +4,19 @@ use super::Flusher;
 use crate::ask::ExecuteError;
 use crate::cold_load::{self, LoadError};
 use crate::message::Message;
-use crate::partition::{Partition, Resident};
+use crate::partition::{Partition, Resident, Waiting};
 use holdfast_domain::{Inventory, InventoryId};
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::task;
+use tokio::time::Instant;
 
 /// Aggregates loaded at the same time by one flusher: bounds connections and memory.
 const LOADS_MAX: usize = 4;
+/// Who waits for a load that takes longer is told that nothing was done, before its own patience ends and
+/// it would have to be told that nobody knows.
+const LOAD_MAX: Duration = Duration::from_secs(4);
 /// An inventory that nobody asked about for so long leaves memory.
 const IDLE_MAX: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 /// An inventory used within so long stays, budget or not: to load it again at once would cost more.
@@ -59,6 +64,14 @@ impl Flusher {
         self.gauge.resident_bookings.store(bookings, Ordering::Relaxed);
     }
 
+    /// Refuses who waits for a load that takes long; the load goes on.
+    pub(super) fn refuse_late(&mut self) {
+        let late = |waiting: &&mut Waiting| waiting.since.elapsed() >= LOAD_MAX;
+        for waiting in self.partitions.values_mut().flat_map(|p| p.waiting.values_mut()).filter(late) {
+            waiting.messages.drain(..).for_each(|message| message.fail(ExecuteError::Unavailable));
+        }
+    }
+
     /// Drops what was loaded for an id that nobody opened: a stranger may ask for as many as he likes.
     pub(super) fn forget_unborn(&mut self) {
         for (number, id) in self.unborn.drain(..) {
@@ -97,7 +110,8 @@ impl Flusher {
             && let Some(partition) = self.partitions.get_mut(&load.log_partition)
             && partition.generation == load.generation
         {
-            let waiting = partition.waiting.remove(&load.inventory_id).unwrap_or_default();
+            let waiting =
+                partition.waiting.remove(&load.inventory_id).map(|w| w.messages).unwrap_or_default();
             match result {
                 Ok(state) => {
                     if state.counts().version == 0 {
@@ -120,9 +134,9 @@ impl Flusher {
 /// Lets a message wait until its inventory is in memory.
 pub(super) fn park(partition: &mut Partition, message: Message, to_load: &mut VecDeque<Load>) {
     let (inventory_id, generation) = (message.inventory_id(), partition.generation);
-    let waiting = partition.waiting.entry(inventory_id).or_default();
-    if waiting.is_empty() {
+    let waiting = partition.waiting.entry(inventory_id).or_insert_with(|| {
         to_load.push_back(Load { log_partition: partition.number, generation, inventory_id });
-    }
-    waiting.push(message);
+        Waiting { since: Instant::now(), messages: vec![] }
+    });
+    waiting.messages.push(message);
 }

@@ -1,6 +1,6 @@
 //! The same command again.
 
-use crate::rig::{PATIENCE, Rig, ask, config, confirm, open, policy, reserve};
+use crate::rig::{PATIENCE, Rig, ask, config, confirm, open, policy, reserve, reserve_one, writer_on};
 use futures::future::join_all;
 use holdfast_ambient::{Ambient, Machine};
 use holdfast_domain::{BookingId, CancelBooking, InventoryCommand, InventoryId};
@@ -102,4 +102,33 @@ async fn an_inventory_that_does_not_exist_takes_no_memory() {
         (1..=10).contains(&rig.writer.status().resident_bookings)
     })
     .await;
+}
+
+/// A load that takes long must not end in "nobody knows": the command was not even decided.
+#[tokio::test]
+async fn whoever_waits_too_long_for_a_load_is_told_that_nothing_was_done() {
+    let rig = Rig::new().await;
+    let id = open(&rig.writer, 10, policy(60)).await;
+    rig.writer.shutdown().await;
+    let patience = WriterConfig::new(Machine.new_id(), String::new()).answer_within;
+    let config = WriterConfig { answer_within: patience, ..config() };
+    let writer = writer_on(&rig.pool, rig.db.connect_options(), &rig.clock, config).await;
+    let mut lock = rig.pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE events IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
+    assert_eq!(reserve_one(&writer, id).await.unwrap_err(), ExecuteError::Unavailable);
+    lock.rollback().await.unwrap();
+    eventually(PATIENCE, "it goes on", async || reserve_one(&writer, id).await.is_ok()).await;
+}
+
+/// Its shape is that of an event we know, but a newer build wrote it and may mean something else.
+#[tokio::test]
+async fn an_event_of_a_newer_version_is_not_folded_by_its_looks() {
+    let rig = Rig::new().await;
+    let id = open(&rig.writer, 10, policy(60)).await;
+    reserve_one(&rig.writer, id).await.unwrap();
+    let newer = "UPDATE events SET event_version = '2' WHERE event_type = 'SeatsReserved'";
+    sqlx::query(newer).execute(&rig.pool).await.unwrap();
+    let after = rig.restarted().await;
+    assert_eq!(reserve_one(&after, id).await.unwrap_err(), ExecuteError::Unavailable);
+    assert_eq!(rig.events().await, 2);
 }
