@@ -5,13 +5,14 @@
 
 use crate::{BookingId, BookingStatus, Money, Policy, Subject, Timestamp, UserId};
 use cqrs_es::DomainEvent;
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
 /// Aggregate type of every stream in this crate, as the log stores it.
 pub const AGGREGATE_TYPE: &str = "inventory";
 
 /// Seats are on sale from now on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InventoryOpened {
     /// What the seats belong to.
     pub subject: Subject,
@@ -24,7 +25,7 @@ pub struct InventoryOpened {
 }
 
 /// Seats were taken: held until `expires_at`, or confirmed at once where that is missing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SeatsReserved {
     /// The booking this made.
     pub booking_id: BookingId,
@@ -48,7 +49,7 @@ impl SeatsReserved {
 }
 
 /// A hold became a sale.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BookingConfirmed {
     /// Which booking.
     pub booking_id: BookingId,
@@ -57,7 +58,7 @@ pub struct BookingConfirmed {
 }
 
 /// A live booking gave its seats back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BookingCancelled {
     /// Which booking.
     pub booking_id: BookingId,
@@ -70,7 +71,7 @@ pub struct BookingCancelled {
 }
 
 /// A hold ended unconfirmed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BookingExpired {
     /// Which booking.
     pub booking_id: BookingId,
@@ -79,7 +80,7 @@ pub struct BookingExpired {
 }
 
 /// The number of seats is another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CapacityChanged {
     /// Before.
     pub old: u32,
@@ -90,15 +91,15 @@ pub struct CapacityChanged {
 }
 
 /// Sales stopped.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SalesClosed {}
 
 /// Sales go on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SalesReopened {}
 
 /// Free seats were taken out of the sale.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SeatsBlocked {
     /// How many.
     pub quantity: u32,
@@ -107,7 +108,7 @@ pub struct SeatsBlocked {
 }
 
 /// Blocked seats are on sale again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SeatsUnblocked {
     /// How many.
     pub quantity: u32,
@@ -160,6 +161,12 @@ macro_rules! events {
             #[must_use]
             pub fn version(&self) -> &'static str {
                 match self { $(Self::$name(_) => $version,)+ }
+            }
+
+            /// The JSON Schema of every event type in its current version, without the tag `type`.
+            #[must_use]
+            pub fn schemas() -> Vec<(&'static str, &'static str, Schema)> {
+                vec![$((stringify!($name), $version, schema_for!($name))),+]
             }
 
             /// Reads a stored event. Older versions are brought up to date here.

@@ -4,6 +4,7 @@
 //! inside the id (`from_number`, `number`), so no table maps one to the other: the id is a version 8
 //! UUID (RFC 9562 §5.8) whose first 64 bits are a fixed mark and whose last 62 bits are the number.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -31,7 +32,7 @@ fn uuid_to_number(id: Uuid) -> Option<i64> {
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         #[serde(transparent)]
         pub struct $name(pub Uuid);
 

@@ -11,11 +11,12 @@ use crate::{
     BookingCancelled, BookingExpired, BookingId, InventoryEvent, InventoryOpened, Money, Policy,
     SeatsReserved, Subject, Timestamp, UserId,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a booking is in its life. Held and confirmed are live; the others are final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BookingStatus {
     /// Seats are kept until `expires_at`.

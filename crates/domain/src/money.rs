@@ -1,7 +1,8 @@
 //! Money: integer minor units and an ISO 4217 currency. No floats, checked arithmetic.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// A currency of ISO 4217, written as its three capital letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +50,22 @@ impl<'de> Deserialize<'de> for Currency {
     }
 }
 
+impl JsonSchema for Currency {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Currency")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": "^[A-Z]{3}$", "description": "A currency of ISO 4217."})
+    }
+}
+
 /// An amount in minor units (cents, yen) of one currency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Money {
     /// Minor units; never negative in a price or a total.
     pub amount: i64,

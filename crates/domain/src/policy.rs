@@ -1,6 +1,7 @@
 //! What is sold, and under which limits.
 
 use crate::{InvalidField, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
@@ -16,7 +17,7 @@ const LIVE_BOOKINGS_PER_USER_MAX: u32 = 1_000_000;
 const ALLOWANCE_MAX: u32 = 1_000_000;
 
 /// What the seats belong to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Subject {
     /// A show, a concert, a sale.
@@ -49,7 +50,7 @@ impl Subject {
 }
 
 /// The limits under which an inventory is sold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Policy {
     /// Most seats in one booking, 1 to 100.
     pub seats_per_booking: u32,

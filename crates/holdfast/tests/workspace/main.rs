@@ -20,6 +20,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("holdfast-event-log", &["holdfast-domain"]),
     ("holdfast-writer", &["holdfast-ambient", "holdfast-domain", "holdfast-event-log"]),
     ("holdfast-projector", &["holdfast-domain", "holdfast-event-log"]),
+    ("holdfast-messaging", &["holdfast-domain", "holdfast-event-log"]),
     ("holdfast-availability", &["holdfast-domain", "holdfast-event-log", "holdfast-projector"]),
     ("holdfast-booking-history", &["holdfast-domain", "holdfast-event-log", "holdfast-projector"]),
     (

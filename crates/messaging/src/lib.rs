@@ -1,0 +1,12 @@
+//! The log outside Postgres: its topic, its records, and (as the only crate that does) Kafka itself.
+//!
+//! Guarantee: what a record says and how it is read back are in one place, so that the relay, our own consumers and the
+//! public contract in `kafka/` cannot differ.
+//!
+//! Not here: which events are sent when (`relay`), and what is made of them (`projector`, `notifier`).
+
+mod record;
+mod topics;
+
+pub use record::{EVENT_HEADERS, Received, RecordError, headers};
+pub use topics::{EVENTS, Partitions, Topic, TopicsError, topics};
