@@ -6,7 +6,7 @@ use axum::{
     body::Bytes,
     http::{HeaderValue, header},
     middleware::map_response,
-    response::Response,
+    response::{Redirect, Response},
     routing::get,
 };
 use utoipa::{
@@ -72,8 +72,10 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
 pub(crate) fn routes(document: utoipa::openapi::OpenApi) -> Router<ApiState> {
     let json = Bytes::from(document.to_json().unwrap_or_default());
     let document = get(async move || ([(header::CONTENT_TYPE, "application/json")], json.clone()));
-    let page = Router::from(SwaggerUi::new(PAGE).config(Config::from(DOCUMENT)));
-    page.layer(map_response(guarded)).route(DOCUMENT, document)
+    let page = Router::from(SwaggerUi::new(PAGE).config(Config::from(DOCUMENT).validator_url("none")));
+    // A browser begins with the address that the ready line prints.
+    let start = get(async || Redirect::temporary(PAGE));
+    page.layer(map_response(guarded)).route(DOCUMENT, document).route("/", start)
 }
 
 async fn guarded(mut response: Response) -> Response {

@@ -79,7 +79,7 @@ impl Problem {
 
     /// There is no such thing, or it is somebody else's: nobody can tell which.
     pub(crate) fn not_found() -> Self {
-        Self::new(Code::NotFound, "there is nothing here that you could see")
+        Self::new(Code::NotFound, "nothing is here that you could see; /docs lists what there is")
     }
 
     /// A customer asked for somebody else.

@@ -11,10 +11,13 @@ use holdfast_ambient::Ambient;
 use holdfast_domain::UserId;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Row, postgres::PgRow};
-use std::{fmt, str::FromStr};
+use std::{fmt, ops::RangeInclusive, str::FromStr};
 
 /// Name of the index that a second account of one address violates.
 const EMAIL_KEY: &str = "users_email_key";
+
+/// Characters of a password: long enough that guessing is hopeless, short enough that hashing is not.
+pub(crate) const PASSWORD_CHARS: RangeInclusive<usize> = 8..=128;
 
 /// What somebody may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -84,6 +87,9 @@ pub enum UserError {
     /// No account has the address.
     #[error("no account has this e-mail")]
     Unknown,
+    /// The password is too short or too long.
+    #[error("a password has {} to {} characters", PASSWORD_CHARS.start(), PASSWORD_CHARS.end())]
+    Password,
     /// The password could not be hashed.
     #[error("the password could not be hashed")]
     Hash(#[from] HashError),
@@ -206,21 +212,34 @@ pub async fn delete(pool: &PgPool, email: &str) -> Result<(), UserError> {
     if bounded(delete).await?.rows_affected() == 0 { Err(UserError::Unknown) } else { Ok(()) }
 }
 
-/// Makes an admin of that address if there is none at all. `None`: there was one, nothing is changed.
+/// Whether there is any admin.
 ///
 /// # Errors
-/// `EmailTaken` by somebody who is no admin, or what failed.
-pub async fn ensure_admin(
+/// If Postgres does not answer.
+pub async fn has_admin(pool: &PgPool) -> Result<bool, UserError> {
+    let query = sqlx::query_scalar("SELECT EXISTS (SELECT FROM users WHERE role = 'admin')").fetch_one(pool);
+    Ok(bounded(query).await?)
+}
+
+/// Gives an account another password. Tokens that were given out stay good until they end.
+///
+/// # Errors
+/// `Password` if it is too short or too long, `Unknown`, or what failed.
+pub async fn set_password(
     pool: &PgPool,
     ambient: &dyn Ambient,
     email: &str,
     password: &str,
-) -> Result<Option<User>, UserError> {
-    let query = sqlx::query_scalar("SELECT EXISTS (SELECT FROM users WHERE role = 'admin')").fetch_one(pool);
-    if bounded(query).await? {
-        return Ok(None);
+) -> Result<(), UserError> {
+    if !PASSWORD_CHARS.contains(&password.chars().count()) {
+        return Err(UserError::Password);
     }
-    create(pool, ambient, email, password, Role::Admin).await.map(Some)
+    let hash = auth::hash_blocking(password.to_owned(), auth::salt(ambient)?).await?;
+    let update = sqlx::query("UPDATE users SET password_hash = $2 WHERE lower(email) = lower($1)")
+        .bind(email)
+        .bind(hash)
+        .execute(pool);
+    if bounded(update).await?.rows_affected() == 0 { Err(UserError::Unknown) } else { Ok(()) }
 }
 
 fn user(row: &PgRow) -> Result<User, sqlx::Error> {

@@ -166,6 +166,26 @@ impl Cluster {
         self.postmaster.signal(Signal::KILL).map(|_| ())
     }
 
+    /// Whether anybody is connected but for those of the given `application_name`.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn is_in_use_but_by(&self, application_name: &str) -> Result<bool, ClusterError> {
+        let sql = "SELECT EXISTS (SELECT FROM pg_stat_activity
+                                  WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+                                  AND application_name <> $1)";
+        let asked = async {
+            let mut connection = self.connect().await?;
+            let in_use = sqlx::query_scalar(sql).bind(application_name).fetch_one(&mut connection).await?;
+            connection.close().await?;
+            Ok(in_use)
+        };
+        asked.await.map_err(|source| ClusterError::Sql {
+            doing: format!("ask PostgreSQL in {} who uses it", self.socket_folder.display()),
+            source,
+        })
+    }
+
     /// Whether a connection can be made. An error is an answer that waiting will not change.
     pub(crate) async fn answers(&self) -> Result<bool, ClusterError> {
         match timeout(ANSWER_MAX, self.connect()).await {

@@ -45,7 +45,7 @@ pub enum Refused {
     #[error("the inventory is already open")]
     AlreadyOpen,
     /// Not enough seats.
-    #[error("{requested} seats requested, {available} available")]
+    #[error("{requested} requested, {available} available")]
     SoldOut {
         /// Seats asked for.
         requested: u32,
@@ -64,7 +64,7 @@ pub enum Refused {
     #[error("sales are closed")]
     SalesClosed,
     /// The hold ended before the command came.
-    #[error("the hold expired at {expired_at}")]
+    #[error("the hold expired at {}", expired_at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))]
     HoldExpired {
         /// When it ended.
         expired_at: Timestamp,

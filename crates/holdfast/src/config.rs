@@ -1,9 +1,11 @@
 //! Flags and environment: one typed configuration. A wrong value is named with what is allowed.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use holdfast_api::users::Role as UserRole;
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
+/// Environment name of the switch for booking_monitor's routes.
+const COMPAT: &str = "HOLDFAST_COMPAT";
 /// Environment name of the data folder.
 const DATA: &str = "HOLDFAST_DATA";
 /// Environment name of a Postgres to use instead.
@@ -102,10 +104,10 @@ pub(crate) struct Up {
     pub(crate) data: PathBuf,
     #[command(flatten)]
     pub(crate) http: Http,
-    /// Leave booking_monitor's routes out. They need no token; on another address than loopback they
-    /// are left out unless --compat-anywhere is given.
-    #[arg(long)]
-    pub(crate) no_compat: bool,
+    /// Serve booking_monitor's routes too; `--compat false` leaves them out. They need no token; on another
+    /// address than loopback they are left out unless --compat-anywhere is given.
+    #[arg(long, env = COMPAT, default_value_t = true, action = ArgAction::Set, value_name = "true|false")]
+    pub(crate) compat: bool,
     /// Without projectors: reads are stale and say so.
     #[arg(long, hide = true)]
     pub(crate) no_projectors: bool,
@@ -118,7 +120,8 @@ pub(crate) struct Api {
     #[command(flatten)]
     pub(crate) http: Http,
     /// Serve booking_monitor's routes too. They need no token.
-    #[arg(long, env = "HOLDFAST_COMPAT")]
+    #[arg(long, env = COMPAT, default_value_t = false, action = ArgAction::Set, value_name = "true|false",
+          num_args = 0..=1, default_missing_value = "true")]
     pub(crate) compat: bool,
     /// File with the secret that signs tokens, at least 32 bytes; else HOLDFAST_TOKEN_SECRET holds the
     /// secret itself.
@@ -129,7 +132,8 @@ pub(crate) struct Api {
 #[derive(Debug, Args)]
 pub(crate) struct Http {
     /// Address to listen on; port 0 takes a free one.
-    #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT",
+          value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// Serve booking_monitor's routes on another address than loopback, to whoever reaches it.
     #[arg(long, env = "HOLDFAST_COMPAT_ANYWHERE")]
@@ -149,6 +153,12 @@ pub(crate) struct Http {
     #[arg(long, env = "HOLDFAST_MEMORY_BOOKINGS", default_value_t = 4_000_000,
           value_parser = clap::value_parser!(u32).range(1_000..))]
     pub(crate) memory_bookings: u32,
+}
+
+/// An address to listen on.
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "give an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080")
 }
 
 /// Which system a subcommand works on: an embedded one, running or not, or a database.
@@ -201,7 +211,7 @@ impl Access {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Log {
-    /// Prints events, a JSON line each, oldest first.
+    /// Prints events, a JSON line each: partition by partition, in each the oldest first.
     Tail {
         #[command(flatten)]
         access: Access,
@@ -232,6 +242,13 @@ pub(crate) enum User {
         email: String,
         /// The role.
         role: UserRole,
+        #[command(flatten)]
+        access: Access,
+    },
+    /// Gives a user another password: the first line of standard input.
+    Password {
+        /// E-mail address.
+        email: String,
         #[command(flatten)]
         access: Access,
     },

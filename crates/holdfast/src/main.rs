@@ -2,9 +2,12 @@
 //!
 //! Guarantee: exit code 0 means that what was asked is done; every other end says why on standard error.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod config;
 mod keeper;
 mod models;
+mod out;
 mod progress;
 mod roles;
 mod services;
@@ -15,7 +18,9 @@ use clap::Parser as _;
 use config::{Cli, LogFormat, Role, User};
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::str::FromStr as _;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// Many small allocations on every request: this allocator gives their pages back less often.
 #[global_allocator]
@@ -26,13 +31,13 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = cli.log.as_deref().unwrap_or_else(|| cli.role.log_default());
     if let Err(error) = log_to_stderr(filter, cli.log_format) {
-        eprintln!("holdfast: --log {filter}: {error}");
+        out::complain(format_args!("holdfast: --log {filter}: {error}"));
         return ExitCode::FAILURE;
     }
     match run(cli.role).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("holdfast: {error:#}");
+            out::complain(format_args!("holdfast: {}", in_words(&error)));
             ExitCode::FAILURE
         }
     }
@@ -50,15 +55,34 @@ async fn run(role: Role) -> anyhow::Result<()> {
         Role::Verify { access } => roles::verify::run(&access).await,
         Role::Log(command) => roles::log::run(&command).await,
         Role::User(User::Grant { email, role, access }) => roles::user::grant(&email, role, &access).await,
+        Role::User(User::Password { email, access }) => roles::user::password(&email, &access).await,
         Role::User(User::Delete { email, access }) => roles::user::delete(&email, &access).await,
     }
 }
 
-fn log_to_stderr(filter: &str, format: LogFormat) -> Result<(), tracing_subscriber::filter::ParseError> {
+/// The error with its causes. Some of them repeat their own cause; that is said once.
+fn in_words(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |words, cause| {
+        let cause = cause.to_string();
+        if words.ends_with(&cause) { words } else { format!("{words}: {cause}") }
+    })
+}
+
+fn log_to_stderr(filter: &str, format: LogFormat) -> anyhow::Result<()> {
+    // A lone word that is no level would be the name of a module, and silence all others.
+    let word = filter
+        .split(',')
+        .map(str::trim)
+        .find(|part| !part.contains('=') && LevelFilter::from_str(part).is_err());
+    if let Some(word) = word {
+        anyhow::bail!("`{word}` is not one of off, error, warn, info, debug, trace, nor MODULE=LEVEL");
+    }
     let filter = EnvFilter::builder().parse(filter)?;
     let colours = std::io::stderr().is_terminal();
     let lines =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    // A log that nobody reads any more is no reason to panic.
+    let lines = lines.log_internal_errors(false);
     match format {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().init(),

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT ask the process to finish; a second one ends it at once.
+//! SIGTERM, SIGINT and SIGHUP (the terminal is closed) ask the process to finish; a second one ends it at once.
 //!
 //! One deadline from the signal holds for the whole end, and each step gets what the earlier ones left of it:
 //! HTTP at most 5 s, then the writer until Postgres's share begins, then Postgres.
@@ -53,9 +53,10 @@ impl Stop {
     }
 }
 
-/// Listens to both signals.
+/// Listens to the signals.
 pub(crate) fn asked_to_stop() -> std::io::Result<Stop> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangup = signal(SignalKind::hangup())?;
     let stop = Stop::new();
     let asked = stop.clone();
     tokio::spawn(async move {
@@ -64,13 +65,14 @@ pub(crate) fn asked_to_stop() -> std::io::Result<Stop> {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                _ = hangup.recv() => {}
             }
             if again {
                 std::process::exit(INTERRUPTED);
             }
             again = true;
-            tracing::info!("stopping: what is in flight is finished and answered");
             asked.now();
+            tracing::info!("stopping: what is in flight is finished and answered");
         }
     });
     Ok(stop)

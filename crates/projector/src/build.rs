@@ -9,7 +9,9 @@ use crate::{
     parity::compare,
     switch,
 };
-use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgAdvisoryLock};
+use sqlx::{Connection, Either, Executor, PgConnection, PgPool, postgres::PgAdvisoryLock};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 /// Events per statement while building: cost per statement no longer shows, memory is a few MiB.
 const BATCH_EVENTS_MAX: usize = 5_000;
@@ -20,6 +22,9 @@ const ROUNDS_MAX: usize = 20;
 
 /// A distance that one batch covers is near enough.
 const NEAR_EVENTS: i64 = BATCH_EVENTS_MAX as i64;
+
+/// How often one that waits for another builder looks whether it has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Where a build is going.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,17 +45,30 @@ pub(crate) struct Build<P, F> {
 }
 
 impl<P: Projection, F: FnMut(Progress) + Send> Build<P, F> {
-    /// Makes the schema anew. The session's advisory lock keeps a second builder out until we end.
-    pub(crate) async fn begin(pool: &PgPool, suffix: &str, progress: F) -> Result<Self, RebuildError> {
+    /// Makes the schema anew. The session's advisory lock keeps a second builder out until we end; one that comes
+    /// while another builds waits for `patience`.
+    pub(crate) async fn begin(
+        pool: &PgPool,
+        suffix: &str,
+        patience: Duration,
+        progress: F,
+    ) -> Result<Self, RebuildError> {
         let live = P::schema();
         let schema = format!("{live}_{suffix}");
         let mut link = Link::new(pool, Role::Builder);
         let conn = link.connection().await.map_err(sql("connecting"))?;
         let lock = PgAdvisoryLock::new(format!("holdfast build of {schema}"));
-        match lock.try_acquire(&mut *conn).await.map_err(sql("taking the builder's lock"))? {
-            // The lock lives as long as the connection, which is ours alone.
-            sqlx::Either::Left(guard) => _ = guard.leak(),
-            sqlx::Either::Right(_) => return Err(RebuildError::Busy { schema }),
+        let until = Instant::now() + patience;
+        loop {
+            match lock.try_acquire(&mut *conn).await.map_err(sql("taking the builder's lock"))? {
+                // The lock lives as long as the connection, which is ours alone.
+                Either::Left(guard) => {
+                    guard.leak();
+                    break;
+                }
+                Either::Right(_) if Instant::now() < until => sleep(LOOK_EVERY).await,
+                Either::Right(_) => return Err(RebuildError::Busy { schema }),
+            }
         }
         drop_schema(conn, &schema).await.map_err(sql("dropping what an earlier build left"))?;
         let mut tx = conn.begin().await.map_err(sql("making the tables"))?;

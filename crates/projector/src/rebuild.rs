@@ -18,7 +18,12 @@ use crate::{
     model,
 };
 use sqlx::PgPool;
+use std::time::Duration;
 use tokio::time::Instant;
+
+/// How long a verification waits for another of the same read model: beside a person's there may be a clock's. A second
+/// rebuild is refused at once instead, because the first one does what it was asked for.
+const VERIFY_PATIENCE: Duration = Duration::from_secs(600);
 
 /// How far a build is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +78,7 @@ pub async fn rebuild<P: Projection>(
     progress: impl FnMut(Progress) + Send,
 ) -> Result<Rebuilt, RebuildError> {
     let began = Instant::now();
-    let mut build = Build::<P, _>::begin(pool, "next", progress).await?;
+    let mut build = Build::<P, _>::begin(pool, "next", Duration::ZERO, progress).await?;
     let rebuilt = build.rebuild(accept_difference, began).await;
     let switched = rebuilt.as_ref().is_ok_and(|rebuilt| rebuilt.switched);
     let ended = build.end(switched).await;
@@ -88,7 +93,7 @@ pub async fn verify_model<P: Projection>(
     pool: &PgPool,
     progress: impl FnMut(Progress) + Send,
 ) -> Result<Verified, RebuildError> {
-    let mut build = Build::<P, _>::begin(pool, "verify", progress).await?;
+    let mut build = Build::<P, _>::begin(pool, "verify", VERIFY_PATIENCE, progress).await?;
     let verified = build.verify().await;
     let ended = build.end(false).await;
     verified.and_then(|verified| ended.map(|()| verified))

@@ -136,8 +136,10 @@ async fn history(api: &Api, wanted: Wanted) -> Answer {
     let Wanted { page, size, ref status } = wanted;
     let (status, offset) = (status.as_deref(), (page - 1).saturating_mul(size));
     let found = bounded(async {
-        let orders = numbered_page(&api.pool, status, size, offset).await?;
-        Ok::<_, sqlx::Error>((orders, numbered_count(&api.pool, status).await?))
+        // Page and count are of one moment.
+        let mut moment = api.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let orders = numbered_page(&mut *moment, status, size, offset).await?;
+        Ok::<_, sqlx::Error>((orders, numbered_count(&mut *moment, status).await?))
     });
     let (bookings, total) = match found.await {
         Err(error) if is_not_made_yet(&error) => (vec![], 0),

@@ -60,13 +60,25 @@ impl<S: Sync, T: Form + Default> FromRequest<S> for OptionalBody<T> {
 }
 
 fn unsupported() -> Problem {
-    Problem::new(Code::UnsupportedMediaType, "send it with content-type: application/json")
+    Problem::new(
+        Code::UnsupportedMediaType,
+        "send plain UTF-8 JSON, with content-type: application/json and without content-encoding",
+    )
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
     let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let essence = declared.split(';').next().unwrap_or("").trim();
-    essence.eq_ignore_ascii_case("application/json")
+    let mut parts = declared.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or("");
+    // JSON is UTF-8 (RFC 8259); another promise about the bytes cannot be kept.
+    let is_utf8 = |part: &str| match part.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    };
+    let is_plain = headers.get(header::CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
+    essence.eq_ignore_ascii_case("application/json") && parts.all(is_utf8) && is_plain
 }
 
 /// Reads a body within its bounds.

@@ -1,6 +1,7 @@
 //! The kinds of values our requests are made of. Each knows what it must be, parses nothing else,
 //! and says the same in the OpenAPI document.
 
+use chrono::Datelike as _;
 use holdfast_domain::{Currency, Timestamp};
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -77,10 +78,12 @@ text_field! {
 }
 text_field! {
     /// An instant, kept in UTC.
-    Instant(Timestamp) = "must be an RFC 3339 date and time with offset, such as 2027-06-01T19:30:00Z",
+    Instant(Timestamp) =
+        "must be an RFC 3339 date and time with offset, such as 2027-06-01T19:30:00Z, in the years 1 to 9999",
     |text: &str| {
         let at = chrono::DateTime::parse_from_rfc3339(text).ok()?.to_utc();
-        Timestamp::from_timestamp_micros(at.timestamp_micros())
+        // Beyond these years, which an offset can lead to, RFC 3339 has no way to write it.
+        Timestamp::from_timestamp_micros(at.timestamp_micros()).filter(|at| (1..=9999).contains(&at.year()))
     },
     |schema: ObjectBuilder| schema.format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
 }

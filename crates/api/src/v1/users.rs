@@ -7,7 +7,7 @@ pub(crate) use create::{__path_create_user, create_user};
 pub(crate) use me::{__path_me, me};
 
 use crate::{
-    problem::{Code, Problem},
+    problem::{Code, FieldError, Problem},
     users::{User, UserError},
 };
 use chrono::{DateTime, Utc};
@@ -45,6 +45,10 @@ impl From<UserError> for Problem {
             UserError::EmailTaken => Self::new(Code::EmailTaken, "sign in, or take another address"),
             UserError::Unknown => Self::not_found(),
             UserError::Hash(error) => error.into(),
+            UserError::Password => Self::invalid(vec![FieldError {
+                pointer: "/password".to_owned(),
+                detail: UserError::Password.to_string(),
+            }]),
             UserError::Store(_) | UserError::Timeout => {
                 warn!(error = &error as &dyn std::error::Error, "the accounts cannot be reached");
                 Self::new(Code::StoreUnavailable, "nothing was done; try again after a second")

@@ -147,6 +147,14 @@ async fn an_agent_books_for_a_customer_and_the_log_knows_who_did() {
     let body = json!({"inventory_id": show, "quantity": 1, "user_id": ada.id});
     let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let asked = app.post("/v1/bookings").by(&agent).key("k").json(&body);
+    let nobody =
+        json!({"inventory_id": show, "quantity": 1, "user_id": "0193a6b4-3d00-7c3e-9a54-2f1d6a0b7c11"});
+    let refused = app.post("/v1/bookings").by(&agent).key("n").json(&nobody).send().await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.code()),
+        (422, "validation_failed"),
+        "a typing error sells nothing"
+    );
     let answer = asked.header("x-request-id", "desk-7").header("traceparent", traceparent).send().await;
     assert_eq!(answer.header("x-request-id"), "desk-7");
     let booking = answer.ok(201);

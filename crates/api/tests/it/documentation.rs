@@ -171,3 +171,11 @@ async fn the_page_to_browse_it_comes_with_all_its_assets() {
     }
     assert!(app.get("/docs/swagger-initializer.js").send().await.text.contains("/openapi.json"));
 }
+
+/// The ready line prints the bare address.
+#[tokio::test]
+async fn the_bare_address_leads_to_the_page() {
+    let app = App::new().await;
+    let answer = app.get("/").send().await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (307, "/docs"));
+}

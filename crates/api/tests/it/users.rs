@@ -98,13 +98,22 @@ async fn a_rush_of_sign_ins_is_answered_or_told_to_come_again_and_nothing_else()
 }
 
 #[tokio::test]
-async fn the_first_admin_is_made_once() {
+async fn an_operator_changes_roles_and_passwords_of_accounts_that_exist() {
     let app = App::new().await;
-    let first = users::ensure_admin(&app.pool, &Machine, "root@example.com", PASSWORD).await.unwrap();
-    assert_eq!(first.map(|user| user.role), Some(Role::Admin));
-    let second = users::ensure_admin(&app.pool, &Machine, "other@example.com", PASSWORD).await.unwrap();
-    assert_eq!(second, None);
-    assert_eq!(users::find(&app.pool, "other@example.com").await.unwrap(), None);
+    assert!(!users::has_admin(&app.pool).await.unwrap());
+    users::create(&app.pool, &Machine, "root@example.com", PASSWORD, Role::Admin).await.unwrap();
+    assert!(users::has_admin(&app.pool).await.unwrap());
     let unknown = users::set_role(&app.pool, "other@example.com", Role::Agent).await;
     assert!(matches!(unknown, Err(UserError::Unknown)));
+    let set = async |email, password| users::set_password(&app.pool, &Machine, email, password).await;
+    assert!(matches!(set("other@example.com", PASSWORD).await, Err(UserError::Unknown)));
+    let long = "long".repeat(33);
+    for wrong in ["short", &long] {
+        assert!(matches!(set("root@example.com", wrong).await, Err(UserError::Password)));
+    }
+    set("Root@example.com", "another good password").await.unwrap();
+    for (password, status) in [(PASSWORD, 401), ("another good password", 201)] {
+        let credentials = json!({"email": "root@example.com", "password": password});
+        assert_eq!(app.post("/v1/sessions").json(&credentials).send().await.status, status);
+    }
 }

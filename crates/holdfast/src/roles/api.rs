@@ -2,6 +2,7 @@
 
 use crate::config::{Api, Target};
 use crate::keeper;
+use crate::out;
 use crate::services::{Plan, Services};
 use crate::signals::{self, Stop};
 use crate::system::{self, System};
@@ -18,8 +19,8 @@ const TOKEN_SECRET: &str = "HOLDFAST_TOKEN_SECRET";
 enum Place {
     /// In a folder that is ours while we run.
     Locked(DataFolder),
-    /// In a Postgres that somebody else looks after.
-    Given(Box<System>),
+    /// In the Postgres of this URL, which somebody else looks after.
+    Given(String),
 }
 
 pub(crate) async fn run(api: Api) -> anyhow::Result<()> {
@@ -33,7 +34,7 @@ pub(crate) async fn run(api: Api) -> anyhow::Result<()> {
     // On an embedded system the folder's lock keeps a second server away; on a given database the leases do.
     let place = match api.access.target()? {
         Target::Folder(data) => Place::Locked(system::lock(&data)?),
-        Target::Database(url) => Place::Given(Box::new(System::database(&url)?)),
+        Target::Database(url) => Place::Given(url),
     };
     let folder = match &place {
         Place::Locked(folder) => Some(folder),
@@ -47,8 +48,9 @@ pub(crate) async fn run(api: Api) -> anyhow::Result<()> {
     let serve = async |system: &System| serve(system, listener, &api, plan, &stop).await;
     match &place {
         Place::Locked(folder) => keeper::with_own_postgres(folder, &stop, serve).await,
-        Place::Given(system) => {
-            let served = serve(system).await;
+        Place::Given(url) => {
+            let Some(system) = stop.or(System::database(url)).await.transpose()? else { return Ok(()) };
+            let served = serve(&system).await;
             system.disconnect().await;
             served
         }
@@ -64,7 +66,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let started = stop.or(Services::start(system, listener, &api.http, plan)).await.transpose()?;
     let Some(services) = started else { return Ok(()) };
-    println!("holdfast api is ready: http://{0} (API: http://{0}/docs)", services.address);
+    out::line(format_args!("holdfast api is ready: http://{0} (API: http://{0}/docs)", services.address));
     services.serve(stop).await
 }
 

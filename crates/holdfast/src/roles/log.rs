@@ -2,7 +2,7 @@
 
 use crate::config::Log;
 use crate::system::System;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use holdfast_domain::{BookingId, InventoryId, Timestamp};
 use holdfast_event_log::{self as log, LogPosition, RawEvent};
 use serde::Serialize;
@@ -14,6 +14,8 @@ use uuid::Uuid;
 
 /// Events of one read: bounds memory.
 const PAGE_EVENTS: i64 = 1_000;
+/// What we were doing when Postgres did not.
+const NOT_READ: &str = "the log could not be read; `holdfast migrate` makes it where it is missing";
 /// How often `--follow` looks for new events.
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 
@@ -21,22 +23,21 @@ pub(crate) async fn run(command: &Log) -> anyhow::Result<()> {
     let access = match command {
         Log::Tail { access, .. } | Log::Show { access, .. } => access,
     };
-    let system = System::open(access).await?;
-    let outcome = match command {
+    let outcome = System::with(access, async |system| match command {
         Log::Tail { partition, lines, follow, .. } => tail(&system.pool, *partition, *lines, *follow).await,
         Log::Show { what, .. } => show(&system.pool, what).await,
-    };
-    system.close().await?;
+    });
     // A reader that went away (`holdfast log tail | head`) has seen enough.
-    match outcome {
+    match outcome.await {
         Err(error) if is_broken_pipe(&error) => Ok(()),
-        outcome => outcome,
+        outcome => outcome.map(|_| ()),
     }
 }
 
 async fn tail(pool: &PgPool, partition: Option<u16>, lines: i64, follow: bool) -> anyhow::Result<()> {
     let mut ends: Vec<LogPosition> = log::heads(pool)
-        .await?
+        .await
+        .context(NOT_READ)?
         .into_iter()
         .filter(|head| partition.is_none_or(|p| p == head.log_partition))
         .map(|head| LogPosition {
@@ -51,7 +52,7 @@ async fn tail(pool: &PgPool, partition: Option<u16>, lines: i64, follow: bool) -
         let mut printed = false;
         for end in &mut ends {
             loop {
-                let page = log::read_raw_after(pool, *end, PAGE_EVENTS).await?;
+                let page = log::read_raw_after(pool, *end, PAGE_EVENTS).await.context(NOT_READ)?;
                 let Some(last) = page.last() else { break };
                 *end = last.at;
                 printed = true;
@@ -62,10 +63,7 @@ async fn tail(pool: &PgPool, partition: Option<u16>, lines: i64, follow: bool) -
             return Ok(());
         }
         if !printed {
-            tokio::select! {
-                () = tokio::time::sleep(FOLLOW_EVERY) => {}
-                _ = tokio::signal::ctrl_c() => return Ok(()),
-            }
+            tokio::time::sleep(FOLLOW_EVERY).await;
         }
     }
 }
@@ -73,20 +71,21 @@ async fn tail(pool: &PgPool, partition: Option<u16>, lines: i64, follow: bool) -
 async fn show(pool: &PgPool, what: &str) -> anyhow::Result<()> {
     if let Ok(at) = what.parse::<LogPosition>() {
         let before = LogPosition { position: at.position - 1, ..at };
-        let found = log::read_raw_after(pool, before, 1).await?;
+        let found = log::read_raw_after(pool, before, 1).await.context(NOT_READ)?;
         let event = found
             .iter()
             .find(|event| event.at == at)
             .with_context(|| format!("there is no event at {at}"))?;
         return print(event);
     }
-    let id: Uuid =
-        what.parse().context("give a position such as 7-1234, an inventory's id, or a booking's id")?;
-    let booking = log::find_booking(pool, BookingId(id)).await?;
+    let id: Uuid = what.parse().map_err(|_| {
+        anyhow!("{what:?} is neither a position such as 7-1234 nor the id of an inventory or a booking")
+    })?;
+    let booking = log::find_booking(pool, BookingId(id)).await.context(NOT_READ)?;
     let inventory_id = booking.unwrap_or(InventoryId(id));
     let (mut end, mut shown) = (0, 0_u64);
     loop {
-        let page = log::read_stream_after(pool, inventory_id, end, PAGE_EVENTS).await?;
+        let page = log::read_stream_after(pool, inventory_id, end, PAGE_EVENTS).await.context(NOT_READ)?;
         let Some(last) = page.last() else { break };
         end = last.sequence;
         for event in &page {

@@ -2,18 +2,24 @@
 
 use crate::config::Up;
 use crate::keeper;
+use crate::out;
 use crate::services::{Plan, Services};
 use crate::signals;
 use crate::system::System;
 use anyhow::Context as _;
 use holdfast_ambient::{Ambient, Machine};
-use holdfast_api::{TokenSecret, users, users::UserError};
+use holdfast_api::{
+    TokenSecret,
+    users::{self, Role, UserError},
+};
 use holdfast_cluster::{DataFolder, SecretFile};
 use std::fmt::Write as _;
 use tokio::net::TcpListener;
 
 /// E-mail address of the admin that a new system begins with.
 const ADMIN_EMAIL: &str = "admin@holdfast.local";
+/// File with the password that the first admin was made with.
+const PASSWORD_FILE: &str = "admin-password";
 /// Random bytes of a secret; written in hexadecimal.
 const SECRET_BYTES: usize = 32;
 /// Random bytes of the first admin's password; written in hexadecimal.
@@ -27,9 +33,8 @@ pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
     let secret = folder.secret_file("token-secret", || random_hex(SECRET_BYTES))?;
-    let password = folder.secret_file("admin-password", || random_hex(PASSWORD_BYTES))?;
     keeper::with_own_postgres(&folder, &stop, async |system| {
-        let started = stop.or(start(system, listener, &up, &secret, &password)).await.transpose()?;
+        let started = stop.or(start(system, &folder, listener, &up, &secret)).await.transpose()?;
         match started {
             Some(services) => services.serve(&stop).await,
             None => Ok(()),
@@ -40,34 +45,49 @@ pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
 
 async fn start(
     system: &System,
+    folder: &DataFolder,
     listener: TcpListener,
     up: &Up,
     secret: &SecretFile,
-    password: &SecretFile,
 ) -> anyhow::Result<Services> {
     let partitions = system.migrate(None).await?;
-    let admin = ensure_admin(system, password).await?;
+    let admin = ensure_admin(system, folder).await?;
     let plan = Plan {
         token_secret: TokenSecret::new(secret.content.as_bytes())?,
-        compat: !up.no_compat && (up.http.listen.ip().is_loopback() || up.http.compat_anywhere),
+        compat: up.compat && (up.http.listen.ip().is_loopback() || up.http.compat_anywhere),
         force: true, // the folder's lock says that no other process of this log lives
         projectors: if up.no_projectors { &[] } else { Plan::ALL },
     };
     let compat = plan.compat;
     let services = Services::start(system, listener, &up.http, plan).await?;
-    println!(
+    out::line(format_args!(
         "holdfast is ready: http://{0} (API: http://{0}/docs), {partitions} log partitions in {1}, {admin}{2}",
         services.address,
         up.data.display(),
         if compat { ", booking_monitor's routes on" } else { "" },
-    );
+    ));
     Ok(services)
 }
 
-/// Says who the admin is. An account can be in the way: somebody deleted the admin and signed up with its address. The system serves without
-/// an admin, and whose account that is decides the operator.
-async fn ensure_admin(system: &System, password: &SecretFile) -> anyhow::Result<String> {
-    match users::ensure_admin(&system.pool, &Machine, ADMIN_EMAIL, &password.content).await {
+/// Makes the first admin where there is none, with a password in a file, and says who the admin is.
+///
+/// An account can be in the way: somebody took the admin's role away and kept the address. The system serves without an
+/// admin, and whose account that is decides the operator.
+async fn ensure_admin(system: &System, folder: &DataFolder) -> anyhow::Result<String> {
+    let pool = &system.pool;
+    if users::has_admin(pool).await? {
+        let first = users::find(pool, ADMIN_EMAIL).await?.filter(|user| user.role == Role::Admin);
+        let file = folder.path().join(PASSWORD_FILE);
+        return Ok(match first {
+            Some(_) if file.is_file() => {
+                format!("admin {ADMIN_EMAIL}, whose first password is in {}", file.display())
+            }
+            Some(_) => format!("admin {ADMIN_EMAIL}"),
+            None => "an admin of your own".to_owned(),
+        });
+    }
+    let password = folder.secret_file(PASSWORD_FILE, || random_hex(PASSWORD_BYTES))?;
+    match users::create(pool, &Machine, ADMIN_EMAIL, &password.content, Role::Admin).await {
         Ok(_) => Ok(format!("admin {ADMIN_EMAIL} with the password in {}", password.path.display())),
         Err(UserError::EmailTaken) => {
             tracing::warn!(

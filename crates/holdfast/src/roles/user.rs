@@ -1,23 +1,37 @@
 //! `holdfast user`: what an operator does to accounts.
 
 use crate::config::Access;
+use crate::out;
 use crate::system::System;
+use anyhow::Context as _;
+use holdfast_ambient::Machine;
 use holdfast_api::users::{self, Role};
+use std::io::{BufRead as _, Read as _};
+
+/// As much as is read of a line that should be a password.
+const PASSWORD_BYTES_READ: u64 = 4_096;
 
 pub(crate) async fn grant(email: &str, role: Role, access: &Access) -> anyhow::Result<()> {
-    let system = System::open(access).await?;
-    let outcome = users::set_role(&system.pool, email, role).await;
-    system.close().await?;
-    outcome?;
-    println!("{email} is {role} now");
+    System::with_all_of(access, async |system| Ok(users::set_role(&system.pool, email, role).await?)).await?;
+    out::line(format_args!("{email} is {role} now"));
     Ok(())
 }
 
 pub(crate) async fn delete(email: &str, access: &Access) -> anyhow::Result<()> {
-    let system = System::open(access).await?;
-    let outcome = users::delete(&system.pool, email).await;
-    system.close().await?;
-    outcome?;
-    println!("{email} is deleted; its bookings stay, under an id that leads to nobody");
+    System::with_all_of(access, async |system| Ok(users::delete(&system.pool, email).await?)).await?;
+    out::line(format_args!("{email} is deleted; its bookings stay, under an id that leads to nobody"));
+    Ok(())
+}
+
+/// Takes the new password from standard input: no process list and no shell history shows it.
+pub(crate) async fn password(email: &str, access: &Access) -> anyhow::Result<()> {
+    let mut password = String::new();
+    std::io::stdin().lock().take(PASSWORD_BYTES_READ).read_line(&mut password).context("no password came")?;
+    let password = password.trim_end_matches(['\r', '\n']);
+    let set = async |system: &System| Ok(users::set_password(&system.pool, &Machine, email, password).await?);
+    System::with_all_of(access, set).await?;
+    out::line(format_args!(
+        "{email} has the new password; tokens that were given out stay good until they end"
+    ));
     Ok(())
 }

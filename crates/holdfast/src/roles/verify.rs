@@ -7,6 +7,7 @@
 
 use crate::config::{Access, Model};
 use crate::models::{self, MODELS};
+use crate::out;
 use crate::progress;
 use crate::system::System;
 use anyhow::{Context as _, bail};
@@ -39,10 +40,7 @@ impl Report {
 }
 
 pub(crate) async fn run(access: &Access) -> anyhow::Result<()> {
-    let system = System::open(access).await?;
-    let outcome = verify(&system.pool).await;
-    system.close().await?;
-    outcome
+    System::with_all_of(access, async |system| verify(&system.pool).await).await
 }
 
 async fn verify(pool: &PgPool) -> anyhow::Result<()> {
@@ -56,31 +54,34 @@ async fn verify(pool: &PgPool) -> anyhow::Result<()> {
     }
     bar.finish_and_clear();
     let commands = verify_commands(pool, &mut report).await.context("the commands could not be read")?;
-    println!(
+    out::line(format_args!(
         "log: {} events in {partitions} partitions, {} inventories, {} bookings, {commands} commands",
         report.events, report.streams, report.bookings
-    );
+    ));
     for model in MODELS {
         verify_model(pool, model, &mut report).await;
     }
     for finding in &report.findings {
-        println!("WRONG: {finding}");
+        out::line(format_args!("WRONG: {finding}"));
     }
     if report.found > 0 {
         bail!("{} findings", report.found);
     }
-    println!("all agree");
+    out::line(format_args!("all agree"));
     Ok(())
 }
 
-/// A model that cannot be compared, such as behind a hole in the log, is one finding among the others.
+/// A model that cannot be compared, such as behind a hole in the log, is no proof: it counts among the findings.
 async fn verify_model(pool: &PgPool, model: Model, report: &mut Report) {
     let name = model.name();
     let checked = match model.verify(pool).await {
         Ok(checked) => checked,
         Err(error) => return report.find(|| format!("{name} could not be compared: {error:#}")),
     };
-    println!("{name}: {} rows compared with a fold of {} events", checked.rows, checked.events);
+    out::line(format_args!(
+        "{name}: {} rows compared with a fold of {} events",
+        checked.rows, checked.events
+    ));
     for difference in &checked.differences {
         report.find(|| {
             format!(

@@ -3,5 +3,6 @@
 
 mod ending;
 mod kill;
+mod leaving;
 mod server;
 mod tour;

@@ -87,10 +87,16 @@ impl Place {
         Server { child, ready_line: ready_line.expect("a ready line, not an end") }
     }
 
+    /// Another subcommand on the data folder.
+    pub(crate) fn command(&self, command: &[&str]) -> Command {
+        let mut program = Command::new(program());
+        program.args(command).arg("--data").arg(self.data());
+        program
+    }
+
     /// Runs another subcommand on the data folder. Returns its exit code and all it printed.
     pub(crate) async fn run(&self, command: &[&str]) -> (Option<i32>, String) {
-        let output =
-            Command::new(program()).args(command).arg("--data").arg(self.data()).output().await.unwrap();
+        let output = self.command(command).output().await.unwrap();
         let text = [output.stdout, output.stderr].concat();
         (output.status.code(), String::from_utf8(text).unwrap())
     }

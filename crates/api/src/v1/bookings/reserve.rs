@@ -8,7 +8,7 @@ use crate::{
     command::CommandName,
     extract::{Body, Caller, FormRefused, IdempotencyKey, Trace},
     form::{Fields, Form, Id, Whole},
-    problem::{Problem, problems},
+    problem::{FieldError, Problem, problems},
     state::ApiState,
     view::{BookingView, Done},
 };
@@ -74,7 +74,9 @@ problems! {
         IdempotencyKeyReused, RequestTimeout, Overloaded, StoreUnavailable, OutcomeUnknown,
 }
 
-/// Reserve seats: they are held until `expires_at`, or confirmed at once where the policy has no hold.
+/// Reserve seats.
+///
+/// They are held until `expires_at`, or confirmed at once where the policy has no hold.
 #[utoipa::path(
     post, path = "/v1/bookings", tag = "bookings", request_body = Reserve,
     params(
@@ -101,6 +103,12 @@ pub(crate) async fn reserve(
 ) -> Result<Response, Problem> {
     let Body(request) = body.map_err(|refused| refused.for_caller(&caller))?;
     let user_id = request.user(&caller)?;
+    if user_id != caller.user_id && api.roles.of(user_id).await?.is_none() {
+        return Err(Problem::invalid(vec![FieldError {
+            pointer: "/user_id".to_owned(),
+            detail: "must be a user's id; there is no such user".to_owned(),
+        }]));
+    }
     let name = CommandName::keyed(caller.into(), ROUTE, Uuid::nil(), &key, &request);
     let (booking_id, quantity) = (BookingId(name.command_id), request.quantity.get());
     let command = InventoryCommand::ReserveSeats(ReserveSeats { booking_id, user_id, quantity });

@@ -7,7 +7,7 @@ use crate::{
     form::{Email, Fields, Form, Text},
     problem::{Problem, problems},
     state::ApiState,
-    users::{self, Role},
+    users::{self, PASSWORD_CHARS, Role},
     view::JsonAnswer,
 };
 use axum::{
@@ -18,8 +18,8 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A password: long enough that guessing is hopeless, short enough that hashing is not.
-pub(crate) type Password = Text<8, 128>;
+/// A password that is made.
+pub(crate) type Password = Text<{ *PASSWORD_CHARS.start() }, { *PASSWORD_CHARS.end() }>;
 
 /// Asks for an account.
 #[derive(Deserialize, Serialize, ToSchema)]

@@ -1,0 +1,140 @@
+//! Whoever leaves, however: no Postgres stays behind, and nobody else's is taken away.
+
+use crate::server::{Place, program};
+use holdfast_cluster::Cluster;
+use holdfast_testkit::eventually;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::fs::File;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// A slow machine is not a failure.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Place {
+    /// A system that was used and is stopped.
+    async fn stopped() -> Self {
+        let place = Self::new();
+        let server = place.up().await;
+        let token = place.admin().await;
+        place.open_show(&token, 10, 0).await;
+        eventually(PATIENCE, "the read models are there", async || {
+            let ready = place.http.get(place.url("/health/ready")).send().await.unwrap();
+            let ready: Value = ready.json().await.unwrap();
+            let projectors = ready["projectors"].as_array().unwrap();
+            projectors.iter().all(|projector| projector["state"] == "running" && projector["lag_events"] == 0)
+        })
+        .await;
+        assert_eq!(server.terminate().await, Some(0));
+        place
+    }
+
+    async fn runs_postgres(&self) -> bool {
+        Cluster::running(&self.data()).await.unwrap().is_some()
+    }
+}
+
+/// A pipe that nobody reads.
+fn broken_pipe() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+/// `println!` panics on a pipe that is closed, and what it leaves behind is a Postgres that nobody stops.
+#[tokio::test]
+async fn a_reader_that_goes_away_changes_nothing() {
+    let place = Place::stopped().await;
+    for command in
+        [&["verify"][..], &["rebuild", "availability"], &["user", "grant", "admin@holdfast.local", "admin"]]
+    {
+        let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
+        for (out, err) in [(broken_pipe(), broken_pipe()), (full(), full())] {
+            let status = place.command(command).stdout(out).stderr(err).status().await.unwrap();
+            assert_eq!(status.code(), Some(0), "{command:?}");
+            assert!(!place.runs_postgres().await, "{command:?} left its Postgres running");
+        }
+    }
+}
+
+/// Ctrl-C ends `tee` first: the log has no reader any more when the server is asked to stop.
+#[tokio::test]
+async fn a_server_whose_log_nobody_reads_still_stops() {
+    let place = Place::stopped().await;
+    let mut up = place.command(&["up", "--listen", &place.address, "--log", "info"]);
+    let mut child = up.stdout(Stdio::null()).stderr(broken_pipe()).kill_on_drop(true).spawn().unwrap();
+    eventually(PATIENCE, "it serves", async || {
+        place.http.get(place.url("/health/ready")).send().await.is_ok_and(|answer| answer.status() == 200)
+    })
+    .await;
+    let pid = Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
+    // The terminal is closed.
+    kill_process(pid, Signal::HUP).unwrap();
+    let status = tokio::time::timeout(PATIENCE, child.wait()).await.expect("it ends").unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert!(!place.runs_postgres().await);
+}
+
+/// A person verifies beside a clock that does: both are right, and the first to end does not stop the Postgres of
+/// the others.
+#[tokio::test]
+async fn several_verifications_at_once_all_agree_and_the_last_stops_postgres() {
+    let place = Place::stopped().await;
+    let all = futures::future::join_all((0..3).map(|_| place.run(&["verify"]))).await;
+    for (code, text) in all {
+        assert!(code == Some(0) && text.contains("all agree"), "{text}");
+    }
+    assert!(!place.runs_postgres().await);
+}
+
+#[tokio::test]
+async fn a_command_that_is_asked_to_stop_takes_its_postgres_along() {
+    let place = Place::stopped().await;
+    let mut tail = place.command(&["log", "tail", "--follow"]);
+    let mut child = tail.stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+    eventually(PATIENCE, "its Postgres runs", async || place.runs_postgres().await).await;
+    let pid = Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    let status = tokio::time::timeout(PATIENCE, child.wait()).await.expect("it ends").unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert!(!place.runs_postgres().await);
+}
+
+/// The ready line promises a password only where it opens the door.
+#[tokio::test]
+async fn the_ready_line_says_of_the_admin_only_what_is_true() {
+    let place = Place::new();
+    let server = place.up().await;
+    assert!(server.ready_line.contains("admin-password"), "{}", server.ready_line);
+    assert_eq!(server.terminate().await, Some(0));
+    std::fs::remove_file(place.data().join("admin-password")).unwrap();
+    let server = place.up_with(&["--compat", "false"]).await;
+    let line = &server.ready_line;
+    assert!(line.contains("admin@holdfast.local") && !line.contains("password"), "{line}");
+    assert!(!place.data().join("admin-password").exists(), "a password that opens nothing");
+    let history = place.http.get(place.url("/api/v1/history")).send().await.unwrap();
+    assert_eq!(history.status(), 404, "booking_monitor's routes are left out");
+    assert_eq!(server.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn wrong_words_and_wrong_places_are_named_with_what_is_right() {
+    let wrong: &[(&[&str], &str)] = &[
+        (
+            &["verify", "--database-url", "postgres://u:secret@127.0.0.1:1/x"],
+            "Postgres at 127.0.0.1:1 could not be reached",
+        ),
+        (&["up", "--listen", "localhost:8080"], "such as 127.0.0.1:8080"),
+        (&["verify", "--log", "bogus"], "error, warn, info"),
+        (&["up", "--compat", "maybe"], "true, false"),
+        (&["log", "tail", "--lines", "100001"], "0..=100000"),
+    ];
+    for (command, right) in wrong {
+        let output = Command::new(program()).args(*command).output().await.unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && text.contains(right), "{command:?}: {text}");
+        assert!(!text.contains("secret") && text.matches("os error 111").count() <= 1, "{text}");
+    }
+}
