@@ -122,3 +122,37 @@ stop_test_postgres() {
         sleep 0.1
     done
 }
+
+# Succeeds if a Java that Kafka runs on is there; the same search as the broker's own.
+has_java() {
+    local major
+    major="$("${HOLDFAST_JAVA:-java}" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1)"
+    [ "${major:-0}" -ge 17 ]
+}
+
+# Java, and Kafka's jars in the target folder: once, and again when the pom has changed. Sets HOLDFAST_KAFKA_LIBS.
+need_kafka() {
+    local pom="$root/kafka/broker/pom.xml" libs wanted
+    if ! has_java; then
+        [ -z "${HOLDFAST_JAVA:-}" ] || fail "HOLDFAST_JAVA=$HOLDFAST_JAVA is no Java 17 or newer"
+        install_packages "Java, for Kafka" openjdk-17-jre-headless
+        has_java || fail "Kafka needs Java 17 or newer, and \`java\` on PATH is older; set HOLDFAST_JAVA to a newer one"
+    fi
+    # Somebody who names a folder of their own has the jars; the broker says so if not.
+    if [ -n "${HOLDFAST_KAFKA_LIBS:-}" ]; then return 0; fi
+    libs="${CARGO_TARGET_DIR:-$root/target}/kafka-libs"
+    wanted="$(cksum <"$pom")"
+    # Written last, so a copy that was interrupted is made again.
+    if [ "$(cat "$libs/complete" 2>/dev/null || true)" != "$wanted" ]; then
+        command -v mvn >/dev/null || install_packages "Maven, to fetch Kafka's jars" maven
+        say "fetching Kafka's jars into $libs (45 MB, once)"
+        rm -rf "$libs"
+        mkdir -p "$libs"
+        libs="$(cd "$libs" && pwd)"
+        mvn -q -B -f "$pom" dependency:copy-dependencies -DoutputDirectory="$libs" -DincludeScope=runtime >&2 ||
+            fail "Maven could not fetch Kafka's jars; it needs the net once. See above, and try again"
+        printf '%s\n' "$wanted" >"$libs/complete"
+    fi
+    HOLDFAST_KAFKA_LIBS="$(cd "$libs" && pwd)"
+    export HOLDFAST_KAFKA_LIBS
+}

@@ -16,6 +16,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 const OURS: &[(&str, &[&str])] = &[
     ("holdfast-ambient", &[]),
     ("holdfast-domain", &[]),
+    ("holdfast-broker", &["holdfast-ambient"]),
     ("holdfast-cluster", &[]),
     ("holdfast-event-log", &["holdfast-domain"]),
     ("holdfast-writer", &["holdfast-ambient", "holdfast-domain", "holdfast-event-log"]),

@@ -1,0 +1,36 @@
+//! One way to wait: ask, pause a little longer each time, give up at a deadline.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+/// First pause: what ends at once is not waited for longer than this.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+
+/// Longest pause: a start of Kafka takes seconds, so this is neither seen in it nor felt by the processor.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// A wait that has begun.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Wait {
+    /// Starts the clock.
+    pub(crate) fn at_most(limit: Duration) -> Self {
+        Self { until: Instant::now() + limit, pause: FIRST_PAUSE }
+    }
+
+    /// Pauses before the next question; `false` once the deadline has passed, without pausing.
+    pub(crate) async fn again(&mut self) -> bool {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        sleep(self.pause.min(left)).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        true
+    }
+}
