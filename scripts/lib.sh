@@ -56,9 +56,17 @@ need_component() {
     rustup component add "$2"
 }
 
-# Some dependencies have parts in C, and rustc links with cc.
+# Some dependencies have parts in C, and rustc links with cc. Kafka's client is built from its source, by make, and finds
+# zlib and OpenSSL by pkg-config.
 need_cc() {
-    command -v cc >/dev/null || install_packages "a C compiler" gcc libc6-dev
+    local missing=()
+    command -v cc >/dev/null || missing+=(gcc libc6-dev)
+    command -v c++ >/dev/null || missing+=(g++)
+    command -v make >/dev/null || missing+=(make)
+    command -v pkg-config >/dev/null || missing+=(pkg-config)
+    [ -e /usr/include/zlib.h ] || missing+=(zlib1g-dev)
+    [ -e /usr/include/openssl/ssl.h ] || missing+=(libssl-dev)
+    [ "${#missing[@]}" = 0 ] || install_packages "a C compiler, and what Kafka's client is built with" "${missing[@]}"
 }
 
 # Succeeds if a folder has the programs of a Postgres that is new enough; the same search as holdfast's own.
@@ -155,4 +163,30 @@ need_kafka() {
     fi
     HOLDFAST_KAFKA_LIBS="$(cd "$libs" && pwd)"
     export HOLDFAST_KAFKA_LIBS
+}
+
+# Prints the process id of the Kafka broker that the tests share, if it runs.
+test_kafka() {
+    local node="${CARGO_TARGET_DIR:-$root/target}/testkit-kafka/node-1" process
+    [ -d "$node" ] || return 0
+    for process in /proc/[0-9]*; do
+        # Its working folder says whose it is, and the main class that it is Kafka.
+        if [ "$process/cwd" -ef "$node" ] && tr '\0' '\n' <"$process/cmdline" 2>/dev/null | grep -qx kafka.Kafka; then
+            basename "$process"
+            return 0
+        fi
+    done
+}
+
+# Stops the tests' Kafka. Nothing in it is of use to anybody, so it need not end in order.
+stop_test_kafka() {
+    local pid waited=0
+    pid="$(test_kafka)"
+    [ -n "$pid" ] || return 0
+    say "stopping the tests' Kafka (process $pid)"
+    kill -KILL "$pid"
+    while [ -d "/proc/$pid/task" ]; do
+        ((waited++ < stop_tenths_max)) || fail "the tests' Kafka (process $pid) does not end"
+        sleep 0.1
+    done
 }

@@ -98,6 +98,27 @@ pub async fn partitions(db: impl PgExecutor<'_>) -> Result<u16, sqlx::Error> {
     Ok(stored.cast_unsigned())
 }
 
+/// What tells one log from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Names this log; a copy that is restored elsewhere has the same.
+    pub log_id: Uuid,
+    /// How many partitions it has.
+    pub partitions: u16,
+}
+
+/// Which log this is.
+///
+/// # Errors
+/// Whatever Postgres says, `RowNotFound` for a log that is not initialised.
+pub async fn identity(db: impl PgExecutor<'_>) -> Result<Identity, sqlx::Error> {
+    let identity = |row: PgRow| {
+        let partitions: i16 = row.try_get("partitions")?;
+        Ok(Identity { log_id: row.try_get("log_id")?, partitions: partitions.cast_unsigned() })
+    };
+    sqlx::query("SELECT log_id, partitions FROM log_identity").try_map(identity).fetch_one(db).await
+}
+
 /// All heads, by partition.
 ///
 /// # Errors

@@ -11,6 +11,16 @@ pub const READ_RAW_AFTER: &str = "
            payload::text AS payload, metadata::text AS metadata, event_id, command_id, recorded_at
     FROM events WHERE log_partition = $1 AND position > $2 ORDER BY position LIMIT $3";
 
+/// Serves `read_raw_after_each`.
+pub const READ_RAW_AFTER_EACH: &str = "
+    SELECT e.* FROM unnest($1::smallint[], $2::bigint[]) AS a (log_partition, position)
+    CROSS JOIN LATERAL (
+        SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type, event_version,
+               payload::text AS payload, metadata::text AS metadata, event_id, command_id, recorded_at
+        FROM events WHERE events.log_partition = a.log_partition AND events.position > a.position
+        ORDER BY events.position LIMIT $3) e
+    LIMIT $3";
+
 /// Serves `read_stream_after`.
 pub const READ_STREAM_AFTER: &str = "
     SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type, event_version,
@@ -179,6 +189,25 @@ pub async fn read_raw_after(
         .await
 }
 
+/// Reads raw events of several partitions in one statement, as [`read_after`] reads decoded ones.
+///
+/// # Errors
+/// Whatever Postgres says.
+pub async fn read_raw_after_each(
+    db: impl PgExecutor<'_>,
+    after: &[LogPosition],
+    limit: i64,
+) -> Result<Vec<RawEvent>, sqlx::Error> {
+    let (partitions, positions) = columns(after);
+    sqlx::query(READ_RAW_AFTER_EACH)
+        .bind(partitions)
+        .bind(positions)
+        .bind(limit)
+        .try_map(|row: PgRow| RawEvent::from_row(&row))
+        .fetch_all(db)
+        .await
+}
+
 /// Reads up to `limit` raw events of one stream after a sequence, in order.
 ///
 /// # Errors
@@ -210,10 +239,14 @@ pub async fn read_after(
     after: &[LogPosition],
     limit: i64,
 ) -> Result<Vec<Recorded>, ReadError> {
-    let (partitions, positions): (Vec<i16>, Vec<i64>) =
-        after.iter().map(|a| (a.log_partition.cast_signed(), a.position)).unzip();
+    let (partitions, positions) = columns(after);
     let rows = sqlx::query(READ_AFTER).bind(partitions).bind(positions).bind(limit).fetch_all(db).await?;
     rows.iter().map(recorded).collect()
+}
+
+/// Places, column by column as Postgres takes them.
+fn columns(after: &[LogPosition]) -> (Vec<i16>, Vec<i64>) {
+    after.iter().map(|a| (a.log_partition.cast_signed(), a.position)).unzip()
 }
 
 /// Reads one event.

@@ -1,8 +1,14 @@
 //! Flags and environment: one typed configuration. A wrong value is named with what is allowed.
 
+use anyhow::Context as _;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use holdfast_api::users::Role as UserRole;
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+use holdfast_messaging::Kafka;
+use std::{
+    ffi::OsString,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 /// Environment name of the switch for booking_monitor's routes.
 const COMPAT: &str = "HOLDFAST_COMPAT";
@@ -45,12 +51,24 @@ pub(crate) enum Role {
     Up(Up),
     /// The HTTP server with the writer.
     Api(Api),
+    /// Copies the log into its Kafka topic, which is made if it is missing. Several may run.
+    Relay {
+        #[command(flatten)]
+        access: Access,
+        #[command(flatten)]
+        kafka: KafkaAccess,
+    },
     /// One read model's projector.
     Project {
         /// Which read model.
         name: Model,
+        /// Where its events come from; it can be changed at any time.
+        #[arg(long, env = "HOLDFAST_SOURCE", default_value = "log")]
+        source: EventSource,
         #[command(flatten)]
         access: Access,
+        #[command(flatten)]
+        kafka: KafkaAccess,
     },
     /// Brings the database's tables up to date.
     Migrate {
@@ -74,6 +92,11 @@ pub(crate) enum Role {
     Verify {
         #[command(flatten)]
         access: Access,
+        /// Also that the Kafka topic is the log, record by record.
+        #[arg(long)]
+        topic: bool,
+        #[command(flatten)]
+        kafka: KafkaAccess,
     },
     /// Looks into the log.
     #[command(subcommand)]
@@ -87,7 +110,9 @@ impl Role {
     /// The log filter where none is given: servers tell what they do, commands print their result.
     pub(crate) fn log_default(&self) -> &'static str {
         match self {
-            Self::Up(_) | Self::Api(_) | Self::Project { .. } => "info,sqlx=warn",
+            Self::Up(_) | Self::Api(_) | Self::Relay { .. } | Self::Project { .. } => {
+                "info,sqlx=warn,librdkafka=error"
+            }
             Self::Migrate { .. }
             | Self::Rebuild { .. }
             | Self::Verify { .. }
@@ -173,6 +198,58 @@ pub(crate) struct Access {
     /// Postgres to use instead, such as postgres://user@host/database; or DATABASE_URL.
     #[arg(long, value_name = "URL")]
     pub(crate) database_url: Option<String>,
+}
+
+/// How Kafka is reached.
+#[derive(Debug, Args)]
+pub(crate) struct KafkaAccess {
+    /// Kafka's brokers, such as 127.0.0.1:9092,127.0.0.1:9093.
+    #[arg(long, env = "KAFKA_BROKERS", value_name = "HOST:PORT,...")]
+    kafka_brokers: Option<String>,
+    /// File with settings for Kafka's client, NAME=VALUE a line: any of librdkafka's, such as security.protocol,
+    /// ssl.ca.location, sasl.mechanism, sasl.username and sasl.password. Lines with # are comments.
+    #[arg(long, env = "HOLDFAST_KAFKA_SETTINGS_FILE", value_name = "FILE")]
+    kafka_settings_file: Option<PathBuf>,
+}
+
+impl KafkaAccess {
+    /// The cluster that flags or environment name.
+    pub(crate) fn kafka(&self) -> anyhow::Result<Kafka> {
+        let brokers = self.kafka_brokers.as_deref().filter(|brokers| !brokers.trim().is_empty());
+        let brokers = brokers.context(
+            "which Kafka? Give --kafka-brokers HOST:PORT or KAFKA_BROKERS; `scripts/kafka start` runs one here",
+        )?;
+        let settings = match &self.kafka_settings_file {
+            Some(file) => settings_in(file)?,
+            None => vec![],
+        };
+        Ok(Kafka::new(brokers, settings))
+    }
+}
+
+fn settings_in(file: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("Kafka's settings could not be read from {}", file.display()))?;
+    let lines = (1..).zip(text.lines().map(str::trim));
+    lines
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(number, line)| {
+            // The line itself may be a password.
+            let (name, value) = line
+                .split_once('=')
+                .with_context(|| format!("line {number} of {} is not NAME=VALUE", file.display()))?;
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        })
+        .collect()
+}
+
+/// Where a projector's events come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventSource {
+    /// The log in Postgres.
+    Log,
+    /// Its copy in Kafka; projectors of one name share the partitions.
+    Kafka,
 }
 
 /// Where the log of a subcommand is.
@@ -274,7 +351,7 @@ mod tests {
 
     fn target(flags: &[&str], environment: &[(&str, &str)]) -> Target {
         let cli = Cli::try_parse_from(["holdfast", "verify"].iter().chain(flags)).unwrap();
-        let Role::Verify { access } = cli.role else { panic!("verify") };
+        let Role::Verify { access, .. } = cli.role else { panic!("verify") };
         let value = |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, v)| v.into());
         access.target_in(value).unwrap()
     }

@@ -47,12 +47,15 @@ async fn run(role: Role) -> anyhow::Result<()> {
     match role {
         Role::Up(up) => roles::up::run(up).await,
         Role::Api(api) => roles::api::run(api).await,
-        Role::Project { name, access } => roles::project::run(name, &access).await,
+        Role::Relay { access, kafka } => roles::relay::run(&access, &kafka).await,
+        Role::Project { name, source, access, kafka } => {
+            roles::project::run(name, source, &access, &kafka).await
+        }
         Role::Migrate { access, partitions } => roles::migrate::run(&access, partitions).await,
         Role::Rebuild { name, accept_difference, access } => {
             roles::rebuild::run(name, accept_difference, &access).await
         }
-        Role::Verify { access } => roles::verify::run(&access).await,
+        Role::Verify { access, topic, kafka } => roles::verify::run(&access, topic.then_some(&kafka)).await,
         Role::Log(command) => roles::log::run(&command).await,
         Role::User(User::Grant { email, role, access }) => roles::user::grant(&email, role, &access).await,
         Role::User(User::Password { email, access }) => roles::user::password(&email, &access).await,

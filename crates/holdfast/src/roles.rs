@@ -5,6 +5,7 @@ pub(crate) mod log;
 pub(crate) mod migrate;
 pub(crate) mod project;
 pub(crate) mod rebuild;
+pub(crate) mod relay;
 pub(crate) mod up;
 pub(crate) mod user;
 pub(crate) mod verify;

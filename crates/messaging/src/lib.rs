@@ -5,8 +5,19 @@
 //!
 //! Not here: which events are sent when (`relay`), and what is made of them (`projector`, `notifier`).
 
+mod events_topic;
+mod kafka;
+mod message;
+mod producer;
+mod reader;
 mod record;
+mod source;
 mod topics;
 
+pub use events_topic::{EventsTopic, Last, TopicError};
+pub use kafka::Kafka;
+pub use producer::{EventsProducer, SendError};
+pub use reader::{PartitionReader, StoredRecord};
 pub use record::{EVENT_HEADERS, Received, RecordError, headers};
+pub use source::KafkaSource;
 pub use topics::{EVENTS, Partitions, Topic, TopicsError, topics};

@@ -78,6 +78,9 @@ pub enum Failure {
     /// The source of events cannot be reached. Goes away by itself.
     #[error("the events could not be read")]
     Source(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Somebody else writes into the source of events.
+    #[error("the source of events is not this log's alone")]
+    Foreign(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database took a statement and did not answer. Goes away by itself.
     #[error("the read model's database fell silent")]
     Silent,
@@ -109,6 +112,7 @@ impl From<SourceError> for Failure {
         match error {
             SourceError::Unreachable(source) => Self::Source(source),
             SourceError::Poison { at, source } => Self::Poison { at, source },
+            SourceError::Foreign { .. } => Self::Foreign(Box::new(error)),
         }
     }
 }

@@ -203,7 +203,9 @@ impl<P: Projection, S: Source> Projector<P, S> {
                     if step.events > 0 {
                         sleep_until(began + GATHER).await;
                     }
-                    wait(&mut wake, poll).await;
+                    if !S::WAITS {
+                        wait(&mut wake, poll).await;
+                    }
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Where events come from: the log itself, or (later) its copy in Kafka.
+//! Where events come from: the log itself, or its copy in Kafka (`messaging`).
 
 use crate::link::{Link, Role};
 use holdfast_event_log::{LogPosition, ReadError, Recorded, read_after};
@@ -20,10 +20,24 @@ pub enum SourceError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Somebody else wrote into the source.
+    #[error("the source has a foreign record in partition {partition} (offset {offset})")]
+    Foreign {
+        /// In which of its partitions.
+        partition: i32,
+        /// Where.
+        offset: i64,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// A place to read events from.
 pub trait Source: Send + 'static {
+    /// Whether a read waits for events where there are none: then nobody has to poll.
+    const WAITS: bool = false;
+
     /// Reads the events after each of `after`, at most `limit` in all, those of a partition in order.
     /// When there are more than `limit`, partitions that stand first in `after` are served first.
     ///

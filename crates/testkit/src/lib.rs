@@ -1,7 +1,8 @@
-//! Real Postgres for tests, and faults on the way to it.
+//! Real Postgres and Kafka for tests, and faults on the way to it.
 //!
 //! - [`database`]: a fresh, migrated database on a server that all tests of this machine share.
 //! - [`cluster`]: a server of one's own, for tests that kill or stop it.
+//! - [`kafka`]: a real Kafka broker that all tests of this machine share.
 //! - [`Proxy`]: stands between a client and Postgres and loses what the test says, for example the answer to a COMMIT.
 //! - [`eventually`]: waits for a condition with a deadline, instead of sleeping.
 //!
@@ -18,6 +19,7 @@
 
 mod database;
 mod eventually;
+mod kafka;
 mod own_cluster;
 mod place;
 mod proxy;
@@ -26,6 +28,7 @@ mod sync;
 
 pub use database::{TestDatabase, database, empty_database};
 pub use eventually::eventually;
+pub use kafka::kafka;
 pub use own_cluster::{TestCluster, cluster};
 pub use place::open_folder;
 pub use proxy::Proxy;

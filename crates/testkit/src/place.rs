@@ -48,7 +48,7 @@ pub(crate) fn shared_data() -> PathBuf {
 }
 
 /// `CARGO_TARGET_DIR`, or `target` beside the workspace's manifest.
-fn target_folder() -> PathBuf {
+pub(crate) fn target_folder() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), |target| workspace.join(target))
 }

@@ -2,17 +2,19 @@
 //!
 //! Checked: positions 1, 2, 3 … in every partition up to its head; sequences 1, 2, 3 … in every stream,
 //! each in the partition its id leads to; time never backwards; the rules after every event (`audit`);
-//! commands and events name each other; and every read model against a fold of its own.
+//! commands and events name each other; every read model against a fold of its own; and, if asked, the Kafka topic.
 //! It may run beside a live system: it looks at the log up to the heads it found at the start.
 
-use crate::config::{Access, Model};
+use crate::config::{Access, KafkaAccess, Model};
 use crate::models::{self, MODELS};
 use crate::out;
 use crate::progress;
+use crate::roles::relay::events_topic;
 use crate::system::System;
 use anyhow::{Context as _, bail};
 use holdfast_domain::{Inventory, InventoryId, Timestamp};
 use holdfast_event_log::{self as log, Head, LogPosition, RawEvent};
+use holdfast_messaging::Kafka;
 use sqlx::PgPool;
 use std::collections::HashMap;
 
@@ -39,11 +41,12 @@ impl Report {
     }
 }
 
-pub(crate) async fn run(access: &Access) -> anyhow::Result<()> {
-    System::with_all_of(access, async |system| verify(&system.pool).await).await
+pub(crate) async fn run(access: &Access, kafka: Option<&KafkaAccess>) -> anyhow::Result<()> {
+    let kafka = kafka.map(KafkaAccess::kafka).transpose()?;
+    System::with_all_of(access, async |system| verify(&system.pool, kafka.as_ref()).await).await
 }
 
-async fn verify(pool: &PgPool) -> anyhow::Result<()> {
+async fn verify(pool: &PgPool, kafka: Option<&Kafka>) -> anyhow::Result<()> {
     let heads = log::heads(pool).await.context("the log's heads could not be read")?;
     let total: i64 = heads.iter().map(|head| head.position).sum();
     let bar = progress::bar(total, "log");
@@ -60,6 +63,9 @@ async fn verify(pool: &PgPool) -> anyhow::Result<()> {
     ));
     for model in MODELS {
         verify_model(pool, model, &mut report).await;
+    }
+    if let Some(kafka) = kafka {
+        verify_topic(pool, kafka, &mut report).await?;
     }
     for finding in &report.findings {
         out::line(format_args!("WRONG: {finding}"));
@@ -90,6 +96,19 @@ async fn verify_model(pool: &PgPool, model: Model, report: &mut Report) {
             )
         });
     }
+}
+
+/// The topic is the log, record by record.
+async fn verify_topic(pool: &PgPool, kafka: &Kafka, report: &mut Report) -> anyhow::Result<()> {
+    let compared = holdfast_relay::verify(pool, kafka, &events_topic()?).await?;
+    out::line(format_args!(
+        "topic: {} records, {} events of the log byte for byte, {} sent again",
+        compared.records, compared.events, compared.again
+    ));
+    report.found += compared.found;
+    report.findings.extend(compared.findings);
+    report.findings.truncate(FINDINGS_MAX);
+    Ok(())
 }
 
 /// Folds one partition; its streams live in no other, so memory is freed after each.

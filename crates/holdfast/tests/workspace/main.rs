@@ -21,7 +21,8 @@ const OURS: &[(&str, &[&str])] = &[
     ("holdfast-event-log", &["holdfast-domain"]),
     ("holdfast-writer", &["holdfast-ambient", "holdfast-domain", "holdfast-event-log"]),
     ("holdfast-projector", &["holdfast-domain", "holdfast-event-log"]),
-    ("holdfast-messaging", &["holdfast-domain", "holdfast-event-log"]),
+    ("holdfast-messaging", &["holdfast-domain", "holdfast-event-log", "holdfast-projector"]),
+    ("holdfast-relay", &["holdfast-event-log", "holdfast-messaging"]),
     ("holdfast-availability", &["holdfast-domain", "holdfast-event-log", "holdfast-projector"]),
     ("holdfast-booking-history", &["holdfast-domain", "holdfast-event-log", "holdfast-projector"]),
     (
@@ -46,11 +47,13 @@ const OURS: &[(&str, &[&str])] = &[
             "holdfast-cluster",
             "holdfast-domain",
             "holdfast-event-log",
+            "holdfast-messaging",
             "holdfast-projector",
+            "holdfast-relay",
             "holdfast-writer",
         ],
     ),
-    ("holdfast-testkit", &["holdfast-cluster"]),
+    ("holdfast-testkit", &["holdfast-ambient", "holdfast-broker", "holdfast-cluster"]),
     (
         "holdfast-bench",
         &[
@@ -68,6 +71,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("axum", &["holdfast-api", "holdfast"]),
     ("postgres-es", &["holdfast-writer"]),
     ("rand", &["holdfast-ambient"]),
+    ("rdkafka", &["holdfast-messaging"]),
     (
         "sqlx",
         &[
@@ -78,6 +82,7 @@ const RESERVED: &[(&str, &[&str])] = &[
             "holdfast-cluster",
             "holdfast-event-log",
             "holdfast-projector",
+            "holdfast-relay",
             "holdfast-testkit",
             "holdfast-writer",
             "holdfast",

@@ -1,0 +1,102 @@
+//! The roles as processes of their own, through a real Kafka.
+
+use crate::server::{Place, rand_key};
+use holdfast_ambient::Machine;
+use holdfast_broker::{Broker, BrokerOptions};
+use holdfast_testkit::{eventually, open_folder};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Child;
+
+/// JVM, group and projectors all start here; a busy machine is given time.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+impl Place {
+    /// Starts a role that goes on until it is killed.
+    fn role(&self, role: &[&str], brokers: &str) -> Child {
+        let mut command = self.command(role);
+        command.env("KAFKA_BROKERS", brokers).stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap()
+    }
+
+    async fn verify_topic(&self, brokers: &str) -> (Option<i32>, String) {
+        self.run(&["verify", "--topic", "--kafka-brokers", brokers]).await
+    }
+}
+
+/// Bookings by one process, the topic by another, each read model by a third and fourth, which are killed and come back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_topic_is_the_log_and_read_models_from_it_are_those_of_the_log() {
+    let folder = open_folder();
+    let broker = Broker::start(folder.path(), &BrokerOptions::default(), &Machine).await.unwrap();
+    let brokers = broker.bootstrap();
+    let place = Place::new();
+    let server = place.up_with(&["--no-projectors"]).await;
+    let admin = place.admin().await;
+    let show = place.open_show(&admin, 1_000, 0).await;
+    let book = async || {
+        let request = place.http.post(place.url("/v1/bookings")).bearer_auth(&admin);
+        let request = request.header("Idempotency-Key", rand_key());
+        let answer = request.json(&json!({"inventory_id": show, "quantity": 1})).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED);
+    };
+    let confirmed = async |seats: u64| {
+        eventually(PATIENCE, "availability follows through Kafka", async || {
+            let path = place.url(&format!("/v1/inventories/{show}/availability"));
+            let seen: Value = place.http.get(path).send().await.unwrap().json().await.unwrap();
+            seen["confirmed"] == seats
+        })
+        .await;
+    };
+
+    let mut relay = place.role(&["relay"], &brokers);
+    let mut availability = place.role(&["project", "availability", "--source", "kafka"], &brokers);
+    let history = place.role(&["project", "booking-history", "--source", "kafka"], &brokers);
+    for _ in 0..20 {
+        book().await;
+    }
+    confirmed(20).await;
+    relay.kill().await.unwrap();
+    availability.kill().await.unwrap();
+    for _ in 0..20 {
+        book().await;
+    }
+    let (code, text) = place.verify_topic(&brokers).await;
+    assert!(code == Some(1) && text.contains("the relay is behind"), "{text}");
+
+    let _again = place.role(&["relay"], &brokers);
+    let _again = (_again, place.role(&["project", "availability", "--source", "kafka"], &brokers));
+    confirmed(40).await;
+    let mut said = String::new();
+    eventually(PATIENCE, "topic and read models are the log", async || {
+        let (code, text) = place.verify_topic(&brokers).await;
+        said = text;
+        code == Some(0) && said.contains("booking-history: 40 rows")
+    })
+    .await;
+    assert!(said.contains("topic: 41 records, 41 events of the log byte for byte"), "{said}");
+    drop(history);
+    assert_eq!(server.terminate().await, Some(0));
+    broker.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn without_kafka_it_says_what_to_give() {
+    let place = Place::new();
+    let server = place.up().await;
+    for command in [&["relay"][..], &["project", "availability", "--source", "kafka"], &["verify", "--topic"]]
+    {
+        let output = place.command(command).env_remove("KAFKA_BROKERS").output().await.unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && text.contains("KAFKA_BROKERS"), "{command:?}: {text}");
+    }
+    let secret = place.folder().join("kafka.settings");
+    std::fs::write(&secret, "# ours\nsecurity.protocol = ssl\nsasl.password secret-word\n").unwrap();
+    let file = secret.to_str().unwrap();
+    let wrong = ["verify", "--topic", "--kafka-brokers", "127.0.0.1:1", "--kafka-settings-file", file];
+    let output = place.command(&wrong).output().await.unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("line 3 of") && !text.contains("secret-word"), "{text}");
+    assert_eq!(server.terminate().await, Some(0));
+}

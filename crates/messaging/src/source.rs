@@ -1,0 +1,254 @@
+//! Events for a projector, from the topic instead of the log: the same positions, so the source can change at any time.
+//!
+//! Shape: a consumer group shares the partitions among the projectors of one name. Where reading begins is told by the
+//! projector's checkpoints and by nothing in Kafka: with every assignment, and again whenever they are not where we are
+//! (a batch that was not written, another projector that came first).
+//!
+//! Correctness: a record whose position is not beyond the checkpoint was there before and is dropped; one that leaves a
+//! hole is fetched again, and if the hole stays it is handed on, for the projector checks every batch and stops. Two
+//! members that both hold a partition for a moment do no harm: the checkpoint's compare-and-swap lets one of them write.
+
+use crate::{
+    EventsTopic, Received,
+    message::{self, Arrived},
+};
+use holdfast_event_log::{LogPosition, Recorded};
+use holdfast_projector::{Source, SourceError};
+use rdkafka::{
+    ClientContext, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol, StreamConsumer},
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{BorrowedMessage, Message as _},
+    types::RDKafkaRespErr,
+};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::timeout;
+use tracing::{debug, info, warn};
+use uuid::Uuid;
+
+/// How long a read waits for the first event: in between, the projector looks whether it shall end.
+const FIRST_MAX: Duration = Duration::from_millis(100);
+/// How long it waits for more, once there is one: what the broker sent together arrives together.
+const MORE_MAX: Duration = Duration::from_millis(1);
+
+/// The topic as a [`Source`].
+pub struct KafkaSource {
+    topic: EventsTopic,
+    group: String,
+    protocol: Protocol,
+    consumer: Option<StreamConsumer<Members>>,
+    places: Places,
+}
+
+/// How members of a group find out who reads what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    /// The broker decides (KIP-848); Kafka 4 and later.
+    Consumer,
+    /// The members decide, and keep what does not change hands.
+    Cooperative,
+}
+
+/// Where reading is.
+struct Places {
+    log_id: Uuid,
+    /// Of each partition: the last position that was handed on, or after which reading was begun.
+    at: BTreeMap<u16, i64>,
+    /// Of each partition: the position after which a hole was found and fetched again.
+    fetched_again: BTreeMap<u16, i64>,
+}
+
+impl fmt::Debug for KafkaSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSource")
+            .field("topic", &self.topic)
+            .field("group", &self.group)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KafkaSource {
+    /// Reads `topic`, which must hold the log `log_id`, as a member of `group`.
+    #[must_use]
+    pub fn new(topic: EventsTopic, group: String, log_id: Uuid) -> Self {
+        let places = Places { log_id, at: BTreeMap::new(), fetched_again: BTreeMap::new() };
+        Self { topic, group, protocol: Protocol::Consumer, consumer: None, places }
+    }
+
+    fn join(&self) -> Result<StreamConsumer<Members>, KafkaError> {
+        let mut config = self.topic.kafka().config();
+        config.set("group.id", &self.group).set("enable.auto.commit", "false");
+        // Beyond the end of a topic that was made anew, or that the relay has yet to fill: what was had is dropped.
+        config.set("auto.offset.reset", "earliest");
+        match self.protocol {
+            Protocol::Consumer => config.set("group.protocol", "consumer"),
+            Protocol::Cooperative => config.set("partition.assignment.strategy", "cooperative-sticky"),
+        };
+        let members = Members { begin_after: Mutex::new(self.places.at.clone()) };
+        let consumer: StreamConsumer<Members> = config.create_with_context(members)?;
+        consumer.subscribe(&[self.topic.name()])?;
+        Ok(consumer)
+    }
+
+    /// What the client says went wrong: most of it is a broker that is being connected to again.
+    fn complained(&mut self, error: KafkaError) -> Result<(), SourceError> {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::UnsupportedVersion | RDKafkaErrorCode::UnsupportedFeature)
+                if self.protocol == Protocol::Consumer =>
+            {
+                info!("this broker lets the members of a group decide who reads what");
+                self.protocol = Protocol::Cooperative;
+                self.consumer = None;
+                Ok(())
+            }
+            Some(RDKafkaErrorCode::Fatal) => {
+                self.consumer = None;
+                Err(unreachable(error))
+            }
+            _ => Err(unreachable(error)),
+        }
+    }
+}
+
+impl Source for KafkaSource {
+    const WAITS: bool = true;
+
+    async fn read(&mut self, after: &[LogPosition], limit: usize) -> Result<Vec<Recorded>, SourceError> {
+        self.places.follow(after, self.consumer.as_ref(), self.topic.name());
+        if self.consumer.is_none() {
+            self.consumer = Some(self.join().map_err(unreachable)?);
+        }
+        let (mut events, mut wait) = (Vec::new(), FIRST_MAX);
+        while events.len() < limit {
+            let Some(consumer) = &self.consumer else { break };
+            match timeout(wait, consumer.recv()).await {
+                Err(_) => break,
+                Ok(Ok(record)) => match self.places.take(&record, consumer, self.topic.name()) {
+                    Ok(event) => events.extend(event),
+                    // What came before it is handed on first; it is fetched again by the next read.
+                    Err(_) if !events.is_empty() => break,
+                    Err(error) => return Err(error),
+                },
+                Ok(Err(_)) if !events.is_empty() => break,
+                Ok(Err(error)) => {
+                    self.complained(error)?;
+                    break;
+                }
+            }
+            wait = MORE_MAX;
+        }
+        Ok(events)
+    }
+}
+
+impl Places {
+    /// Goes to where the projector is.
+    fn follow(&mut self, after: &[LogPosition], consumer: Option<&StreamConsumer<Members>>, topic: &str) {
+        for LogPosition { log_partition, position } in after {
+            // What is ahead of us is reached by dropping; only a way back has to be asked for.
+            let was = self.at.insert(*log_partition, *position);
+            if let Some(consumer) = consumer {
+                consumer.context().begin_after(*log_partition, *position);
+                if was.is_some_and(|was| was > *position) {
+                    seek(consumer, topic, *log_partition, *position);
+                }
+            }
+        }
+    }
+
+    /// Takes one record: an event to hand on, or none.
+    fn take(
+        &mut self,
+        record: &BorrowedMessage<'_>,
+        consumer: &StreamConsumer<Members>,
+        topic: &str,
+    ) -> Result<Option<Recorded>, SourceError> {
+        let foreign = |error: Box<dyn Error + Send + Sync>| SourceError::Foreign {
+            partition: record.partition(),
+            offset: record.offset(),
+            source: error,
+        };
+        let Arrived { received, .. } = message::parse(record).map_err(|error| foreign(error.into()))?;
+        let Received { at, log_id, .. } = received;
+        if log_id != self.log_id {
+            return Err(foreign(format!("it is of log {log_id}, and this is log {}", self.log_id).into()));
+        }
+        let last = self.at.get(&at.log_partition).copied().unwrap_or(0);
+        if at.position <= last {
+            return Ok(None);
+        }
+        if at.position > last + 1 && self.fetched_again.insert(at.log_partition, last) != Some(last) {
+            seek(consumer, topic, at.log_partition, last);
+            return Ok(None);
+        }
+        match received.decode() {
+            Ok(recorded) => {
+                self.at.insert(at.log_partition, at.position);
+                Ok(Some(recorded))
+            }
+            Err(source) => {
+                // The projector asks again for what stands before it, and then for this.
+                seek(consumer, topic, at.log_partition, last);
+                Err(SourceError::Poison { at, source: Box::new(source) })
+            }
+        }
+    }
+}
+
+/// Begins a partition after a position. Position n + 1 is at offset n or, if a relay has sent something twice, later.
+fn seek(consumer: &StreamConsumer<Members>, topic: &str, partition: u16, position: i64) {
+    // Refused while the partition is changing hands; then the assignment begins at the right place.
+    if let Err(error) = consumer.seek(topic, i32::from(partition), Offset::Offset(position), Duration::ZERO) {
+        debug!(%error, partition, position, "a partition was not set back");
+    }
+}
+
+fn unreachable(error: KafkaError) -> SourceError {
+    SourceError::Unreachable(Box::new(error))
+}
+
+/// Begins every partition that we are given after its checkpoint.
+struct Members {
+    begin_after: Mutex<BTreeMap<u16, i64>>,
+}
+
+impl Members {
+    fn begin_after(&self, partition: u16, position: i64) {
+        self.begin_after.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, position);
+    }
+
+    fn place(&self, partition: i32) -> i64 {
+        let begin_after = self.begin_after.lock().unwrap_or_else(PoisonError::into_inner);
+        u16::try_from(partition).ok().and_then(|partition| begin_after.get(&partition).copied()).unwrap_or(0)
+    }
+}
+
+impl ClientContext for Members {}
+
+impl ConsumerContext for Members {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        let done = if what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            let mut begun = TopicPartitionList::new();
+            for element in list.elements() {
+                let offset = Offset::Offset(self.place(element.partition()));
+                // Only refuses offsets that are none.
+                let _ = begun.add_partition_offset(element.topic(), element.partition(), offset);
+            }
+            if cooperative { consumer.incremental_assign(&begun) } else { consumer.assign(&begun) }
+        } else if cooperative {
+            consumer.incremental_unassign(list)
+        } else {
+            consumer.unassign()
+        };
+        if let Err(error) = done {
+            warn!(%error, "the partitions of this projector could not be changed");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The loop: wait for a commit, a tick or shutdown; read a batch after what the topic has; send it; say how far it is.
+//!
+//! Whatever fails, it begins anew: topic checked, its ends read, compared with the log. That is also how it starts.
+
+use crate::{
+    Failure, PartitionStatus, RelayStatus, State,
+    leases::{release, renew},
+};
+use holdfast_event_log::{Identity, LogPosition, RawEvent, heads, identity, read_raw_after_each};
+use holdfast_messaging::{EventsProducer, EventsTopic, Kafka, Last, SendError, Topic};
+use sqlx::PgPool;
+use std::{collections::BTreeMap, error::Error, time::Duration};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use uuid::Uuid;
+
+/// Events of one batch: bounds its memory, and how much is sent twice after a crash.
+const BATCH_EVENTS_MAX: i64 = 2_000;
+/// Polling without a wake: at once after events, more and more seldom while there are none.
+const POLL_MIN: Duration = Duration::from_millis(5);
+/// The longest an event waits for a relay that nobody wakes.
+const POLL_MAX: Duration = Duration::from_millis(100);
+/// Polling beside a wake: only a lost signal or another process's commit waits for it.
+const POLL_BESIDE_WAKE: Duration = Duration::from_millis(500);
+/// A lease lasts five times as long.
+const RENEW_EVERY: Duration = Duration::from_secs(1);
+/// Without a renewal for so long, another relay may have the partitions: sending stops, a second before their lease does.
+const RENEWED_MAX: Duration = Duration::from_secs(4);
+/// A batch takes milliseconds. Longer, and the broker is gone; what is sent again then, consumers drop.
+const SEND_MAX: Duration = Duration::from_secs(10);
+/// First pause after a failure that may go away.
+const RETRY_MIN: Duration = Duration::from_millis(100);
+/// Longest pause: how late a broker's return is noticed.
+const RETRY_MAX: Duration = Duration::from_secs(1);
+/// How long giving the lease back may take at the end.
+const RELEASE_MAX: Duration = Duration::from_secs(1);
+
+/// What one call of [`Relay::run_once`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Events sent and acknowledged.
+    pub events: usize,
+    /// The batch was full: call again at once.
+    pub more: bool,
+}
+
+/// Copies a log into its topic.
+#[derive(Debug)]
+pub struct Relay {
+    pool: PgPool,
+    kafka: Kafka,
+    topic: Topic,
+    relay_id: Uuid,
+    session: Option<Session>,
+    status: watch::Sender<RelayStatus>,
+}
+
+/// What holds until something fails.
+#[derive(Debug)]
+struct Session {
+    topic: EventsTopic,
+    log: Identity,
+    producer: EventsProducer,
+    /// The last position in the topic, of the partitions that are ours.
+    sent: BTreeMap<u16, i64>,
+    renewed_at: Option<Instant>,
+    /// The partition that is served first: it changes with every batch, so that none starves another.
+    turn: usize,
+}
+
+impl Relay {
+    /// A relay from the log of `pool`'s database to `topic`. `relay_id` names this process.
+    #[must_use]
+    pub fn new(pool: PgPool, kafka: Kafka, topic: Topic, relay_id: Uuid) -> Self {
+        let status = watch::Sender::new(RelayStatus { state: State::Starting, partitions: vec![] });
+        Self { pool, kafka, topic, relay_id, session: None, status }
+    }
+
+    /// What it is doing, now and later.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<RelayStatus> {
+        self.status.subscribe()
+    }
+
+    /// Sends one batch.
+    ///
+    /// # Errors
+    /// After any, the next call begins anew from the topic's end. [`Failure::is_transient`] says whether calling
+    /// again can help.
+    pub async fn run_once(&mut self) -> Result<Step, Failure> {
+        let step = self.step().await;
+        if step.is_err() {
+            self.session = None;
+        }
+        step
+    }
+
+    async fn step(&mut self) -> Result<Step, Failure> {
+        if self.session.is_none() {
+            self.session = Some(Session::open(&self.pool, &self.kafka, &self.topic).await?);
+        }
+        let Some(session) = &mut self.session else { return Ok(Step { events: 0, more: false }) };
+        session.keep_lease(&self.pool, self.relay_id).await?;
+        let step = session.send_batch(&self.pool).await?;
+        metrics::counter!("holdfast_relayed_events_total").increment(step.events as u64);
+        let partitions =
+            session.sent.iter().map(|(number, sent)| PartitionStatus { log_partition: *number, sent: *sent });
+        self.status.send_replace(RelayStatus { state: State::Running, partitions: partitions.collect() });
+        Ok(step)
+    }
+
+    /// Runs until `shutdown`, then gives its partitions back. `wake` changes whenever this process committed something
+    /// to the log.
+    ///
+    /// # Errors
+    /// The first failure that does not go away by itself; the status tells it too.
+    pub async fn run(
+        mut self,
+        wake: Option<watch::Receiver<u64>>,
+        shutdown: CancellationToken,
+    ) -> Result<(), Failure> {
+        // Ending in the middle of a batch is safe: the next relay goes on after what is in the topic.
+        let ended = shutdown.run_until_cancelled(self.run_for_ever(wake)).await;
+        let given_back =
+            timeout(RELEASE_MAX, async { release(&mut *self.pool.acquire().await?, self.relay_id).await });
+        if !matches!(given_back.await, Ok(Ok(()))) {
+            info!("the relay's partitions were not given back; they are free when its lease ends");
+        }
+        match ended {
+            None => Ok(()),
+            Some(failure) => {
+                error!(error = &failure as &dyn Error, "the relay stopped");
+                self.tell(State::Stopped(failure.to_string()));
+                Err(failure)
+            }
+        }
+    }
+
+    async fn run_for_ever(&mut self, mut wake: Option<watch::Receiver<u64>>) -> Failure {
+        let (mut poll, mut retry) = (POLL_MIN, RETRY_MIN);
+        loop {
+            match self.run_once().await {
+                Err(failure) if failure.is_transient() => {
+                    if retry == RETRY_MIN {
+                        warn!(error = &failure as &dyn Error, "the relay waits");
+                    }
+                    self.tell(State::Retrying(failure.to_string()));
+                    sleep(retry).await;
+                    retry = (retry * 2).min(RETRY_MAX);
+                }
+                Err(failure) => return failure,
+                Ok(step) => {
+                    if retry > RETRY_MIN {
+                        info!("the relay goes on");
+                        retry = RETRY_MIN;
+                    }
+                    if step.more {
+                        continue;
+                    }
+                    poll = if step.events > 0 { POLL_MIN } else { (poll * 2).min(POLL_MAX) };
+                    wait(&mut wake, poll).await;
+                }
+            }
+        }
+    }
+
+    fn tell(&self, state: State) {
+        self.status.send_modify(|status| status.state = state);
+    }
+}
+
+impl Session {
+    async fn open(pool: &PgPool, kafka: &Kafka, topic: &Topic) -> Result<Self, Failure> {
+        let log = identity(pool).await?;
+        let topic = EventsTopic::open(kafka, topic, log.partitions).await?;
+        for warning in &topic.warnings {
+            warn!("{warning}");
+        }
+        let producer = EventsProducer::new(&topic, log.log_id)?;
+        Ok(Self { topic, log, producer, sent: BTreeMap::new(), renewed_at: None, turn: 0 })
+    }
+
+    /// Renews the lease when its time has come, and begins with partitions that have become ours.
+    async fn keep_lease(&mut self, pool: &PgPool, relay_id: Uuid) -> Result<(), Failure> {
+        if self.renewed_at.is_some_and(|at| at.elapsed() < RENEW_EVERY) {
+            return Ok(());
+        }
+        let asked_at = Instant::now();
+        let mine = renew(&mut *pool.acquire().await?, relay_id, self.log.partitions).await?;
+        self.renewed_at = Some(asked_at);
+        self.sent.retain(|number, _| mine.contains(number));
+        let new: Vec<_> = mine.into_iter().filter(|number| !self.sent.contains_key(number)).collect();
+        if !new.is_empty() {
+            let begun = self.where_the_topic_ends(pool, &new).await?;
+            self.sent.extend(begun);
+        }
+        Ok(())
+    }
+
+    /// The last position in the topic of these partitions, if the log has the same event there.
+    async fn where_the_topic_ends(&self, pool: &PgPool, numbers: &[u16]) -> Result<Vec<(u16, i64)>, Failure> {
+        let (ends, heads) = (self.topic.ends().await?, heads(pool).await?);
+        let topic = || self.topic.name().to_owned();
+        let mut found = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let Some(Last { log_id, position, event_id }) = ends.get(usize::from(*number)).copied().flatten()
+            else {
+                found.push((*number, 0));
+                continue;
+            };
+            if log_id != self.log.log_id {
+                return Err(Failure::OtherLog { topic: topic(), found: log_id, log: self.log.log_id });
+            }
+            let at = LogPosition { log_partition: *number, position };
+            let head =
+                heads.iter().find(|head| head.log_partition == *number).map_or(0, |head| head.position);
+            if position > head {
+                return Err(Failure::Ahead { topic: topic(), sent: at, head });
+            }
+            let before = LogPosition { position: position - 1, ..at };
+            let same = read_raw_after_each(pool, &[before], 1).await?;
+            if same.first().is_none_or(|event| event.at != at || event.event_id != event_id) {
+                return Err(Failure::Differs { topic: topic(), at });
+            }
+            found.push((*number, position));
+        }
+        Ok(found)
+    }
+
+    async fn send_batch(&mut self, pool: &PgPool) -> Result<Step, Failure> {
+        let mut after: Vec<_> = self
+            .sent
+            .iter()
+            .map(|(number, sent)| LogPosition { log_partition: *number, position: *sent })
+            .collect();
+        if after.is_empty() {
+            return Ok(Step { events: 0, more: false });
+        }
+        self.turn += 1;
+        let turn = self.turn % after.len();
+        after.rotate_left(turn);
+        let events = read_raw_after_each(pool, &after, BATCH_EVENTS_MAX).await?;
+        if events.is_empty() {
+            return Ok(Step { events: 0, more: false });
+        }
+        // Reading may have taken long: what is sent after the lease has ended, another sends too.
+        if self.renewed_at.is_none_or(|at| at.elapsed() >= RENEWED_MAX) {
+            self.renewed_at = None;
+            return Ok(Step { events: 0, more: true });
+        }
+        timeout(SEND_MAX, self.producer.send(&events)).await.map_err(|_| SendError::Silent)??;
+        for RawEvent { at, .. } in &events {
+            if let Some(sent) = self.sent.get_mut(&at.log_partition) {
+                *sent = at.position.max(*sent);
+            }
+        }
+        let full = i64::try_from(events.len()).is_ok_and(|events| events >= BATCH_EVENTS_MAX);
+        Ok(Step { events: events.len(), more: full })
+    }
+}
+
+/// Waits for a commit or for `poll`; without a (living) wake only for the latter.
+async fn wait(wake: &mut Option<watch::Receiver<u64>>, poll: Duration) {
+    let Some(commits) = wake else { return sleep(poll).await };
+    let signal = timeout(POLL_BESIDE_WAKE, commits.changed()).await;
+    if matches!(signal, Ok(Err(_))) {
+        *wake = None; // the writer is gone; from here on it is polled
+    }
+}

@@ -1,0 +1,93 @@
+//! Brokers and relays that go away.
+
+use crate::rig::{PARTITIONS, PATIENCE, Rig, fresh_topic};
+use holdfast_ambient::Machine;
+use holdfast_broker::{Broker, BrokerOptions};
+use holdfast_messaging::Kafka;
+use holdfast_relay::{Relay, State};
+use holdfast_testkit::{eventually, open_folder};
+use tokio_util::sync::CancellationToken;
+
+/// Bookings do not know whether a broker is there: the log grows, the relay waits and says so, and catches up by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_dies_and_returns_gets_everything_once() {
+    let folder = open_folder();
+    let broker = Broker::start(folder.path(), &BrokerOptions::default(), &Machine).await.unwrap();
+    let mut rig = Rig::on(Kafka::new(&broker.bootstrap(), [])).await;
+    rig.append(10).await;
+    let relay = rig.relay();
+    let (status, stop) = (relay.status(), CancellationToken::new());
+    let running = tokio::spawn(relay.run(None, stop.clone()));
+    let sent = async |position: i64| {
+        eventually(PATIENCE, "everything is sent", async || {
+            let status = status.borrow();
+            status.state == State::Running
+                && status.partitions.len() == usize::from(PARTITIONS)
+                && status.partitions.iter().all(|partition| partition.sent == position)
+        })
+        .await;
+    };
+    sent(10).await;
+
+    broker.kill_node(1).await.unwrap();
+    for _ in 0..20 {
+        rig.append(5).await;
+    }
+    eventually(PATIENCE, "it says that it waits", async || {
+        matches!(status.borrow().state, State::Retrying(_))
+    })
+    .await;
+    broker.start_node(1).await.unwrap();
+    sent(110).await;
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    let report = rig.verified().await;
+    assert_eq!((report.found, report.events), (0, 110 * u64::from(PARTITIONS)), "{report:?}");
+    broker.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_broker_that_is_not_there_at_the_start_is_waited_for_and_named() {
+    // A port that nobody listens on.
+    let rig =
+        Rig::on(Kafka::new("127.0.0.1:1", [("socket.connection.setup.timeout.ms".into(), "1000".into())]))
+            .await;
+    let relay = Relay::new(rig.pool.clone(), rig.kafka.clone(), fresh_topic(), uuid::Uuid::from_u128(1));
+    let (status, stop) = (relay.status(), CancellationToken::new());
+    let running = tokio::spawn(relay.run(None, stop.clone()));
+    eventually(PATIENCE, "it says who does not answer", async || match &status.borrow().state {
+        State::Retrying(why) => why.contains("127.0.0.1:1"),
+        _ => false,
+    })
+    .await;
+    stop.cancel();
+    running.await.unwrap().unwrap();
+}
+
+/// The partitions are shared, and one that ends leaves its share to the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_relays_share_the_partitions_and_one_takes_over() {
+    let mut rig = Rig::new().await;
+    rig.append(50).await;
+    let (first, second) = (rig.relay(), rig.relay());
+    let (one, two) = (first.status(), second.status());
+    let (stop_one, stop_two) = (CancellationToken::new(), CancellationToken::new());
+    let first = tokio::spawn(first.run(None, stop_one.clone()));
+    let second = tokio::spawn(second.run(None, stop_two.clone()));
+    eventually(PATIENCE, "each has half", async || {
+        (one.borrow().partitions.len(), two.borrow().partitions.len()) == (2, 2)
+    })
+    .await;
+    rig.append(50).await;
+    stop_one.cancel();
+    first.await.unwrap().unwrap();
+    eventually(PATIENCE, "the other has all", async || {
+        let status = two.borrow();
+        status.partitions.len() == usize::from(PARTITIONS) && status.partitions.iter().all(|p| p.sent == 100)
+    })
+    .await;
+    stop_two.cancel();
+    second.await.unwrap().unwrap();
+    let report = rig.verified().await;
+    assert_eq!((report.found, report.events), (0, 100 * u64::from(PARTITIONS)), "{report:?}");
+}

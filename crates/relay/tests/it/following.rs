@@ -1,0 +1,216 @@
+//! Projectors that read the topic: the same rows as from the log.
+
+use crate::rig::{PARTITIONS, PATIENCE, Rig};
+use holdfast_domain::InventoryId;
+use holdfast_event_log::{LogPosition, RawEvent, Recorded, identity, read_raw_after};
+use holdfast_messaging::{EventsProducer, EventsTopic, KafkaSource};
+use holdfast_projector::{
+    Failure, IN_MOVED, LogSource, PgQuery, Positions, Projection, Projector, ProjectorStatus, Table,
+};
+use holdfast_testkit::eventually;
+use std::collections::BTreeMap;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// The smallest read model: how many events each inventory has. Applying one twice shows.
+struct Tally;
+
+impl Projection for Tally {
+    const NAME: &'static str = "tally";
+    const TABLES: &'static [Table] = &[Table { name: "tally", key: &["inventory_id"] }];
+    type Changes = BTreeMap<InventoryId, (i64, LogPosition)>;
+
+    fn tables_sql(schema: &str) -> String {
+        format!(
+            "CREATE TABLE {schema}.tally (inventory_id uuid PRIMARY KEY, events bigint NOT NULL,
+                 log_partition smallint NOT NULL, position bigint NOT NULL)"
+        )
+    }
+
+    fn indexes_sql(schema: &str) -> String {
+        format!("CREATE INDEX tally_events ON {schema}.tally (events)")
+    }
+
+    fn fold(events: &[Recorded]) -> Self::Changes {
+        let mut changes = Self::Changes::new();
+        for e in events {
+            let change = changes.entry(e.inventory_id).or_insert((0, e.at));
+            *change = (change.0 + 1, e.at);
+        }
+        changes
+    }
+
+    fn write_sql(schema: &str) -> String {
+        format!(
+            "counted AS (
+                 INSERT INTO {schema}.tally AS t (inventory_id, events, log_partition, position)
+                 SELECT * FROM unnest($4::uuid[], $5::bigint[], $6::smallint[], $7::bigint[])
+                     AS n (inventory_id, events, log_partition, position)
+                 WHERE n.log_partition {IN_MOVED}
+                 ON CONFLICT (inventory_id) DO UPDATE
+                 SET events = t.events + excluded.events, position = excluded.position)"
+        )
+    }
+
+    fn bind<'q>(query: PgQuery<'q>, changes: &'q Self::Changes) -> PgQuery<'q> {
+        query
+            .bind(changes.keys().map(|id| id.0).collect::<Vec<_>>())
+            .bind(changes.values().map(|(events, _)| *events).collect::<Vec<_>>())
+            .bind(changes.values().map(|(_, at)| at.log_partition.cast_signed()).collect::<Vec<_>>())
+            .bind(changes.values().map(|(_, at)| at.position).collect::<Vec<_>>())
+    }
+}
+
+impl Rig {
+    async fn events_topic(&self) -> EventsTopic {
+        EventsTopic::open(&self.kafka, &self.topic, PARTITIONS).await.unwrap()
+    }
+
+    async fn fed_by_kafka(&self) -> Projector<Tally, KafkaSource> {
+        let log = identity(&self.pool).await.unwrap();
+        let source =
+            KafkaSource::new(self.events_topic().await, format!("{}.tally", self.topic.name), log.log_id);
+        Projector::new(&self.pool, source, Positions::of::<Tally>(&self.pool))
+    }
+
+    /// Events of each inventory, as the read model has them.
+    async fn tally(&self) -> Vec<i64> {
+        let sql = "SELECT events FROM tally.tally ORDER BY inventory_id";
+        sqlx::query_scalar(sql).fetch_all(&self.pool).await.unwrap_or_default()
+    }
+
+    async fn has_all(&self, events: i64) {
+        let all = vec![events; usize::from(PARTITIONS)];
+        eventually(PATIENCE, "the read model follows", async || self.tally().await == all).await;
+    }
+}
+
+/// A projector at work.
+struct Working {
+    status: watch::Receiver<ProjectorStatus>,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<Result<(), Failure>>,
+}
+
+impl Working {
+    fn on(projector: Projector<Tally, KafkaSource>) -> Self {
+        let (status, stop) = (projector.status(), CancellationToken::new());
+        Self { status, stop: stop.clone(), task: tokio::spawn(projector.run(None, stop)) }
+    }
+
+    async fn end(self) -> Result<(), Failure> {
+        self.stop.cancel();
+        self.task.await.unwrap()
+    }
+}
+
+/// Positions are the same in both, so the checkpoint of one is the other's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_source_can_change_at_any_time_without_a_rebuild() {
+    let mut rig = Rig::new().await;
+    let mut relay = rig.relay();
+    rig.append(100).await;
+    rig.send_all(&mut relay).await;
+    let working = Working::on(rig.fed_by_kafka().await);
+    rig.has_all(100).await;
+    working.end().await.unwrap();
+
+    rig.append(30).await;
+    let mut from_log =
+        Projector::<Tally, _>::new(&rig.pool, LogSource::new(&rig.pool), Positions::of::<Tally>(&rig.pool));
+    while from_log.run_once().await.unwrap().events > 0 {}
+    rig.has_all(130).await;
+    drop(from_log);
+
+    // The topic is behind the checkpoint when the source changes back.
+    let working = Working::on(rig.fed_by_kafka().await);
+    rig.append(1).await;
+    rig.send_all(&mut relay).await;
+    rig.has_all(131).await;
+    working.end().await.unwrap();
+}
+
+/// What relays that died have sent again: dropped by position, whatever it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_come_twice_are_applied_once() {
+    let mut rig = Rig::new().await;
+    rig.append(20).await;
+    let topic = rig.events_topic().await;
+    let log = identity(&rig.pool).await.unwrap();
+    let producer = EventsProducer::new(&topic, log.log_id).unwrap();
+    for (from, to) in [(0, 8), (2, 8), (5, 14), (0, 20)] {
+        for log_partition in 0..PARTITIONS {
+            let after = LogPosition { log_partition, position: from };
+            producer.send(&read_raw_after(&rig.pool, after, to - from).await.unwrap()).await.unwrap();
+        }
+    }
+    let working = Working::on(rig.fed_by_kafka().await);
+    rig.has_all(20).await;
+    working.end().await.unwrap();
+}
+
+/// Whatever made it, nothing behind a hole is applied.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hole_in_the_topic_stops_the_projector_loudly() {
+    let mut rig = Rig::new().await;
+    rig.append(9).await;
+    let topic = rig.events_topic().await;
+    let producer = EventsProducer::new(&topic, identity(&rig.pool).await.unwrap().log_id).unwrap();
+    let all = read_raw_after(&rig.pool, LogPosition { log_partition: 1, position: 0 }, 100).await.unwrap();
+    let holed: Vec<RawEvent> = all.into_iter().filter(|event| event.at.position != 5).collect();
+    producer.send(&holed).await.unwrap();
+    let working = Working::on(rig.fed_by_kafka().await);
+    let failure = working.task.await.unwrap().expect_err("it stops");
+    assert!(matches!(failure, Failure::Hole { log_partition: 1, expected: 5, found: 6 }), "{failure:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_cannot_be_decoded_stops_with_its_position_and_all_before_it_applied() {
+    let mut rig = Rig::new().await;
+    rig.append(6).await;
+    let change = "UPDATE events SET event_type = 'SeatsTeleported' WHERE log_partition = 2 AND position = 4";
+    sqlx::query(change).execute(&rig.pool).await.unwrap();
+    rig.send_all(&mut rig.relay()).await;
+    let working = Working::on(rig.fed_by_kafka().await);
+    let mut status = working.status.clone();
+    let failure = working.task.await.unwrap().expect_err("it stops");
+    let Failure::Poison { at, .. } = failure else { panic!("{failure:?}") };
+    assert_eq!((at.log_partition, at.position), (2, 4));
+    assert_eq!(rig.tally().await[2], 3, "{:?}", status.borrow_and_update());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_of_another_log_stops_the_projector() {
+    let mut rig = Rig::new().await;
+    rig.append(2).await;
+    rig.send_all(&mut rig.relay()).await;
+    sqlx::query("UPDATE log_identity SET log_id = gen_random_uuid()").execute(&rig.pool).await.unwrap();
+    let working = Working::on(rig.fed_by_kafka().await);
+    let failure = working.task.await.unwrap().expect_err("it stops");
+    assert!(!failure.is_transient() && format!("{failure:?}").contains("it is of log"), "{failure:?}");
+}
+
+/// Members come and go; each partition is folded by one of them at a time, and no event twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn projectors_of_one_name_share_the_partitions_and_apply_nothing_twice() {
+    let mut rig = Rig::new().await;
+    let mut relay = rig.relay();
+    let mut working = vec![Working::on(rig.fed_by_kafka().await)];
+    let mut events = 0;
+    for round in 0..4 {
+        for _ in 0..5 {
+            rig.append(40).await;
+            events += 40;
+            rig.send_all(&mut relay).await;
+        }
+        match round {
+            0 | 2 => working.push(Working::on(rig.fed_by_kafka().await)),
+            _ => working.remove(0).end().await.unwrap(),
+        }
+    }
+    rig.has_all(events).await;
+    for one in working {
+        one.end().await.unwrap();
+    }
+    assert_eq!(rig.tally().await, vec![events; usize::from(PARTITIONS)]);
+}
