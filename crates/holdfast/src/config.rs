@@ -223,7 +223,7 @@ impl KafkaAccess {
             Some(file) => settings_in(file)?,
             None => vec![],
         };
-        Ok(Kafka::new(brokers, settings))
+        Ok(Kafka::new(brokers, settings)?)
     }
 }
 

@@ -19,6 +19,7 @@ use config::{Cli, LogFormat, Role, User};
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::str::FromStr as _;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -26,8 +27,24 @@ use tracing_subscriber::filter::LevelFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// How long the process waits at its end for what blocks a thread, such as a question to a broker that is gone. Nothing of
+/// it is waited for by anybody any more.
+const BLOCKING_MAX: Duration = Duration::from_millis(500);
+
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            out::complain(format_args!("holdfast: no thread could be started: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(start());
+    runtime.shutdown_timeout(BLOCKING_MAX);
+    code
+}
+
+async fn start() -> ExitCode {
     let cli = Cli::parse();
     let filter = cli.log.as_deref().unwrap_or_else(|| cli.role.log_default());
     if let Err(error) = log_to_stderr(filter, cli.log_format) {
@@ -72,11 +89,10 @@ fn in_words(error: &anyhow::Error) -> String {
 }
 
 fn log_to_stderr(filter: &str, format: LogFormat) -> anyhow::Result<()> {
-    // A lone word that is no level would be the name of a module, and silence all others.
-    let word = filter
-        .split(',')
-        .map(str::trim)
-        .find(|part| !part.contains('=') && LevelFilter::from_str(part).is_err());
+    // A lone word that is no level would be the name of a module, and silence all others; ours have a `_` in them.
+    let is_word = |part: &&str| !part.is_empty() && !part.contains(['=', '_', ':']);
+    let mut words = filter.split(',').map(str::trim).filter(is_word);
+    let word = words.find(|word| LevelFilter::from_str(word).is_err());
     if let Some(word) = word {
         anyhow::bail!("`{word}` is not one of off, error, warn, info, debug, trace, nor MODULE=LEVEL");
     }

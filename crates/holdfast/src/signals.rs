@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, sync::OnceLock, time::Duration};
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -56,7 +56,8 @@ impl Stop {
 /// Listens to the signals.
 pub(crate) fn asked_to_stop() -> std::io::Result<Stop> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut hangup = signal(SignalKind::hangup())?;
+    // `nohup` asks for it to be ignored.
+    let mut hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
     let stop = Stop::new();
     let asked = stop.clone();
     tokio::spawn(async move {
@@ -65,7 +66,7 @@ pub(crate) fn asked_to_stop() -> std::io::Result<Stop> {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
-                _ = hangup.recv() => {}
+                () = heard(&mut hangup) => {}
             }
             if again {
                 std::process::exit(INTERRUPTED);
@@ -76,4 +77,19 @@ pub(crate) fn asked_to_stop() -> std::io::Result<Stop> {
         }
     });
     Ok(stop)
+}
+
+/// Waits for a signal that may not be listened to.
+async fn heard(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether SIGHUP is ignored: the lowest bit of a mask in hexadecimal.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
+    mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }

@@ -12,6 +12,7 @@ use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions, po
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 /// Name of the embedded system's database.
 const DATABASE: &str = "holdfast";
@@ -57,6 +58,18 @@ impl System {
         let closed = system.close().await;
         let outcome = outcome?;
         closed.map(|()| outcome)
+    }
+
+    /// The same for a server, which ends by itself when its token is cancelled: in its own order, and in bounded time.
+    pub(crate) async fn serve(
+        access: &Access,
+        server: impl AsyncFnOnce(&Self, CancellationToken) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let stop = signals::asked_to_stop()?;
+        let system = Self::open(access).await?;
+        let served = server(&system, stop.token()).await;
+        let closed = system.close().await;
+        served.and(closed)
     }
 
     /// The same for what is of no use half done.

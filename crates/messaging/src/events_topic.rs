@@ -12,13 +12,19 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, RDKafkaErrorCode},
     message::Message as _,
+    metadata::MetadataTopic,
 };
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 /// How long the last records of all partitions may take to arrive.
 const ENDS_MAX: Duration = Duration::from_secs(20);
+
+/// How long a topic that was made may take until every node knows it.
+const SEEN_MAX: Duration = Duration::from_secs(5);
+/// How often it is looked for meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The topic, found as it must be.
 #[derive(Clone, Debug)]
@@ -56,6 +62,14 @@ pub enum TopicError {
     /// The last records did not arrive. Goes away by itself.
     #[error("Kafka at {0} did not send the last records of the topic in time")]
     Silent(String),
+    /// It is not there (yet); the relay makes it.
+    #[error("there is no topic {topic} on Kafka at {address}; `holdfast relay` makes it")]
+    Missing {
+        /// The topic.
+        topic: String,
+        /// Where.
+        address: String,
+    },
     /// It has another number of partitions than the log.
     #[error(
         "topic {topic} has {found} partitions and the log has {wanted}; partition p of one is partition p of the other, \
@@ -99,8 +113,8 @@ impl TopicError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Silent(_) => true,
-            // With fewer nodes up than it has copies, or none that leads yet: a cluster that is starting.
+            Self::Unreachable { .. } | Self::Silent(_) | Self::Missing { .. } => true,
+            // Fewer nodes than a moment ago, or none that leads yet: a cluster that is starting.
             Self::Refused { code, .. } => matches!(
                 code,
                 RDKafkaErrorCode::InvalidReplicationFactor
@@ -114,40 +128,57 @@ impl TopicError {
 }
 
 impl EventsTopic {
-    /// Makes the topic if it is missing, and checks it if it is there. `log_partitions` is the log's number.
+    /// Makes the topic if it is missing, and checks it. `log_partitions` is the log's number.
     ///
     /// # Errors
     /// See [`TopicError`].
     pub async fn open(kafka: &Kafka, topic: &Topic, log_partitions: u16) -> Result<Self, TopicError> {
+        match Self::find(kafka, topic, log_partitions).await {
+            Err(TopicError::Missing { .. }) => {}
+            found => return found,
+        }
+        let unreachable = |source| TopicError::Unreachable { address: kafka.address().to_owned(), source };
+        let nodes = look(kafka, &topic.name).await.map_err(unreachable)?.nodes;
+        let copies = usize::from(topic.replication).min(nodes.max(1));
+        let admin: AdminClient<DefaultClientContext> = kafka.config().create().map_err(unreachable)?;
+        create(&admin, topic, log_partitions, copies).await.map_err(|error| match error {
+            CreateError::Kafka(source) => unreachable(source),
+            CreateError::Refused(code) => TopicError::Refused { topic: topic.name.clone(), code },
+        })?;
+        // Another may have been faster, and made something else; and a new topic takes a moment to be seen everywhere.
+        let until = Instant::now() + SEEN_MAX;
+        loop {
+            match Self::find(kafka, topic, log_partitions).await {
+                Err(error) if error.is_transient() && Instant::now() < until => sleep(LOOK_EVERY).await,
+                found => return found,
+            }
+        }
+    }
+
+    /// Checks the topic, which must be there.
+    ///
+    /// # Errors
+    /// See [`TopicError`].
+    pub async fn find(kafka: &Kafka, topic: &Topic, log_partitions: u16) -> Result<Self, TopicError> {
         let Partitions::Log = topic.partitions;
         let unreachable = |source| TopicError::Unreachable { address: kafka.address().to_owned(), source };
-        let admin: AdminClient<DefaultClientContext> = kafka.config().create().map_err(unreachable)?;
-        let (found, nodes) = partitions_and_nodes(kafka, &topic.name).await.map_err(unreachable)?;
-        let mut warnings = vec![];
-        match found {
-            0 => {
-                let copies = usize::from(topic.replication).min(nodes.max(1));
-                create(&admin, topic, log_partitions, copies).await.map_err(|error| match error {
-                    CreateError::Kafka(source) => unreachable(source),
-                    CreateError::Refused(code) => TopicError::Refused { topic: topic.name.clone(), code },
-                })?;
-                if copies < usize::from(topic.replication) {
-                    warnings.push(format!(
-                        "topic {} has {copies} copies, for there are {nodes} nodes",
-                        topic.name
-                    ));
-                }
-            }
-            found if found != usize::from(log_partitions) => {
-                return Err(TopicError::Partitions {
-                    topic: topic.name.clone(),
-                    found,
-                    wanted: log_partitions,
-                });
-            }
-            _ => warnings = other_settings(&admin, topic).await.map_err(unreachable)?,
+        let name = || topic.name.clone();
+        let Seen { partitions: found, copies, .. } = look(kafka, &topic.name).await.map_err(unreachable)?;
+        if found == 0 {
+            return Err(TopicError::Missing { topic: name(), address: kafka.address().to_owned() });
         }
-        Ok(Self { kafka: kafka.clone(), name: topic.name.clone(), partitions: log_partitions, warnings })
+        if found != usize::from(log_partitions) {
+            return Err(TopicError::Partitions { topic: name(), found, wanted: log_partitions });
+        }
+        let admin: AdminClient<DefaultClientContext> = kafka.config().create().map_err(unreachable)?;
+        let mut warnings = other_settings(&admin, topic).await.map_err(unreachable)?;
+        if copies < usize::from(topic.replication) {
+            warnings.push(format!(
+                "topic {} keeps {copies} copies of a partition and should keep {}; with fewer, a broken disk loses it",
+                topic.name, topic.replication
+            ));
+        }
+        Ok(Self { kafka: kafka.clone(), name: name(), partitions: log_partitions, warnings })
     }
 
     /// Its name.
@@ -232,14 +263,34 @@ fn last(record: &rdkafka::message::BorrowedMessage<'_>) -> Result<Last, RecordEr
     Ok(Last { log_id, position: at.position, event_id })
 }
 
-/// Partitions of a topic (0: it does not exist), and nodes of the cluster.
-async fn partitions_and_nodes(kafka: &Kafka, name: &str) -> Result<(usize, usize), KafkaError> {
+/// What a broker knows of a topic.
+struct Seen {
+    /// How many partitions; 0: it does not exist.
+    partitions: usize,
+    /// The fewest copies that one of them has.
+    copies: usize,
+    /// Nodes of the cluster.
+    nodes: usize,
+}
+
+async fn look(kafka: &Kafka, name: &str) -> Result<Seen, KafkaError> {
     let (config, name) = (kafka.config(), name.to_owned());
     let asked = tokio::task::spawn_blocking(move || {
         let consumer: BaseConsumer = config.create()?;
         let metadata = consumer.fetch_metadata(Some(&name), ASK_MAX)?;
-        let partitions = metadata.topics().iter().find(|topic| topic.name() == name);
-        Ok((partitions.map_or(0, |topic| topic.partitions().len()), metadata.brokers().len()))
+        let topic = metadata.topics().iter().find(|topic| topic.name() == name);
+        let error = topic.and_then(MetadataTopic::error).map(RDKafkaErrorCode::from);
+        match error {
+            None | Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {}
+            Some(code) => return Err(KafkaError::MetadataFetch(code)),
+        }
+        let partitions = topic.map(MetadataTopic::partitions).unwrap_or_default();
+        let copies = partitions.iter().map(|partition| partition.replicas().len()).min();
+        Ok(Seen {
+            partitions: partitions.len(),
+            copies: copies.unwrap_or(0),
+            nodes: metadata.brokers().len(),
+        })
     });
     asked.await.unwrap_or(Err(KafkaError::Canceled))
 }
@@ -280,10 +331,14 @@ async fn other_settings(
     let differing = topic.settings.iter().filter_map(|(name, wanted)| {
         let found = settings.get(name).and_then(|entry| entry.value.as_deref()).unwrap_or("unset");
         (found != wanted).then(|| {
-            format!(
-                "topic {} has {name}={found} and should have {wanted}; consumers may find that events are gone",
-                topic.name
-            )
+            let means = match name.as_str() {
+                "cleanup.policy" | "retention.ms" | "retention.bytes" => {
+                    "; consumers may find that events are gone"
+                }
+                "max.message.bytes" => "; a larger event would stop the relay",
+                _ => "",
+            };
+            format!("topic {} has {name}={found} and should have {wanted}{means}", topic.name)
         })
     });
     Ok(differing.collect())

@@ -1,6 +1,6 @@
 //! How Kafka is reached: its address, and settings that go to librdkafka as they are.
 
-use rdkafka::ClientConfig;
+use rdkafka::{ClientConfig, error::KafkaError};
 use std::{fmt, time::Duration};
 
 /// The longest pause before a broker is tried again: how late its return is noticed.
@@ -16,9 +16,14 @@ pub struct Kafka {
 
 impl Kafka {
     /// The cluster at `brokers` (`host:port`, separated by commas). `settings` are librdkafka's own, such as
-    /// `security.protocol`; they come before ours, which no caller may change.
-    #[must_use]
-    pub fn new(brokers: &str, settings: impl IntoIterator<Item = (String, String)>) -> Self {
+    /// `security.protocol`; what we depend on is set after them.
+    ///
+    /// # Errors
+    /// If librdkafka does not take a setting.
+    pub fn new(
+        brokers: &str,
+        settings: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SettingError> {
         let mut config = ClientConfig::new();
         for (name, value) in settings {
             config.set(name, value);
@@ -26,7 +31,13 @@ impl Kafka {
         config.set("bootstrap.servers", brokers);
         config.set("client.id", "holdfast");
         config.set("reconnect.backoff.max.ms", RECONNECT_MAX_MS);
-        Self { config }
+        config.set("enable.partition.eof", "false");
+        match config.create_native_config() {
+            Ok(_) => Ok(Self { config }),
+            // What else it says may repeat the value, and that may be a password.
+            Err(KafkaError::ClientConfig(_, _, name, _)) => Err(SettingError { name }),
+            Err(_) => Err(SettingError { name: "…".to_owned() }),
+        }
     }
 
     pub(crate) fn config(&self) -> ClientConfig {
@@ -45,6 +56,16 @@ impl Kafka {
     pub fn address(&self) -> &str {
         self.config.get("bootstrap.servers").unwrap_or_default()
     }
+}
+
+/// librdkafka does not take a setting.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "Kafka's client does not take the setting `{name}` with the value it was given; names and values are librdkafka's"
+)]
+pub struct SettingError {
+    /// Which.
+    pub name: String,
 }
 
 /// Settings may hold a password.

@@ -15,7 +15,7 @@ mod source;
 mod topics;
 
 pub use events_topic::{EventsTopic, Last, TopicError};
-pub use kafka::Kafka;
+pub use kafka::{Kafka, SettingError};
 pub use producer::{EventsProducer, SendError};
 pub use reader::{PartitionReader, StoredRecord};
 pub use record::{EVENT_HEADERS, Received, RecordError, headers};

@@ -1,7 +1,7 @@
 //! Sends events into their topic: in order, each at least once, acknowledged by every copy that is in step.
 
 use crate::{EVENT_HEADERS, EventsTopic, headers};
-use holdfast_event_log::RawEvent;
+use holdfast_event_log::{LogPosition, RawEvent};
 use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
@@ -17,12 +17,39 @@ const FULL_PAUSE: Duration = Duration::from_millis(5);
 /// Events are not in the topic, or nobody knows. The topic's end tells.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// A setting is wrong, or the broker refused.
-    #[error("Kafka refused")]
-    Kafka(#[from] KafkaError),
+    /// The client could not be made.
+    #[error("Kafka's client could not be made")]
+    Client(#[from] KafkaError),
+    /// The broker did not take an event.
+    #[error("Kafka did not take the event at {at}")]
+    Refused {
+        /// Which.
+        at: LogPosition,
+        /// Why.
+        #[source]
+        source: KafkaError,
+    },
     /// The broker did not acknowledge in time.
     #[error("Kafka does not acknowledge")]
     Silent,
+}
+
+impl SendError {
+    /// Whether sending again may help. An event that is too large, or may not be written, comes again with every attempt.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        let Self::Refused { source, .. } = self else { return true };
+        !matches!(
+            source.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::MessageSizeTooLarge
+                    | RDKafkaErrorCode::InvalidMessageSize
+                    | RDKafkaErrorCode::InvalidRecord
+                    | RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed
+            )
+        )
+    }
 }
 
 /// The only writer of its topic, but for another relay that is about to notice.
@@ -68,10 +95,13 @@ impl EventsProducer {
     pub async fn send(&self, events: &[RawEvent]) -> Result<(), SendError> {
         let mut on_their_way = Vec::with_capacity(events.len());
         for event in events {
-            on_their_way.push(self.hand_over(event).await?);
+            let refused = |source| SendError::Refused { at: event.at, source };
+            on_their_way.push((event.at, self.hand_over(event).await.map_err(refused)?));
         }
-        for delivery in on_their_way {
-            delivery.await.map_err(|_| KafkaError::Canceled)?.map_err(|(error, _)| error)?;
+        for (at, delivery) in on_their_way {
+            let delivered = delivery.await.map_err(|_| KafkaError::Canceled);
+            let refused = |source| SendError::Refused { at, source };
+            delivered.map_err(refused)?.map_err(|(source, _)| refused(source))?;
         }
         Ok(())
     }

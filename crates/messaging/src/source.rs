@@ -34,8 +34,15 @@ use uuid::Uuid;
 
 /// How long a read waits for the first event: in between, the projector looks whether it shall end.
 const FIRST_MAX: Duration = Duration::from_millis(100);
+/// Records that one read takes from the client, those that are dropped included: it comes back to its caller also while
+/// it passes over what was had.
+const RECORDS_MAX: usize = 10_000;
 /// How long it waits for more, once there is one: what the broker sent together arrives together.
 const MORE_MAX: Duration = Duration::from_millis(1);
+
+/// How late a member that died is noticed, where the members decide. Where the broker decides, it decides that too
+/// (`group.consumer.session.timeout.ms`).
+const SESSION_TIMEOUT_MS: &str = "6000";
 
 /// The topic as a [`Source`].
 pub struct KafkaSource {
@@ -44,6 +51,8 @@ pub struct KafkaSource {
     protocol: Protocol,
     consumer: Option<StreamConsumer<Members>>,
     places: Places,
+    /// What came behind events that were handed on: the next read's answer.
+    pending: Option<SourceError>,
 }
 
 /// How members of a group find out who reads what.
@@ -78,7 +87,7 @@ impl KafkaSource {
     #[must_use]
     pub fn new(topic: EventsTopic, group: String, log_id: Uuid) -> Self {
         let places = Places { log_id, at: BTreeMap::new(), fetched_again: BTreeMap::new() };
-        Self { topic, group, protocol: Protocol::Consumer, consumer: None, places }
+        Self { topic, group, protocol: Protocol::Consumer, consumer: None, places, pending: None }
     }
 
     fn join(&self) -> Result<StreamConsumer<Members>, KafkaError> {
@@ -88,7 +97,9 @@ impl KafkaSource {
         config.set("auto.offset.reset", "earliest");
         match self.protocol {
             Protocol::Consumer => config.set("group.protocol", "consumer"),
-            Protocol::Cooperative => config.set("partition.assignment.strategy", "cooperative-sticky"),
+            Protocol::Cooperative => config
+                .set("partition.assignment.strategy", "cooperative-sticky")
+                .set("session.timeout.ms", SESSION_TIMEOUT_MS),
         };
         let members = Members { begin_after: Mutex::new(self.places.at.clone()) };
         let consumer: StreamConsumer<Members> = config.create_with_context(members)?;
@@ -98,18 +109,18 @@ impl KafkaSource {
 
     /// What the client says went wrong: most of it is a broker that is being connected to again.
     fn complained(&mut self, error: KafkaError) -> Result<(), SourceError> {
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::UnsupportedVersion | RDKafkaErrorCode::UnsupportedFeature)
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::Fatal) {
+            return Err(unreachable(error));
+        }
+        // This client is of no use any more; why, it tells apart from the error.
+        let why = self.consumer.take().and_then(|consumer| consumer.client().fatal_error());
+        match why {
+            Some((RDKafkaErrorCode::UnsupportedVersion | RDKafkaErrorCode::UnsupportedFeature, _))
                 if self.protocol == Protocol::Consumer =>
             {
                 info!("this broker lets the members of a group decide who reads what");
                 self.protocol = Protocol::Cooperative;
-                self.consumer = None;
                 Ok(())
-            }
-            Some(RDKafkaErrorCode::Fatal) => {
-                self.consumer = None;
-                Err(unreachable(error))
             }
             _ => Err(unreachable(error)),
         }
@@ -124,20 +135,29 @@ impl Source for KafkaSource {
         if self.consumer.is_none() {
             self.consumer = Some(self.join().map_err(unreachable)?);
         }
-        let (mut events, mut wait) = (Vec::new(), FIRST_MAX);
-        while events.len() < limit {
+        if let Some(error) = self.pending.take() {
+            return Err(error);
+        }
+        let (mut events, mut wait, mut records) = (Vec::new(), FIRST_MAX, 0);
+        while events.len() < limit && records < RECORDS_MAX {
             let Some(consumer) = &self.consumer else { break };
+            records += 1;
             match timeout(wait, consumer.recv()).await {
                 Err(_) => break,
                 Ok(Ok(record)) => match self.places.take(&record, consumer, self.topic.name()) {
                     Ok(event) => events.extend(event),
-                    // What came before it is handed on first; it is fetched again by the next read.
-                    Err(_) if !events.is_empty() => break,
+                    // What came before it is handed on first.
+                    Err(error) if !events.is_empty() => {
+                        self.pending = Some(error);
+                        break;
+                    }
                     Err(error) => return Err(error),
                 },
-                Ok(Err(_)) if !events.is_empty() => break,
                 Ok(Err(error)) => {
-                    self.complained(error)?;
+                    match self.complained(error) {
+                        Err(error) if events.is_empty() => return Err(error),
+                        complained => self.pending = complained.err(),
+                    }
                     break;
                 }
             }

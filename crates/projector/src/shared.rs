@@ -29,12 +29,15 @@ const READ_EVERY: Duration = Duration::from_millis(250);
 
 /// The log, read once for all clones of this value.
 #[derive(Clone, Debug)]
-pub struct SharedLog(Arc<Mutex<Recent>>);
+pub struct SharedLog {
+    recent: Arc<Mutex<Recent>>,
+    /// When this clone last had an answer from the log: what another reads may be far behind it.
+    read_at: Option<Instant>,
+}
 
 #[derive(Debug)]
 struct Recent {
     log: LogSource,
-    read_at: Option<Instant>,
     /// What the writer of this process commits.
     committed: Option<Receiver<Arc<Vec<Recorded>>>>,
     /// The latest events of each partition, without holes.
@@ -56,20 +59,25 @@ impl SharedLog {
 
     fn with(pool: &PgPool, committed: Option<Receiver<Arc<Vec<Recorded>>>>) -> Self {
         let log = LogSource::new(pool);
-        Self(Arc::new(Mutex::new(Recent { log, read_at: None, committed, partitions: vec![] })))
+        let recent = Recent { log, committed, partitions: vec![] };
+        Self { recent: Arc::new(Mutex::new(recent)), read_at: None }
     }
 }
 
 impl Source for SharedLog {
     async fn read(&mut self, after: &[LogPosition], limit: usize) -> Result<Vec<Recorded>, SourceError> {
         // Held while the log is read: whoever waits here finds what it came for.
-        let mut recent = self.0.lock().await;
+        let mut recent = self.recent.lock().await;
         recent.listen();
-        if let Some(events) = recent.find(after, limit).filter(|_| !recent.is_read_due()) {
+        // There may be events in the log that neither writer nor reader has brought here. Without a writer there are none:
+        // everything here was read, and once it is used up the log is read again.
+        let is_read_due =
+            recent.committed.is_some() && self.read_at.is_none_or(|at| at.elapsed() >= READ_EVERY);
+        if let Some(events) = recent.find(after, limit).filter(|_| !is_read_due) {
             return Ok(events);
         }
         let events = recent.log.read(after, limit).await?;
-        recent.read_at = Some(Instant::now());
+        self.read_at = Some(Instant::now());
         recent.keep(events.iter().cloned());
         Ok(events)
     }
@@ -86,12 +94,6 @@ impl Recent {
                 None | Some(Err(TryRecvError::Empty | TryRecvError::Closed)) => return,
             }
         }
-    }
-
-    /// Whether there may be events in the log that neither writer nor reader has brought here. Without a
-    /// writer there are none: everything here was read, and once it is used up the log is read again.
-    fn is_read_due(&self) -> bool {
-        self.committed.is_some() && self.read_at.is_none_or(|at| at.elapsed() >= READ_EVERY)
     }
 
     /// The events after these places, if there are any here and no event before them is missing here.

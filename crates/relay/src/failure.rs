@@ -60,8 +60,9 @@ impl Failure {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Database(_) | Self::Send(_) => true,
+            Self::Database(_) => true,
             Self::Topic(error) => error.is_transient(),
+            Self::Send(error) => error.is_transient(),
             Self::OtherLog { .. } | Self::Ahead { .. } | Self::Differs { .. } => false,
         }
     }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-/// Events of one batch: bounds its memory, and how much is sent twice after a crash.
+/// Events of one batch: bounds how much is sent twice after a crash, and with events of some hundred bytes its memory.
 const BATCH_EVENTS_MAX: i64 = 2_000;
 /// Polling without a wake: at once after events, more and more seldom while there are none.
 const POLL_MIN: Duration = Duration::from_millis(5);
@@ -28,7 +28,8 @@ const POLL_MAX: Duration = Duration::from_millis(100);
 const POLL_BESIDE_WAKE: Duration = Duration::from_millis(500);
 /// A lease lasts five times as long.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
-/// Without a renewal for so long, another relay may have the partitions: sending stops, a second before their lease does.
+/// Without a renewal for so long, another relay may soon have the partitions: no batch is begun before the next renewal. One
+/// that takes longer than the lease is sent by both, which does no harm.
 const RENEWED_MAX: Duration = Duration::from_secs(4);
 /// A batch takes milliseconds. Longer, and the broker is gone; what is sent again then, consumers drop.
 const SEND_MAX: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ use holdfast_messaging::{EventsTopic, Kafka, Received, StoredRecord, Topic, head
 use sqlx::PgPool;
 use std::collections::VecDeque;
 
-/// Records, and events, of one read: bounds memory.
+/// Records, and events, of one read: bounds memory, at some hundred bytes each.
 const PAGE: usize = 5_000;
 /// Findings that are kept; the rest is only counted.
 const FINDINGS_MAX: usize = 20;
@@ -22,6 +22,8 @@ pub struct TopicReport {
     pub events: u64,
     /// Records of events that had come before.
     pub again: u64,
+    /// What an operator should know of the topic's settings, each a sentence; its records are right all the same.
+    pub warnings: Vec<String>,
     /// What is wrong, as sentences; the first of them.
     pub findings: Vec<String>,
     /// How much is wrong.
@@ -44,9 +46,8 @@ impl TopicReport {
 pub async fn verify(pool: &PgPool, kafka: &Kafka, topic: &Topic) -> Result<TopicReport, Failure> {
     let log = identity(pool).await?;
     let heads = heads(pool).await?;
-    let topic = EventsTopic::open(kafka, topic, log.partitions).await?;
-    let mut report = TopicReport::default();
-    topic.warnings.iter().for_each(|warning| report.find(warning.clone()));
+    let topic = EventsTopic::find(kafka, topic, log.partitions).await?;
+    let mut report = TopicReport { warnings: topic.warnings.clone(), ..TopicReport::default() };
     let log_id = log.log_id.to_string();
     for head in heads {
         let mut partition = Partition {

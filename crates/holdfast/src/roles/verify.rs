@@ -64,8 +64,10 @@ async fn verify(pool: &PgPool, kafka: Option<&Kafka>) -> anyhow::Result<()> {
     for model in MODELS {
         verify_model(pool, model, &mut report).await;
     }
-    if let Some(kafka) = kafka {
-        verify_topic(pool, kafka, &mut report).await?;
+    if let Some(kafka) = kafka
+        && let Err(error) = verify_topic(pool, kafka, &mut report).await
+    {
+        report.find(|| format!("the topic could not be compared: {error:#}"));
     }
     for finding in &report.findings {
         out::line(format_args!("WRONG: {finding}"));
@@ -105,6 +107,9 @@ async fn verify_topic(pool: &PgPool, kafka: &Kafka, report: &mut Report) -> anyh
         "topic: {} records, {} events of the log byte for byte, {} sent again",
         compared.records, compared.events, compared.again
     ));
+    for warning in &compared.warnings {
+        out::line(format_args!("note: {warning}"));
+    }
     report.found += compared.found;
     report.findings.extend(compared.findings);
     report.findings.truncate(FINDINGS_MAX);

@@ -149,6 +149,22 @@ async fn records_that_come_twice_are_applied_once() {
     working.end().await.unwrap();
 }
 
+/// Not only at the beginning: behind good records that came with it, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_record_behind_good_ones_stops_the_projector() {
+    let mut rig = Rig::new().await;
+    rig.append(5).await;
+    let topic = rig.events_topic().await;
+    let log_id = identity(&rig.pool).await.unwrap().log_id;
+    let all = read_raw_after(&rig.pool, LogPosition { log_partition: 1, position: 0 }, 100).await.unwrap();
+    EventsProducer::new(&topic, log_id).unwrap().send(&all[..4]).await.unwrap();
+    EventsProducer::new(&topic, uuid::Uuid::from_u128(1)).unwrap().send(&all[4..]).await.unwrap();
+    let working = Working::on(rig.fed_by_kafka().await);
+    let failure = working.task.await.unwrap().expect_err("it stops");
+    assert!(matches!(failure, Failure::Foreign(_)), "{failure:?}");
+    assert_eq!(rig.tally().await, [4], "all before it is applied");
+}
+
 /// Whatever made it, nothing behind a hole is applied.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hole_in_the_topic_stops_the_projector_loudly() {
@@ -176,7 +192,9 @@ async fn a_record_that_cannot_be_decoded_stops_with_its_position_and_all_before_
     let failure = working.task.await.unwrap().expect_err("it stops");
     let Failure::Poison { at, .. } = failure else { panic!("{failure:?}") };
     assert_eq!((at.log_partition, at.position), (2, 4));
-    assert_eq!(rig.tally().await[2], 3, "{:?}", status.borrow_and_update());
+    let sql = "SELECT events FROM tally.tally WHERE log_partition = 2";
+    let applied: i64 = sqlx::query_scalar(sql).fetch_one(&rig.pool).await.unwrap();
+    assert_eq!(applied, 3, "{:?}", status.borrow_and_update());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -192,7 +210,7 @@ async fn a_record_of_another_log_stops_the_projector() {
 
 /// Members come and go; each partition is folded by one of them at a time, and no event twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn projectors_of_one_name_share_the_partitions_and_apply_nothing_twice() {
+async fn projectors_of_one_name_come_and_go_and_apply_nothing_twice() {
     let mut rig = Rig::new().await;
     let mut relay = rig.relay();
     let mut working = vec![Working::on(rig.fed_by_kafka().await)];

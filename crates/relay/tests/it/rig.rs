@@ -25,7 +25,7 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn new() -> Self {
-        Self::on(Kafka::new(kafka().await, [])).await
+        Self::on(Kafka::new(kafka().await, []).unwrap()).await
     }
 
     pub(crate) async fn on(kafka: Kafka) -> Self {
