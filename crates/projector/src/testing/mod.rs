@@ -18,6 +18,7 @@ mod plan;
 mod rates;
 mod rows;
 mod sliced;
+mod tally;
 
 pub use fixture::Fixture;
 pub use log::{Happened, TestLog};
@@ -26,3 +27,4 @@ pub use plan::plan;
 pub use rates::rates;
 pub use rows::{drain, rows};
 pub use sliced::Sliced;
+pub use tally::Tally;

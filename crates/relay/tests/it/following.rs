@@ -1,65 +1,12 @@
 //! Projectors that read the topic: the same rows as from the log.
 
 use crate::rig::{PARTITIONS, PATIENCE, Rig};
-use holdfast_domain::InventoryId;
-use holdfast_event_log::{LogPosition, RawEvent, Recorded, identity, read_raw_after};
+use holdfast_event_log::{LogPosition, RawEvent, identity, read_raw_after};
 use holdfast_messaging::{EventsProducer, EventsTopic, KafkaSource};
-use holdfast_projector::{
-    Failure, IN_MOVED, LogSource, PgQuery, Positions, Projection, Projector, ProjectorStatus, Table,
-};
+use holdfast_projector::{Failure, LogSource, Positions, Projector, ProjectorStatus, testing::Tally};
 use holdfast_testkit::eventually;
-use std::collections::BTreeMap;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-
-/// The smallest read model: how many events each inventory has. Applying one twice shows.
-struct Tally;
-
-impl Projection for Tally {
-    const NAME: &'static str = "tally";
-    const TABLES: &'static [Table] = &[Table { name: "tally", key: &["inventory_id"] }];
-    type Changes = BTreeMap<InventoryId, (i64, LogPosition)>;
-
-    fn tables_sql(schema: &str) -> String {
-        format!(
-            "CREATE TABLE {schema}.tally (inventory_id uuid PRIMARY KEY, events bigint NOT NULL,
-                 log_partition smallint NOT NULL, position bigint NOT NULL)"
-        )
-    }
-
-    fn indexes_sql(schema: &str) -> String {
-        format!("CREATE INDEX tally_events ON {schema}.tally (events)")
-    }
-
-    fn fold(events: &[Recorded]) -> Self::Changes {
-        let mut changes = Self::Changes::new();
-        for e in events {
-            let change = changes.entry(e.inventory_id).or_insert((0, e.at));
-            *change = (change.0 + 1, e.at);
-        }
-        changes
-    }
-
-    fn write_sql(schema: &str) -> String {
-        format!(
-            "counted AS (
-                 INSERT INTO {schema}.tally AS t (inventory_id, events, log_partition, position)
-                 SELECT * FROM unnest($4::uuid[], $5::bigint[], $6::smallint[], $7::bigint[])
-                     AS n (inventory_id, events, log_partition, position)
-                 WHERE n.log_partition {IN_MOVED}
-                 ON CONFLICT (inventory_id) DO UPDATE
-                 SET events = t.events + excluded.events, position = excluded.position)"
-        )
-    }
-
-    fn bind<'q>(query: PgQuery<'q>, changes: &'q Self::Changes) -> PgQuery<'q> {
-        query
-            .bind(changes.keys().map(|id| id.0).collect::<Vec<_>>())
-            .bind(changes.values().map(|(events, _)| *events).collect::<Vec<_>>())
-            .bind(changes.values().map(|(_, at)| at.log_partition.cast_signed()).collect::<Vec<_>>())
-            .bind(changes.values().map(|(_, at)| at.position).collect::<Vec<_>>())
-    }
-}
 
 impl Rig {
     async fn events_topic(&self) -> EventsTopic {
@@ -75,7 +22,7 @@ impl Rig {
 
     /// Events of each inventory, as the read model has them.
     async fn tally(&self) -> Vec<i64> {
-        let sql = "SELECT events FROM tally.tally ORDER BY inventory_id";
+        let sql = "SELECT events FROM tally_of_events.tally ORDER BY inventory_id";
         sqlx::query_scalar(sql).fetch_all(&self.pool).await.unwrap_or_default()
     }
 
@@ -192,7 +139,7 @@ async fn a_record_that_cannot_be_decoded_stops_with_its_position_and_all_before_
     let failure = working.task.await.unwrap().expect_err("it stops");
     let Failure::Poison { at, .. } = failure else { panic!("{failure:?}") };
     assert_eq!((at.log_partition, at.position), (2, 4));
-    let sql = "SELECT events FROM tally.tally WHERE log_partition = 2";
+    let sql = "SELECT events FROM tally_of_events.tally WHERE log_partition = 2";
     let applied: i64 = sqlx::query_scalar(sql).fetch_one(&rig.pool).await.unwrap();
     assert_eq!(applied, 3, "{:?}", status.borrow_and_update());
 }
