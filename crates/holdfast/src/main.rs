@@ -8,6 +8,7 @@ mod config;
 mod keeper;
 mod models;
 mod out;
+mod own_kafka;
 mod progress;
 mod roles;
 mod services;
@@ -73,6 +74,7 @@ async fn run(role: Role) -> anyhow::Result<()> {
             roles::rebuild::run(name, accept_difference, &access).await
         }
         Role::Verify { access, topic, kafka } => roles::verify::run(&access, topic.then_some(&kafka)).await,
+        Role::Parked(command) => roles::parked::run(&command).await,
         Role::Log(command) => roles::log::run(&command).await,
         Role::User(User::Grant { email, role, access }) => roles::user::grant(&email, role, &access).await,
         Role::User(User::Password { email, access }) => roles::user::password(&email, &access).await,

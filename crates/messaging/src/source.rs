@@ -9,7 +9,7 @@
 //! members that both hold a partition for a moment do no harm: the checkpoint's compare-and-swap lets one of them write.
 
 use crate::{
-    EventsTopic, Received,
+    EventsTopic, Kafka, Received, Topic,
     message::{self, Arrived},
 };
 use holdfast_event_log::{LogPosition, Recorded};
@@ -46,13 +46,37 @@ const SESSION_TIMEOUT_MS: &str = "6000";
 
 /// The topic as a [`Source`].
 pub struct KafkaSource {
-    topic: EventsTopic,
+    topic: Wanted,
     group: String,
     protocol: Protocol,
     consumer: Option<StreamConsumer<Members>>,
     places: Places,
     /// What came behind events that were handed on: the next read's answer.
     pending: Option<SourceError>,
+}
+
+/// The topic, or where to look for it.
+#[derive(Debug)]
+enum Wanted {
+    Found(EventsTopic),
+    At { kafka: Kafka, topic: Topic, partitions: u16 },
+}
+
+impl Wanted {
+    /// The topic, which must be there by now.
+    async fn find(&mut self) -> Result<EventsTopic, SourceError> {
+        let (kafka, topic, partitions) = match self {
+            Self::Found(found) => return Ok(found.clone()),
+            Self::At { kafka, topic, partitions } => (kafka, topic, *partitions),
+        };
+        let found = EventsTopic::find(kafka, topic, partitions).await.map_err(|error| {
+            let unfit = !error.is_transient();
+            let error = Box::new(error);
+            if unfit { SourceError::Unfit(error) } else { SourceError::Unreachable(error) }
+        })?;
+        *self = Self::Found(found.clone());
+        Ok(found)
+    }
 }
 
 /// How members of a group find out who reads what.
@@ -66,6 +90,7 @@ enum Protocol {
 
 /// Where reading is.
 struct Places {
+    topic: String,
     log_id: Uuid,
     /// Of each partition: the last position that was handed on, or after which reading was begun.
     at: BTreeMap<u16, i64>,
@@ -86,12 +111,26 @@ impl KafkaSource {
     /// Reads `topic`, which must hold the log `log_id`, as a member of `group`.
     #[must_use]
     pub fn new(topic: EventsTopic, group: String, log_id: Uuid) -> Self {
-        let places = Places { log_id, at: BTreeMap::new(), fetched_again: BTreeMap::new() };
+        let name = topic.name().to_owned();
+        Self::of(Wanted::Found(topic), name, group, log_id)
+    }
+
+    /// The same for a topic that may not be there yet, nor Kafka: until they are, a read fails as one that may go away.
+    #[must_use]
+    pub fn wanting(kafka: Kafka, topic: Topic, partitions: u16, group: String, log_id: Uuid) -> Self {
+        let name = topic.name.clone();
+        Self::of(Wanted::At { kafka, topic, partitions }, name, group, log_id)
+    }
+
+    fn of(topic: Wanted, name: String, group: String, log_id: Uuid) -> Self {
+        let places = Places { topic: name, log_id, at: BTreeMap::new(), fetched_again: BTreeMap::new() };
         Self { topic, group, protocol: Protocol::Consumer, consumer: None, places, pending: None }
     }
 
-    fn join(&self) -> Result<StreamConsumer<Members>, KafkaError> {
-        let mut config = self.topic.kafka().config();
+    /// Joins the group.
+    async fn join(&mut self) -> Result<StreamConsumer<Members>, SourceError> {
+        let topic = self.topic.find().await?;
+        let mut config = topic.kafka().config();
         config.set("group.id", &self.group).set("enable.auto.commit", "false");
         // Beyond the end of a topic that was made anew, or that the relay has yet to fill: what was had is dropped.
         config.set("auto.offset.reset", "earliest");
@@ -102,8 +141,8 @@ impl KafkaSource {
                 .set("session.timeout.ms", SESSION_TIMEOUT_MS),
         };
         let members = Members { begin_after: Mutex::new(self.places.at.clone()) };
-        let consumer: StreamConsumer<Members> = config.create_with_context(members)?;
-        consumer.subscribe(&[self.topic.name()])?;
+        let consumer: StreamConsumer<Members> = config.create_with_context(members).map_err(unreachable)?;
+        consumer.subscribe(&[topic.name()]).map_err(unreachable)?;
         Ok(consumer)
     }
 
@@ -131,9 +170,9 @@ impl Source for KafkaSource {
     const WAITS: bool = true;
 
     async fn read(&mut self, after: &[LogPosition], limit: usize) -> Result<Vec<Recorded>, SourceError> {
-        self.places.follow(after, self.consumer.as_ref(), self.topic.name());
+        self.places.follow(after, self.consumer.as_ref());
         if self.consumer.is_none() {
-            self.consumer = Some(self.join().map_err(unreachable)?);
+            self.consumer = Some(self.join().await?);
         }
         if let Some(error) = self.pending.take() {
             return Err(error);
@@ -144,7 +183,7 @@ impl Source for KafkaSource {
             records += 1;
             match timeout(wait, consumer.recv()).await {
                 Err(_) => break,
-                Ok(Ok(record)) => match self.places.take(&record, consumer, self.topic.name()) {
+                Ok(Ok(record)) => match self.places.take(&record, consumer) {
                     Ok(event) => events.extend(event),
                     // What came before it is handed on first.
                     Err(error) if !events.is_empty() => {
@@ -169,14 +208,14 @@ impl Source for KafkaSource {
 
 impl Places {
     /// Goes to where the projector is.
-    fn follow(&mut self, after: &[LogPosition], consumer: Option<&StreamConsumer<Members>>, topic: &str) {
+    fn follow(&mut self, after: &[LogPosition], consumer: Option<&StreamConsumer<Members>>) {
         for LogPosition { log_partition, position } in after {
             // What is ahead of us is reached by dropping; only a way back has to be asked for.
             let was = self.at.insert(*log_partition, *position);
             if let Some(consumer) = consumer {
                 consumer.context().begin_after(*log_partition, *position);
                 if was.is_some_and(|was| was > *position) {
-                    seek(consumer, topic, *log_partition, *position);
+                    seek(consumer, &self.topic, *log_partition, *position);
                 }
             }
         }
@@ -187,7 +226,6 @@ impl Places {
         &mut self,
         record: &BorrowedMessage<'_>,
         consumer: &StreamConsumer<Members>,
-        topic: &str,
     ) -> Result<Option<Recorded>, SourceError> {
         let foreign = |error: Box<dyn Error + Send + Sync>| SourceError::Foreign {
             partition: record.partition(),
@@ -204,7 +242,7 @@ impl Places {
             return Ok(None);
         }
         if at.position > last + 1 && self.fetched_again.insert(at.log_partition, last) != Some(last) {
-            seek(consumer, topic, at.log_partition, last);
+            seek(consumer, &self.topic, at.log_partition, last);
             return Ok(None);
         }
         match received.decode() {
@@ -214,8 +252,9 @@ impl Places {
             }
             Err(source) => {
                 // The projector asks again for what stands before it, and then for this.
-                seek(consumer, topic, at.log_partition, last);
-                Err(SourceError::Poison { at, source: Box::new(source) })
+                seek(consumer, &self.topic, at.log_partition, last);
+                let stream = received.inventory_id.to_string();
+                Err(SourceError::Poison { at, stream, source: Box::new(source) })
             }
         }
     }

@@ -53,7 +53,7 @@ const LAG_EVERY: Duration = Duration::from_secs(1);
 /// What one call of [`Projector::run_once`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Events applied.
+    /// Events applied, or set aside with their stream.
     pub events: usize,
     /// The batch was full, or another projector came first: call again at once.
     pub more: bool,
@@ -75,7 +75,12 @@ impl<P: Projection, S: Source> Projector<P, S> {
     /// A projector that writes to the database of `pool` and tells `positions` how far it is.
     #[must_use]
     pub fn new(pool: &PgPool, source: S, positions: Positions) -> Self {
-        let nothing = ProjectorStatus { state: State::CatchingUp, checkpoints: vec![], lag_events: 0 };
+        let nothing = ProjectorStatus {
+            state: State::CatchingUp,
+            checkpoints: vec![],
+            lag_events: 0,
+            parked_streams: 0,
+        };
         Self {
             link: Link::new(pool, Role::Writer),
             feed: Feed::new(source, &P::schema()),
@@ -109,7 +114,8 @@ impl<P: Projection, S: Source> Projector<P, S> {
     async fn step(&mut self) -> Result<Step, Failure> {
         let conn = self.link.connection().await?;
         if !self.open {
-            self.feed.start_at(model::open::<P>(conn).await?);
+            model::open::<P>(conn).await?;
+            self.feed.start(conn).await?;
             self.open = true;
         }
         let step = match self.feed.step(conn, BATCH_EVENTS_MAX, None).await? {
@@ -130,7 +136,11 @@ impl<P: Projection, S: Source> Projector<P, S> {
             }
         }
         let state = if step.more { State::CatchingUp } else { State::Running };
-        self.status.send_replace(ProjectorStatus { state, checkpoints: checkpoints.to_vec(), lag_events });
+        let parked_streams = self.feed.parked_streams();
+        let checkpoints = checkpoints.to_vec();
+        self.status.send_replace(ProjectorStatus { state, checkpoints, lag_events, parked_streams });
+        #[expect(clippy::cast_precision_loss, reason = "at most some thousands")]
+        metrics::gauge!("holdfast_parked_streams", "projection" => P::NAME).set(parked_streams as f64);
         metrics::counter!("holdfast_projected_events_total", "projection" => P::NAME)
             .increment(step.events as u64);
         metrics::counter!("holdfast_projected_batches_total", "projection" => P::NAME)

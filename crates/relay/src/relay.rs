@@ -37,6 +37,8 @@ const SEND_MAX: Duration = Duration::from_secs(10);
 const RETRY_MIN: Duration = Duration::from_millis(100);
 /// Longest pause: how late a broker's return is noticed.
 const RETRY_MAX: Duration = Duration::from_secs(1);
+/// How long a stopped relay waits until it looks whether somebody has mended what stopped it.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How long giving the lease back may take at the end.
 const RELEASE_MAX: Duration = Duration::from_secs(1);
 
@@ -126,18 +128,44 @@ impl Relay {
     ) -> Result<(), Failure> {
         // Ending in the middle of a batch is safe: the next relay goes on after what is in the topic.
         let ended = shutdown.run_until_cancelled(self.run_for_ever(wake)).await;
-        let given_back =
-            timeout(RELEASE_MAX, async { release(&mut *self.pool.acquire().await?, self.relay_id).await });
-        if !matches!(given_back.await, Ok(Ok(()))) {
-            info!("the relay's partitions were not given back; they are free when its lease ends");
-        }
+        self.give_back().await;
         match ended {
             None => Ok(()),
             Some(failure) => {
-                error!(error = &failure as &dyn Error, "the relay stopped");
-                self.tell(State::Stopped(failure.to_string()));
+                self.stop(&failure);
                 Err(failure)
             }
+        }
+    }
+
+    /// Runs until `shutdown`, like [`Relay::run`]; but after a failure that needs somebody it looks again from time to
+    /// time, because the process has other work and the failure may be mended.
+    pub async fn keep_running(mut self, wake: Option<watch::Receiver<u64>>, shutdown: CancellationToken) {
+        let for_ever = async {
+            loop {
+                let failure = self.run_for_ever(wake.clone()).await;
+                self.stop(&failure);
+                sleep(LOOK_AGAIN_AFTER).await;
+            }
+        };
+        let _: Option<()> = shutdown.run_until_cancelled(for_ever).await;
+        self.give_back().await;
+    }
+
+    /// Says that nothing is sent any more, loudly, once.
+    fn stop(&self, failure: &Failure) {
+        let state = State::Stopped(failure.to_string());
+        if self.status.borrow().state != state {
+            error!(error = failure as &dyn Error, "the relay stopped");
+            self.tell(state);
+        }
+    }
+
+    /// Lets another relay have the partitions at once.
+    async fn give_back(&self) {
+        let release = async { release(&mut *self.pool.acquire().await?, self.relay_id).await };
+        if !matches!(timeout(RELEASE_MAX, release).await, Ok(Ok(()))) {
+            info!("the relay's partitions were not given back; they are free when its lease ends");
         }
     }
 

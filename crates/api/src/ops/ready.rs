@@ -14,8 +14,9 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use holdfast_projector::{Positions, ProjectorStatus, State as ProjectorState};
+use holdfast_projector::{Positions, ProjectorStatus, State as ProjectorState, parked_streams};
 use serde::Serialize;
+use sqlx::PgPool;
 use std::time::Duration;
 use tokio::{sync::watch, time::timeout};
 use utoipa::ToSchema;
@@ -74,6 +75,9 @@ pub(crate) struct ProjectorHealth {
     reason: Option<String>,
     /// Events that are not in the read model yet, as far as is known.
     lag_events: Option<i64>,
+    /// Inventories whose events are set aside until somebody looks (`holdfast parked list`), because one of them could
+    /// not be applied.
+    parked_streams: Option<i64>,
 }
 
 /// Whether bookings can be taken now, and if not, what is missing.
@@ -111,15 +115,19 @@ async fn projectors(api: &Api) -> Vec<ProjectorHealth> {
         return api.projectors.iter().map(health).collect();
     }
     let ReadModels { availability, booking_history } = &api.read_models;
-    let (seats, history) =
-        tokio::join!(elsewhere("availability", availability), elsewhere("booking-history", booking_history));
+    let (seats, history) = tokio::join!(
+        elsewhere(&api.pool, "availability", availability),
+        elsewhere(&api.pool, "booking-history", booking_history)
+    );
     vec![seats, history]
 }
 
 /// What is fed by another process is judged by its table.
-async fn elsewhere(name: &'static str, positions: &Positions) -> ProjectorHealth {
-    let lag = timeout(Duration::from_millis(PING_MILLISECONDS_MAX), positions.lag()).await;
-    ProjectorHealth { name, state: "elsewhere", reason: None, lag_events: lag.ok().and_then(Result::ok) }
+async fn elsewhere(pool: &PgPool, name: &'static str, positions: &Positions) -> ProjectorHealth {
+    let asked = async { (positions.lag().await.ok(), parked_streams(pool, name).await.ok()) };
+    let (lag_events, parked_streams) =
+        timeout(Duration::from_millis(PING_MILLISECONDS_MAX), asked).await.unwrap_or_default();
+    ProjectorHealth { name, state: "elsewhere", reason: None, lag_events, parked_streams }
 }
 
 fn health(projector: &NamedProjector) -> ProjectorHealth {
@@ -133,7 +141,14 @@ fn health(projector: &NamedProjector) -> ProjectorHealth {
         }
         ProjectorState::Stopped { reason, .. } => ("stopped", Some(reason.clone())),
     };
-    ProjectorHealth { name: projector.name, state, reason, lag_events: Some(status.lag_events) }
+    let parked_streams = i64::try_from(status.parked_streams).ok();
+    ProjectorHealth {
+        name: projector.name,
+        state,
+        reason,
+        lag_events: Some(status.lag_events),
+        parked_streams,
+    }
 }
 
 #[cfg(test)]
@@ -147,7 +162,7 @@ mod tests {
         let stopped =
             ProjectorState::Stopped { reason: "the event at 3-7 cannot be applied".into(), why: said.into() };
         for (state, reason) in [(stopped, "3-7"), (ProjectorState::Retrying(said.into()), "tried again")] {
-            let status = ProjectorStatus { state, checkpoints: vec![], lag_events: 2 };
+            let status = ProjectorStatus { state, checkpoints: vec![], lag_events: 2, parked_streams: 1 };
             let (_keep, status) = watch::channel(status);
             let shown = health(&NamedProjector { name: "availability", status });
             let shown = serde_json::to_string(&shown).unwrap();

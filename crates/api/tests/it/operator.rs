@@ -14,8 +14,8 @@ async fn a_server_that_can_take_bookings_is_ready_and_says_why() {
         json!({
             "ready": true, "log": {"ready": true}, "writer": {"ready": true, "owned": 4, "partitions": 4},
             "projectors": [
-                {"name": "availability", "state": "elsewhere", "reason": null, "lag_events": 0},
-                {"name": "booking-history", "state": "elsewhere", "reason": null, "lag_events": 0},
+                {"name": "availability", "state": "elsewhere", "reason": null, "lag_events": 0, "parked_streams": 0},
+                {"name": "booking-history", "state": "elsewhere", "reason": null, "lag_events": 0, "parked_streams": 0},
             ]
         })
     );

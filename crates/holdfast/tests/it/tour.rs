@@ -9,14 +9,21 @@ use sqlx::ConnectOptions;
 use std::time::Duration;
 use tokio::process::Command;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The address of the admin that a new system begins with.
 const ADMIN: &str = "admin@holdfast.local";
 const README: &str = include_str!("../../../../README.md");
 
 impl Place {
     /// Asks; checks the status; returns the body.
-    async fn ask(&self, method: Method, path: &str, token: &str, body: Value, status: StatusCode) -> Value {
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Value,
+        status: StatusCode,
+    ) -> Value {
         let mut request = self
             .http
             .request(method, self.url(path))

@@ -44,6 +44,7 @@ const OURS: &[(&str, &[&str])] = &[
             "holdfast-api",
             "holdfast-availability",
             "holdfast-booking-history",
+            "holdfast-broker",
             "holdfast-cluster",
             "holdfast-domain",
             "holdfast-event-log",

@@ -4,6 +4,7 @@
 mod faults;
 mod live;
 mod overtaken;
+mod parking;
 mod rebuilding;
 mod sharing;
 mod switching;

@@ -3,9 +3,8 @@
 use crate::rig::{PARTITIONS, PATIENCE, Rig};
 use holdfast_event_log::{LogPosition, RawEvent, identity, read_raw_after};
 use holdfast_messaging::{EventsProducer, EventsTopic, KafkaSource};
-use holdfast_projector::{Failure, LogSource, Positions, Projector, ProjectorStatus, testing::Tally};
+use holdfast_projector::{Failure, LogSource, Positions, Projector, parked, retry, testing::Tally};
 use holdfast_testkit::eventually;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 impl Rig {
@@ -34,15 +33,14 @@ impl Rig {
 
 /// A projector at work.
 struct Working {
-    status: watch::Receiver<ProjectorStatus>,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<Result<(), Failure>>,
 }
 
 impl Working {
     fn on(projector: Projector<Tally, KafkaSource>) -> Self {
-        let (status, stop) = (projector.status(), CancellationToken::new());
-        Self { status, stop: stop.clone(), task: tokio::spawn(projector.run(None, stop)) }
+        let stop = CancellationToken::new();
+        Self { stop: stop.clone(), task: tokio::spawn(projector.run(None, stop)) }
     }
 
     async fn end(self) -> Result<(), Failure> {
@@ -127,21 +125,35 @@ async fn a_hole_in_the_topic_stops_the_projector_loudly() {
     assert!(matches!(failure, Failure::Hole { log_partition: 1, expected: 5, found: 6 }), "{failure:?}");
 }
 
+/// As from the log: its stream waits, all others flow, and when it is understood it is applied in order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_record_that_cannot_be_decoded_stops_with_its_position_and_all_before_it_applied() {
+async fn a_record_that_cannot_be_decoded_parks_its_stream_and_all_others_flow() {
     let mut rig = Rig::new().await;
+    let mut relay = rig.relay();
     rig.append(6).await;
     let change = "UPDATE events SET event_type = 'SeatsTeleported' WHERE log_partition = 2 AND position = 4";
     sqlx::query(change).execute(&rig.pool).await.unwrap();
-    rig.send_all(&mut rig.relay()).await;
+    rig.send_all(&mut relay).await;
     let working = Working::on(rig.fed_by_kafka().await);
-    let mut status = working.status.clone();
-    let failure = working.task.await.unwrap().expect_err("it stops");
-    let Failure::Poison { at, .. } = failure else { panic!("{failure:?}") };
-    assert_eq!((at.log_partition, at.position), (2, 4));
-    let sql = "SELECT events FROM tally_of_events.tally WHERE log_partition = 2";
-    let applied: i64 = sqlx::query_scalar(sql).fetch_one(&rig.pool).await.unwrap();
-    assert_eq!(applied, 3, "{:?}", status.borrow_and_update());
+    let mut expected = vec![6; usize::from(PARTITIONS)];
+    expected[2] = 3;
+    eventually(PATIENCE, "all others flow", async || rig.tally().await == expected).await;
+    let waiting = async || parked(&rig.pool, "tally-of-events", 10).await.unwrap();
+    eventually(PATIENCE, "what is behind it waits", async || {
+        waiting().await.first().is_some_and(|first| first.events == 3)
+    })
+    .await;
+    let first = waiting().await.remove(0);
+    assert_eq!(first.at, LogPosition { log_partition: 2, position: 4 });
+    assert!(first.reason.unwrap().contains("SeatsTeleported"));
+
+    let mended = "UPDATE events SET event_type = 'SalesClosed' WHERE event_type = 'SeatsTeleported'";
+    sqlx::query(mended).execute(&rig.pool).await.unwrap();
+    assert_eq!(retry::<Tally>(&rig.pool, None).await.unwrap().events, 3);
+    rig.append(1).await;
+    rig.send_all(&mut relay).await;
+    rig.has_all(7).await;
+    working.end().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
