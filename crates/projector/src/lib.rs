@@ -13,6 +13,7 @@ mod batch;
 mod build;
 mod error;
 mod feed;
+mod flow;
 mod link;
 mod model;
 mod parity;
@@ -28,6 +29,9 @@ mod switch;
 pub mod testing;
 
 pub use error::{Failure, RebuildError};
+pub use flow::{
+    BEHIND_SECONDS, Flow, Follower, FollowerState, Seen, Standing, TOPIC, describe_flow, sample_flow,
+};
 pub use parity::Difference;
 pub use positions::{Freshness, Positions};
 pub use projection::{IN_MOVED, PgQuery, Projection, Table};
