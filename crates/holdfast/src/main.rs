@@ -9,6 +9,7 @@ mod keeper;
 mod models;
 mod out;
 mod progress;
+mod prometheus;
 mod roles;
 mod services;
 mod signals;

@@ -6,7 +6,7 @@ use futures::FutureExt as _;
 use holdfast_availability::Availability;
 use holdfast_booking_history::BookingHistory;
 use holdfast_projector::{
-    Difference, Failure, Positions, Progress, Projection, Projector, ProjectorStatus, Rebuilt, Source,
+    Difference, Failure, Positions, Progress, Projection, Projector, ProjectorStatus, Rebuilt, Source, TOPIC,
     rebuild, verify_model,
 };
 use indicatif::ProgressBar;
@@ -17,6 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 /// All of them.
 pub(crate) const MODELS: [Model; 2] = [Model::Availability, Model::BookingHistory];
+
+/// Everybody who follows the log, as operators see them.
+pub(crate) const FOLLOWERS: [&str; 4] = [TOPIC, Availability::NAME, BookingHistory::NAME, "notifier"];
 
 /// A comparison of a read model with a fold of its own.
 pub(crate) struct Checked {
@@ -71,8 +74,8 @@ impl Model {
     /// The name in commands, tables and metrics.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Availability => "availability",
-            Self::BookingHistory => "booking-history",
+            Self::Availability => Availability::NAME,
+            Self::BookingHistory => BookingHistory::NAME,
         }
     }
 
