@@ -2,6 +2,7 @@
 
 use crate::config::{Access, EventSource, KafkaAccess, Model};
 use crate::models::WhenStopped;
+use crate::ops::{Ops, OpsServer, Teller, Work};
 use crate::out;
 use crate::roles::relay::events_topic;
 use crate::system::System;
@@ -12,6 +13,7 @@ use holdfast_projector::LogSource;
 use std::error::Error;
 use std::time::Duration;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 /// How often it is looked whether Kafka, or the topic, is there.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -21,27 +23,42 @@ pub(crate) async fn run(
     source: EventSource,
     access: &Access,
     kafka: &KafkaAccess,
+    ops: &Ops,
 ) -> anyhow::Result<()> {
     let kafka = match source {
         EventSource::Log => None,
         EventSource::Kafka => Some(kafka.kafka()?),
     };
+    let ops = OpsServer::bind(ops).await?;
     System::serve(access, async |system, stop| {
-        let positions = model.positions(&system.pool);
-        let projector = match &kafka {
-            None => model.projector(&system.pool, LogSource::new(&system.pool), positions),
-            Some(kafka) => {
-                let Some(source) = stop.run_until_cancelled(topic_source(model, system, kafka)).await else {
-                    return Ok(());
-                };
-                model.projector(&system.pool, source?, positions)
-            }
-        };
-        let from = kafka.as_ref().map_or("the log", |_| "Kafka");
-        out::line(format_args!("holdfast projects {} from {from}", model.name()));
-        Ok(projector.run(None, stop, WhenStopped::End).await?)
+        let work = async |operator: Teller| project(model, kafka.as_ref(), system, stop, &operator).await;
+        ops.beside("project", system, &[model.name()], work).await
     })
     .await
+}
+
+async fn project(
+    model: Model,
+    kafka: Option<&Kafka>,
+    system: &System,
+    stop: CancellationToken,
+    operator: &Teller,
+) -> anyhow::Result<()> {
+    let positions = model.positions(&system.pool);
+    let projector = match kafka {
+        None => model.projector(&system.pool, LogSource::new(&system.pool), positions),
+        Some(kafka) => {
+            operator.tell(|| Work::starting("it waits for the topic"));
+            let Some(source) = stop.run_until_cancelled(topic_source(model, system, kafka)).await else {
+                return Ok(());
+            };
+            model.projector(&system.pool, source?, positions)
+        }
+    };
+    operator.tell_of(projector.status.clone());
+    let from = kafka.map_or("the log", |_| "Kafka");
+    out::line(format_args!("holdfast projects {} from {from}", model.name()));
+    Ok(projector.run(None, stop, WhenStopped::End).await?)
 }
 
 /// Waits until the topic is there. The group is named after the read model: projectors of one name share its partitions.
