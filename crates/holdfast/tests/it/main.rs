@@ -5,5 +5,6 @@ mod ending;
 mod kafka;
 mod kill;
 mod leaving;
+mod operator;
 mod server;
 mod tour;

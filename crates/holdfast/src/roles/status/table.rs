@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// Partitions that are shown unless all are asked for: a screen. Of a log with more, those where somebody lags.
 const ROWS_MAX: usize = 32;
+/// Spaces before and after a cell.
+const BETWEEN: (u16, u16) = (0, 2);
 /// Nothing to say.
 const NOTHING: &str = "·";
 
@@ -80,11 +82,15 @@ impl Report {
         right(&mut table, 0);
         let mut lines = if shown.is_empty() { vec![] } else { rows(&table) };
         if !few {
-            lines.push(format!(
-                "{} shown of {uneven} partitions where somebody is behind; in the other {} everybody has everything (--all shows all)",
-                shown.len(),
-                self.seen.heads.len() - uneven
-            ));
+            let even = count_of(self.seen.heads.len() - uneven);
+            lines.push(match uneven {
+                0 => format!("in all {even} partitions everybody has everything (--all shows them)"),
+                _ => format!(
+                    "{} of {} partitions where somebody is behind; in {even} everybody has everything (--all shows all)",
+                    shown.len(),
+                    count_of(uneven),
+                ),
+            });
         }
         lines
     }
@@ -129,9 +135,14 @@ fn table(header: impl IntoIterator<Item = &'static str>) -> Table {
     table
 }
 
-/// Aligns the columns from this one on to the right.
+/// Aligns the columns from this one on to the right, and sets them apart.
 fn right(table: &mut Table, from: usize) {
-    table.column_iter_mut().skip(from).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    for (nth, column) in table.column_iter_mut().enumerate() {
+        column.set_padding(BETWEEN);
+        if nth >= from {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
 }
 
 fn rows(table: &Table) -> Vec<String> {
@@ -155,6 +166,10 @@ fn count(events: i64) -> String {
     HumanCount(events.try_into().unwrap_or(0)).to_string()
 }
 
+fn count_of(things: usize) -> String {
+    HumanCount(things as u64).to_string()
+}
+
 fn counted(number: i64, thing: &str) -> String {
     format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
 }
@@ -172,4 +187,74 @@ fn lease(seconds: f64) -> String {
 
 fn duration(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_domain::Timestamp;
+    use holdfast_event_log::{Identity, Owner};
+    use holdfast_projector::{Follower, Seen};
+    use holdfast_relay::RelayLease;
+    use uuid::Uuid;
+
+    fn follower(name: &'static str, positions: Vec<i64>, lag: (i64, f64)) -> Follower {
+        let standing = Standing { positions, lag_events: lag.0, lag_seconds: lag.1, ..Standing::default() };
+        Follower { name, standing: Some(standing) }
+    }
+
+    fn report(heads: Vec<i64>, followers: Vec<Follower>) -> Report {
+        let partitions = u16::try_from(heads.len()).unwrap();
+        Report {
+            log: Identity { log_id: Uuid::nil(), partitions },
+            seen: Seen { heads, followers },
+            now: Timestamp::default(),
+            topic: TopicSource::Kafka("127.0.0.1:9092".to_owned()),
+            owners: vec![Owner {
+                owner_address: Some("10.0.0.1:80 boot 7".to_owned()),
+                partitions: i64::from(partitions),
+                lease_seconds: Some(2.0),
+            }],
+            relays: vec![RelayLease { relay_id: Uuid::nil(), lease_seconds: -3.0, partitions: 2 }],
+        }
+    }
+
+    #[test]
+    fn it_is_read_at_a_glance() {
+        let behind = follower("availability", vec![1_234, 0], (811, 75.0));
+        let nobody = Follower { name: "notifier", standing: None };
+        let report =
+            report(vec![1_234, 811], vec![follower("topic", vec![1_234, 811], (0, 0.0)), behind, nobody]);
+        let expected = "\
+log 00000000-0000-0000-0000-000000000000: 2,045 events in 2 partitions
+
+              state      events behind  oldest waits
+topic         current                0             ·
+availability  behind               811           75s
+notifier      not there              ·             ·
+topic: read from Kafka at 127.0.0.1:9092
+
+partition    log  topic  availability
+        0  1,234      =             =
+        1    811      =      0 (-811)
+
+writer at 10.0.0.1:80: 2 partitions, lease is good
+relay 00000000-0000-0000-0000-000000000000: 2 partitions, lease ended 3s ago";
+        assert_eq!(report.lines(false).join("\n"), expected);
+    }
+
+    /// A log may have 1,024 partitions; a person has one screen.
+    #[test]
+    fn of_many_partitions_those_are_shown_where_somebody_is_behind() {
+        let mut positions = vec![5; 1_024];
+        let rows = |report: &Report, all| {
+            report.lines(all).iter().filter(|line| line.ends_with('=') || line.ends_with("(-2)")).count()
+        };
+        let even = report(vec![5; 1_024], vec![follower("topic", positions.clone(), (0, 0.0))]);
+        assert_eq!((rows(&even, false), rows(&even, true)), (0, 1_024));
+        positions.iter_mut().skip(100).take(40).for_each(|position| *position = 3);
+        let uneven = report(vec![5; 1_024], vec![follower("topic", positions, (80, 1.0))]);
+        assert_eq!((rows(&uneven, false), rows(&uneven, true)), (ROWS_MAX, 1_024));
+        assert!(uneven.lines(false).iter().any(|line| line.starts_with("32 of 40 partitions")));
+    }
 }
