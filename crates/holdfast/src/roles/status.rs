@@ -19,6 +19,7 @@ use holdfast_event_log::{Identity, Owner, identity, owners};
 use holdfast_messaging::{EventsTopic, Kafka};
 use holdfast_projector::{Flow, Seen};
 use holdfast_relay::{RelayLease, relay_leases};
+use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -49,6 +50,15 @@ enum TopicSource {
         /// Why not Kafka, if it was asked.
         instead: Option<String>,
     },
+}
+
+/// A follower, for machines.
+#[derive(Serialize)]
+struct ShownFollower<'a> {
+    #[serde(flatten)]
+    health: FollowerHealth,
+    /// The last position it has of each partition; none: it is not there.
+    positions: Option<&'a [i64]>,
 }
 
 /// What there is to say.
@@ -97,11 +107,9 @@ impl Report {
     }
 
     fn json(&self) -> Value {
-        let followers = self.seen.followers.iter().map(|follower| {
-            let standing = follower.standing.as_ref();
-            let mut shown = json!(FollowerHealth::from(follower));
-            shown["positions"] = json!(standing.map(|standing| &standing.positions));
-            shown
+        let followers = self.seen.followers.iter().map(|follower| ShownFollower {
+            health: FollowerHealth::from(follower),
+            positions: follower.standing.as_ref().map(|standing| standing.positions.as_slice()),
         });
         let owners = self.owners.iter().map(|owner| {
             json!({"owner_address": owner.owner_address, "partitions": owner.partitions, "lease_seconds": owner.lease_seconds})
