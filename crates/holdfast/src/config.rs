@@ -76,7 +76,7 @@ pub(crate) enum Role {
         #[command(flatten)]
         ops: Ops,
     },
-    /// How far the topic, the read models and the notifier are, at a glance.
+    /// How far the topic, the read models and the notifier are, at a glance. `=` stands for: as far as the log.
     Status(Status),
     /// Asks a process how it is: exit code 0 if URL answers 2xx, else 1.
     Health {

@@ -4,7 +4,7 @@ use super::{Report, TopicSource};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use holdfast_projector::{FollowerState, Standing};
 use indicatif::{HumanCount, HumanDuration};
-use std::time::Duration;
+use std::{cmp::Reverse, time::Duration};
 
 /// Partitions that are shown unless all are asked for: a screen. Of a log with more, those where somebody lags.
 const ROWS_MAX: usize = 32;
@@ -17,10 +17,10 @@ impl Report {
     pub(super) fn lines(&self, all: bool) -> Vec<String> {
         let mut lines = vec![
             format!(
-                "log {}: {} in {} partitions",
+                "log {}: {} in {}",
                 self.log.log_id,
                 counted(self.events(), "event"),
-                self.log.partitions
+                counted(self.log.partitions.into(), "partition")
             ),
             String::new(),
         ];
@@ -50,13 +50,13 @@ impl Report {
         let ahead = self.seen.followers.iter().filter(|follower| follower.state() == FollowerState::Ahead);
         let ahead = ahead.filter_map(|follower| Some(format!("{}: {}", follower.name, follower.reason()?)));
         let told = self.told_at().map(|at| (self.now - at).to_std().unwrap_or_default());
-        let told = told.map(|ago| format!("its last change that a relay told, {:#} ago", HumanDuration(ago)));
+        let told = told.map(|ago| format!("as a relay last told, {:#} ago", HumanDuration(ago)));
         let topic = match (&self.topic, told) {
             (TopicSource::Kafka(address), _) => Some(format!("topic: read from Kafka at {address}")),
             (TopicSource::Told { instead: None }, told) => told.map(|told| format!("topic: {told}")),
             (TopicSource::Told { instead: Some(why) }, None) => Some(format!("topic: {why}")),
             (TopicSource::Told { instead: Some(why) }, Some(told)) => {
-                Some(format!("topic: {why}; this is {told}"))
+                Some(format!("topic: {why}; shown {told}"))
             }
         };
         ahead.chain(topic).collect()
@@ -65,32 +65,39 @@ impl Report {
     fn partitions(&self, all: bool) -> Vec<String> {
         let there: Vec<_> =
             self.seen.followers.iter().filter_map(|f| Some((f.name, f.standing.as_ref()?))).collect();
+        // The partition, the log's position, and how far somebody is away from it, at most.
+        let away = |(partition, head): (usize, &i64)| {
+            let away = there.iter().map(|(_, standing)| (head - at(standing, partition)).unsigned_abs());
+            (partition, *head, away.max().unwrap_or(0))
+        };
+        let mut shown: Vec<_> = self.seen.heads.iter().enumerate().map(away).collect();
+        let partitions = shown.len();
+        let few = all || partitions <= ROWS_MAX;
+        if !few {
+            shown.retain(|(_, _, away)| *away > 0);
+        }
+        let uneven = shown.len();
+        if !few && uneven > ROWS_MAX {
+            shown.sort_by_key(|(partition, _, away)| (Reverse(*away), *partition));
+            shown.truncate(ROWS_MAX);
+            shown.sort_unstable();
+        }
         let mut table = table(["partition", "log"].into_iter().chain(there.iter().map(|(name, _)| *name)));
-        let is_even =
-            |(partition, head): &(usize, &i64)| there.iter().all(|(_, s)| at(s, *partition) == **head);
-        let few = all || self.seen.heads.len() <= ROWS_MAX;
-        let heads = || self.seen.heads.iter().enumerate();
-        let uneven = heads().filter(|row| !is_even(row)).count();
-        let shown: Vec<_> = heads()
-            .filter(|row| few || !is_even(row))
-            .take(if few { usize::MAX } else { ROWS_MAX })
-            .collect();
-        for (partition, head) in &shown {
-            let cells = there.iter().map(|(_, standing)| compared(at(standing, *partition), **head));
-            table.add_row([partition.to_string(), count(**head)].into_iter().chain(cells));
+        for (partition, head, _) in &shown {
+            let cells = there.iter().map(|(_, standing)| compared(at(standing, *partition), *head));
+            table.add_row([partition.to_string(), count(*head)].into_iter().chain(cells));
         }
         right(&mut table, 0);
         let mut lines = if shown.is_empty() { vec![] } else { rows(&table) };
-        if !few {
-            let even = count_of(self.seen.heads.len() - uneven);
-            lines.push(match uneven {
-                0 => format!("in all {even} partitions everybody has everything (--all shows them)"),
-                _ => format!(
-                    "{} of {} partitions where somebody is behind; in {even} everybody has everything (--all shows all)",
-                    shown.len(),
-                    count_of(uneven),
-                ),
-            });
+        match (few, uneven) {
+            (true, _) => {}
+            (false, 0) => lines.push(format!("in all {} partitions everybody has everything", many(partitions))),
+            (false, 1..=ROWS_MAX) => lines
+                .push(format!("in the other {} partitions everybody has everything", many(partitions - uneven))),
+            (false, _) => lines.push(format!(
+                "somebody is behind in {} partitions; these are the {ROWS_MAX} where it is most, --all shows all",
+                many(uneven)
+            )),
         }
         lines
     }
@@ -107,7 +114,7 @@ impl Report {
                         "writer at {address}: {partitions}, {}",
                         lease(owner.lease_seconds.unwrap_or(0.0))
                     ),
-                    None => format!("no writer has {partitions}"),
+                    None => format!("nobody writes {partitions}"),
                 }
             })
             .collect();
@@ -166,7 +173,7 @@ fn count(events: i64) -> String {
     HumanCount(events.try_into().unwrap_or(0)).to_string()
 }
 
-fn count_of(things: usize) -> String {
+fn many(things: usize) -> String {
     HumanCount(things as u64).to_string()
 }
 
@@ -253,8 +260,11 @@ relay 00000000-0000-0000-0000-000000000000: 2 partitions, lease ended 3s ago";
         let even = report(vec![5; 1_024], vec![follower("topic", positions.clone(), (0, 0.0))]);
         assert_eq!((rows(&even, false), rows(&even, true)), (0, 1_024));
         positions.iter_mut().skip(100).take(40).for_each(|position| *position = 3);
-        let uneven = report(vec![5; 1_024], vec![follower("topic", positions, (80, 1.0))]);
-        assert_eq!((rows(&uneven, false), rows(&uneven, true)), (ROWS_MAX, 1_024));
-        assert!(uneven.lines(false).iter().any(|line| line.starts_with("32 of 40 partitions")));
+        positions[139] = 1;
+        let uneven = report(vec![5; 1_024], vec![follower("topic", positions, (82, 1.0))]);
+        let lines = uneven.lines(false);
+        assert_eq!((rows(&uneven, false), rows(&uneven, true)), (ROWS_MAX - 1, 1_024 - 1));
+        assert!(lines.iter().any(|line| line.ends_with("1 (-4)")), "the one that is most behind: {lines:?}");
+        assert!(lines.iter().any(|line| line.starts_with("somebody is behind in 40 partitions")));
     }
 }
