@@ -199,7 +199,7 @@ mod tests {
 
     /// What Postgres says can carry SQL, rows and addresses; the page is open to everybody who reaches it.
     #[test]
-    fn a_projector_that_waits_says_nothing_that_postgres_said() {
+    fn a_worker_that_waits_says_nothing_that_postgres_said() {
         let said = "error returned from database: INSERT INTO users";
         let stopped =
             State::Stopped { reason: "the event at 3-7 cannot be applied".into(), why: said.into() };
@@ -208,5 +208,9 @@ mod tests {
             let reason = work.reason.unwrap();
             assert!(!work.ready && reason.contains(word) && !reason.contains("INSERT"), "{reason}");
         }
+        let why = holdfast_relay::Failure::from(sqlx::Error::Protocol(said.into())).to_string();
+        let status = RelayStatus { state: holdfast_relay::State::Retrying(why), partitions: vec![] };
+        let expected = Work::not_ready("retrying", "the log could not be read");
+        assert_eq!(Work::from(&status), expected);
     }
 }
