@@ -16,8 +16,8 @@ mod read;
 
 pub use append::{Append, AppendError, Appended, NewEvent};
 pub use heads::{
-    Claim, Head, HeadError, Identity, TakenOver, heads, identity, initialize, partitions, release, renew,
-    take_over,
+    Claim, Head, HeadError, Identity, Owner, TakenOver, heads, identity, initialize, owners, partitions,
+    release, renew, take_over,
 };
 pub use position::LogPosition;
 pub use read::{

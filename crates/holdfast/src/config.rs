@@ -1,5 +1,7 @@
 //! Flags and environment: one typed configuration. A wrong value is named with what is allowed.
 
+use crate::ops::Ops;
+use crate::roles::status::Status;
 use anyhow::Context as _;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use holdfast_api::users::Role as UserRole;
@@ -58,6 +60,8 @@ pub(crate) enum Role {
         access: Access,
         #[command(flatten)]
         kafka: KafkaAccess,
+        #[command(flatten)]
+        ops: Ops,
     },
     /// One read model's projector.
     Project {
@@ -70,6 +74,15 @@ pub(crate) enum Role {
         access: Access,
         #[command(flatten)]
         kafka: KafkaAccess,
+        #[command(flatten)]
+        ops: Ops,
+    },
+    /// How far the topic, the read models and the notifier are, at a glance. `=` stands for: as far as the log.
+    Status(Status),
+    /// Asks a process how it is: exit code 0 if URL answers 2xx, else 1.
+    Health {
+        /// Such as http://127.0.0.1:8080/health/ready.
+        url: String,
     },
     /// Brings the database's tables up to date.
     Migrate {
@@ -118,6 +131,8 @@ impl Role {
                 "info,sqlx=warn,librdkafka=error,rdkafka=off"
             }
             Self::Migrate { .. }
+            | Self::Status(_)
+            | Self::Health { .. }
             | Self::Rebuild { .. }
             | Self::Verify { .. }
             | Self::Parked(_)
@@ -192,7 +207,7 @@ pub(crate) struct Http {
 }
 
 /// An address to listen on.
-fn address(text: &str) -> Result<SocketAddr, &'static str> {
+pub(crate) fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()
         .map_err(|_| "give an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080")
 }
@@ -226,10 +241,14 @@ pub(crate) struct KafkaAccess {
 impl KafkaAccess {
     /// The cluster that flags or environment name.
     pub(crate) fn kafka(&self) -> anyhow::Result<Kafka> {
-        let brokers = self.brokers().context(
+        self.kafka_if_given()?.context(
             "which Kafka? Give --kafka-brokers HOST:PORT or KAFKA_BROKERS; `scripts/kafka start` runs one here",
-        )?;
-        self.kafka_at(brokers)
+        )
+    }
+
+    /// The same, where it can be done without.
+    pub(crate) fn kafka_if_given(&self) -> anyhow::Result<Option<Kafka>> {
+        self.brokers().map(|brokers| self.kafka_at(brokers)).transpose()
     }
 
     /// The brokers that flags or environment name.

@@ -7,9 +7,11 @@
 mod config;
 mod keeper;
 mod models;
+mod ops;
 mod out;
 mod own_kafka;
 mod progress;
+mod prometheus;
 mod roles;
 mod services;
 mod signals;
@@ -65,10 +67,12 @@ async fn run(role: Role) -> anyhow::Result<()> {
     match role {
         Role::Up(up) => roles::up::run(up).await,
         Role::Api(api) => roles::api::run(api).await,
-        Role::Relay { access, kafka } => roles::relay::run(&access, &kafka).await,
-        Role::Project { name, source, access, kafka } => {
-            roles::project::run(name, source, &access, &kafka).await
+        Role::Relay { access, kafka, ops } => roles::relay::run(&access, &kafka, &ops).await,
+        Role::Project { name, source, access, kafka, ops } => {
+            roles::project::run(name, source, &access, &kafka, &ops).await
         }
+        Role::Status(status) => roles::status::run(&status).await,
+        Role::Health { url } => roles::health::run(&url).await,
         Role::Migrate { access, partitions } => roles::migrate::run(&access, partitions).await,
         Role::Rebuild { name, accept_difference, access } => {
             roles::rebuild::run(name, accept_difference, &access).await

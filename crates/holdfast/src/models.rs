@@ -8,7 +8,7 @@ use holdfast_booking_history::BookingHistory;
 use holdfast_event_log::LogPosition;
 use holdfast_projector::{
     Difference, Failure, Freed, ParkedError, Positions, Progress, Projection, Projector, ProjectorStatus,
-    Rebuilt, Source, rebuild, retry, skip, verify_model,
+    Rebuilt, Source, TOPIC, rebuild, retry, skip, verify_model,
 };
 use indicatif::ProgressBar;
 use sqlx::PgPool;
@@ -23,6 +23,8 @@ pub(crate) const MODELS: [Model; 2] = [Model::Availability, Model::BookingHistor
 pub(crate) fn group_of(name: &str) -> String {
     format!("holdfast.project.{name}")
 }
+/// Everybody who follows the log, as operators see them.
+pub(crate) const FOLLOWERS: [&str; 4] = [TOPIC, Availability::NAME, BookingHistory::NAME, "notifier"];
 
 /// A comparison of a read model with a fold of its own.
 pub(crate) struct Checked {
@@ -77,8 +79,8 @@ impl Model {
     /// The name in commands, tables and metrics.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Availability => "availability",
-            Self::BookingHistory => "booking-history",
+            Self::Availability => Availability::NAME,
+            Self::BookingHistory => BookingHistory::NAME,
         }
     }
 

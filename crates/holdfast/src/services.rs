@@ -6,7 +6,8 @@
 //! (`signals`): a Postgres that is gone must not keep the process from ending.
 
 use crate::config::{Http, Model};
-use crate::models::{MODELS, WhenStopped, group_of};
+use crate::models::{FOLLOWERS, MODELS, WhenStopped, group_of};
+use crate::prometheus;
 use crate::roles::relay::events_topic;
 use crate::signals::{POSTGRES_SHARE, Stop};
 use crate::system::System;
@@ -15,10 +16,9 @@ use holdfast_ambient::{Ambient, Machine};
 use holdfast_api::{ApiConfig, ApiParts, ApiState, NamedProjector, ReadModels, TokenSecret};
 use holdfast_event_log::identity;
 use holdfast_messaging::{Kafka, KafkaSource, Topic};
-use holdfast_projector::{SharedLog, Source};
+use holdfast_projector::{Flow, SharedLog, Source, sample_flow};
 use holdfast_relay::Relay;
 use holdfast_writer::{Writer, WriterConfig};
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,10 +32,6 @@ const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// Inventories one sweep wakes, longest overdue first. They leave the list when their expiry is projected,
 /// and the next sweep finds those behind them; one that does not expire is woken again and does no harm.
 const SWEEP_INVENTORIES_MAX: u32 = 500;
-/// How often old samples of the histograms are folded away.
-const METRICS_UPKEEP: Duration = Duration::from_secs(5);
-/// How many events share an append: the batch is as large as the load makes it.
-const APPEND_EVENTS_BUCKETS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 50.0, 100.0, 500.0, 2000.0];
 
 /// What one server process is to run.
 pub(crate) struct Plan {
@@ -73,7 +69,7 @@ impl Services {
         plan: Plan,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr().context("the listener has no address")?;
-        let prometheus = metrics_recorder().context("the metrics recorder could not be installed")?;
+        let prometheus = prometheus::install()?;
         let ambient: Arc<dyn Ambient> = Arc::new(Machine);
         let config = WriterConfig {
             force: plan.force,
@@ -109,7 +105,9 @@ impl Services {
         };
         let swept = sweep(system.pool.clone(), writer.clone(), ambient.clone());
         spawn_until(&tasks, &stop_tasks, swept);
-        spawn_until(&tasks, &stop_tasks, keep_up(prometheus.clone()));
+        spawn_until(&tasks, &stop_tasks, prometheus::keep_up(prometheus.clone()));
+        let (flow, clock) = (Flow::new(&system.pool, FOLLOWERS), ambient.clone());
+        spawn_until(&tasks, &stop_tasks, sample_flow(flow.clone(), move || clock.now()));
         tasks.close();
         let state = ApiState::new(ApiParts {
             pool: system.pool.clone(),
@@ -117,6 +115,7 @@ impl Services {
             ambient,
             read_models,
             projectors,
+            flow,
             prometheus,
             config: ApiConfig {
                 token_ttl: Duration::from_secs(http.token_seconds.into()),
@@ -203,23 +202,5 @@ async fn sweep(pool: PgPool, writer: Writer, ambient: Arc<dyn Ambient>) {
             Err(error) => tracing::debug!(%error, "no sweep; the next one tries again"),
         }
         tokio::time::sleep(SWEEP_EVERY).await;
-    }
-}
-
-/// Every duration gets buckets, in seconds, so that quantiles can be added up over processes.
-fn metrics_recorder() -> Result<PrometheusHandle, BuildError> {
-    PrometheusBuilder::new()
-        .set_buckets_for_metric(
-            Matcher::Suffix("_seconds".to_owned()),
-            holdfast_api::metrics::REQUEST_SECONDS_BUCKETS,
-        )?
-        .set_buckets_for_metric(Matcher::Full("holdfast_append_events".to_owned()), &APPEND_EVENTS_BUCKETS)?
-        .install_recorder()
-}
-
-async fn keep_up(prometheus: PrometheusHandle) {
-    loop {
-        tokio::time::sleep(METRICS_UPKEEP).await;
-        prometheus.run_upkeep();
     }
 }

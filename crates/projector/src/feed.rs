@@ -88,10 +88,6 @@ impl<P: Projection, S: Source> Feed<P, S> {
         &self.checkpoints
     }
 
-    pub(crate) fn parked_streams(&self) -> usize {
-        self.exceptions.parked_streams()
-    }
-
     pub(crate) fn schema(&self) -> &str {
         &self.schema
     }

@@ -13,6 +13,7 @@ mod batch;
 mod build;
 mod error;
 mod feed;
+mod flow;
 mod link;
 mod model;
 mod parity;
@@ -29,6 +30,9 @@ mod switch;
 pub mod testing;
 
 pub use error::{Failure, RebuildError};
+pub use flow::{
+    BEHIND_SECONDS, Flow, Follower, FollowerState, Seen, Standing, TOPIC, describe_flow, sample_flow,
+};
 pub use parity::Difference;
 pub use parked::{
     Freed, ParkedError, ParkedStream, SkippedEvent, parked, parked_streams, retry, skip, skipped,

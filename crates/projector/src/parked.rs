@@ -67,10 +67,6 @@ impl Exceptions {
         Ok(Self { parked: parked.into_iter().collect(), skipped })
     }
 
-    pub(crate) fn parked_streams(&self) -> usize {
-        self.parked.len()
-    }
-
     /// What of these events is to be applied, and what waits behind a parked one.
     pub(crate) fn split(&self, mut events: Vec<Recorded>) -> (Vec<Recorded>, Vec<ParkedEvent>) {
         let mut waiting = vec![];

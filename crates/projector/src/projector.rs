@@ -75,12 +75,7 @@ impl<P: Projection, S: Source> Projector<P, S> {
     /// A projector that writes to the database of `pool` and tells `positions` how far it is.
     #[must_use]
     pub fn new(pool: &PgPool, source: S, positions: Positions) -> Self {
-        let nothing = ProjectorStatus {
-            state: State::CatchingUp,
-            checkpoints: vec![],
-            lag_events: 0,
-            parked_streams: 0,
-        };
+        let nothing = ProjectorStatus { state: State::CatchingUp, checkpoints: vec![], lag_events: 0 };
         Self {
             link: Link::new(pool, Role::Writer),
             feed: Feed::new(source, &P::schema()),
@@ -136,11 +131,8 @@ impl<P: Projection, S: Source> Projector<P, S> {
             }
         }
         let state = if step.more { State::CatchingUp } else { State::Running };
-        let parked_streams = self.feed.parked_streams();
         let checkpoints = checkpoints.to_vec();
-        self.status.send_replace(ProjectorStatus { state, checkpoints, lag_events, parked_streams });
-        #[expect(clippy::cast_precision_loss, reason = "at most some thousands")]
-        metrics::gauge!("holdfast_parked_streams", "projection" => P::NAME).set(parked_streams as f64);
+        self.status.send_replace(ProjectorStatus { state, checkpoints, lag_events });
         metrics::counter!("holdfast_projected_events_total", "projection" => P::NAME)
             .increment(step.events as u64);
         metrics::counter!("holdfast_projected_batches_total", "projection" => P::NAME)

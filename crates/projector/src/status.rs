@@ -28,8 +28,6 @@ pub struct ProjectorStatus {
     /// Events that wait, as far as it knows: while catching up it asks once a second. What does not
     /// depend on the projector's own view is [`crate::Positions::lag`].
     pub lag_events: i64,
-    /// Streams whose events are set aside until somebody looks ([`crate::parked`]).
-    pub parked_streams: usize,
 }
 
 /// An error with everything behind it, in one line.

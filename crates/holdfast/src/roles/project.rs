@@ -2,39 +2,55 @@
 
 use crate::config::{Access, EventSource, KafkaAccess, Model};
 use crate::models::{WhenStopped, group_of};
+use crate::ops::{Ops, OpsServer, Teller};
 use crate::out;
 use crate::roles::relay::events_topic;
 use crate::system::System;
 use anyhow::Context as _;
 use holdfast_event_log::identity;
-use holdfast_messaging::KafkaSource;
+use holdfast_messaging::{Kafka, KafkaSource, Topic};
 use holdfast_projector::LogSource;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) async fn run(
     model: Model,
     source: EventSource,
     access: &Access,
     kafka: &KafkaAccess,
+    ops: &Ops,
 ) -> anyhow::Result<()> {
     let kafka = match source {
         EventSource::Log => None,
         EventSource::Kafka => Some((kafka.kafka()?, events_topic()?)),
     };
+    let ops = OpsServer::bind(ops).await?;
     System::serve(access, async |system, stop| {
-        let positions = model.positions(&system.pool);
-        let from = kafka.as_ref().map_or("the log", |_| "Kafka");
-        let projector = match kafka {
-            None => model.projector(&system.pool, LogSource::new(&system.pool), positions),
-            Some((kafka, topic)) => {
-                let log = identity(&system.pool).await;
-                let log = log.context("the log could not be read; `holdfast migrate` makes it")?;
-                let group = group_of(model.name());
-                let source = KafkaSource::wanting(kafka, topic, log.partitions, group, log.log_id);
-                model.projector(&system.pool, source, positions)
-            }
-        };
-        out::line(format_args!("holdfast projects {} from {from}", model.name()));
-        Ok(projector.run(None, stop, WhenStopped::End).await?)
+        let work = async |operator: Teller| project(model, kafka, system, stop, &operator).await;
+        ops.beside("project", system, &[model.name()], work).await
     })
     .await
+}
+
+async fn project(
+    model: Model,
+    kafka: Option<(Kafka, Topic)>,
+    system: &System,
+    stop: CancellationToken,
+    operator: &Teller,
+) -> anyhow::Result<()> {
+    let positions = model.positions(&system.pool);
+    let from = kafka.as_ref().map_or("the log", |_| "Kafka");
+    let projector = match kafka {
+        None => model.projector(&system.pool, LogSource::new(&system.pool), positions),
+        Some((kafka, topic)) => {
+            let log = identity(&system.pool).await;
+            let log = log.context("the log could not be read; `holdfast migrate` makes it")?;
+            let group = group_of(model.name());
+            let source = KafkaSource::wanting(kafka, topic, log.partitions, group, log.log_id);
+            model.projector(&system.pool, source, positions)
+        }
+    };
+    operator.tell_of(projector.status.clone());
+    out::line(format_args!("holdfast projects {} from {from}", model.name()));
+    Ok(projector.run(None, stop, WhenStopped::End).await?)
 }

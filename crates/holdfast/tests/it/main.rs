@@ -5,6 +5,7 @@ mod ending;
 mod kafka;
 mod kill;
 mod leaving;
+mod operator;
 mod parked;
 mod server;
 mod tour;

@@ -6,3 +6,4 @@ mod faults;
 mod following;
 mod refusing;
 mod rig;
+mod telling;
