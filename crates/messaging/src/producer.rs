@@ -3,6 +3,7 @@
 use crate::{EVENT_HEADERS, EventsTopic, headers};
 use holdfast_event_log::{LogPosition, RawEvent};
 use rdkafka::{
+    ClientConfig,
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
     producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _, PurgeConfig},
@@ -102,25 +103,29 @@ impl std::fmt::Debug for EventsProducer {
     }
 }
 
+/// The settings that everything here depends on.
+pub(crate) fn settings(topic: &EventsTopic) -> ClientConfig {
+    let mut config = topic.kafka().config();
+    config
+        // Retries neither double nor reorder, and a record that is given up is never followed by a later one.
+        .set("enable.idempotence", "true")
+        .set("enable.gapless.guarantee", "true")
+        .set("acks", "all")
+        // A record is tried until it is there; who waits for it decides how long.
+        .set("message.timeout.ms", "0")
+        .set("message.max.bytes", EVENT_BYTES_MAX)
+        .set("compression.type", "lz4")
+        .set("linger.ms", "1");
+    config
+}
+
 impl EventsProducer {
     /// A producer for copies of the log `log_id`.
     ///
     /// # Errors
     /// If a setting is not one of librdkafka's.
     pub fn new(topic: &EventsTopic, log_id: Uuid) -> Result<Self, SendError> {
-        let producer = topic
-            .kafka()
-            .config()
-            // Retries neither double nor reorder, and a record that is given up is never followed by a later one.
-            .set("enable.idempotence", "true")
-            .set("enable.gapless.guarantee", "true")
-            .set("acks", "all")
-            // A record is tried until it is there; who waits for it decides how long.
-            .set("message.timeout.ms", "0")
-            .set("message.max.bytes", EVENT_BYTES_MAX)
-            .set("compression.type", "lz4")
-            .set("linger.ms", "1")
-            .create()?;
+        let producer = settings(topic).create()?;
         let (topic, log_id) = (topic.name().to_owned(), log_id.to_string());
         Ok(Self { producer, topic, log_id, begun: Mutex::default() })
     }
