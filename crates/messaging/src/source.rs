@@ -5,8 +5,9 @@
 //! (a batch that was not written, another projector that came first).
 //!
 //! Correctness: a record whose position is not beyond the checkpoint was there before and is dropped; one that leaves a
-//! hole is fetched again, and if the hole stays it is handed on, for the projector checks every batch and stops. Two
-//! members that both hold a partition for a moment do no harm: the checkpoint's compare-and-swap lets one of them write.
+//! hole is fetched again until reading did go back, and if the hole stays it is handed on, for the projector checks every
+//! batch and stops. Two members that both hold a partition for a moment do no harm: the checkpoint's compare-and-swap lets
+//! one of them write.
 
 use crate::{
     EventsTopic, Kafka, Received, Topic,
@@ -28,7 +29,7 @@ use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
@@ -94,8 +95,25 @@ struct Places {
     log_id: Uuid,
     /// Of each partition: the last position that was handed on, or after which reading was begun.
     at: BTreeMap<u16, i64>,
-    /// Of each partition: the position after which a hole was found and fetched again.
-    fetched_again: BTreeMap<u16, i64>,
+    /// Of each partition: the hole that is being fetched again.
+    holes: BTreeMap<u16, Hole>,
+}
+
+/// A hole as it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Hole {
+    /// The position that it follows.
+    after: i64,
+    /// Where the record behind it stands in the topic.
+    offset: i64,
+}
+
+impl Hole {
+    /// Whether it is really there: reading went back to before it and came to the same place. A way back is refused
+    /// without a word while the partition is changing hands, and then what comes stands further on.
+    fn is_there_again(self, before: Option<Self>) -> bool {
+        before.is_some_and(|before| before.after == self.after && self.offset <= before.offset)
+    }
 }
 
 impl fmt::Debug for KafkaSource {
@@ -123,7 +141,7 @@ impl KafkaSource {
     }
 
     fn of(topic: Wanted, name: String, group: String, log_id: Uuid) -> Self {
-        let places = Places { topic: name, log_id, at: BTreeMap::new(), fetched_again: BTreeMap::new() };
+        let places = Places { topic: name, log_id, at: BTreeMap::new(), holes: BTreeMap::new() };
         Self { topic, group, protocol: Protocol::Consumer, consumer: None, places, pending: None }
     }
 
@@ -177,14 +195,18 @@ impl Source for KafkaSource {
         if let Some(error) = self.pending.take() {
             return Err(error);
         }
-        let (mut events, mut wait, mut records) = (Vec::new(), FIRST_MAX, 0);
+        let (mut events, mut until, mut records) = (Vec::new(), Instant::now() + FIRST_MAX, 0);
+        let mut complaint = None;
         while events.len() < limit && records < RECORDS_MAX {
             let Some(consumer) = &self.consumer else { break };
             records += 1;
-            match timeout(wait, consumer.recv()).await {
+            match timeout_at(until, consumer.recv()).await {
                 Err(_) => break,
                 Ok(Ok(record)) => match self.places.take(&record, consumer) {
-                    Ok(event) => events.extend(event),
+                    Ok(event) => {
+                        events.extend(event);
+                        until = Instant::now() + MORE_MAX;
+                    }
                     // What came before it is handed on first.
                     Err(error) if !events.is_empty() => {
                         self.pending = Some(error);
@@ -192,17 +214,15 @@ impl Source for KafkaSource {
                     }
                     Err(error) => return Err(error),
                 },
-                Ok(Err(error)) => {
-                    match self.complained(error) {
-                        Err(error) if events.is_empty() => return Err(error),
-                        complained => self.pending = complained.err(),
-                    }
-                    break;
-                }
+                // While a broker is away complaints pile up, several a second; all of them are taken here, or reading would
+                // go on only when the last of them was answered with a pause.
+                Ok(Err(error)) => complaint = self.complained(error).err(),
             }
-            wait = MORE_MAX;
         }
-        Ok(events)
+        match complaint {
+            Some(complaint) if events.is_empty() => Err(complaint),
+            _ => Ok(events),
+        }
     }
 }
 
@@ -241,9 +261,14 @@ impl Places {
         if at.position <= last {
             return Ok(None);
         }
-        if at.position > last + 1 && self.fetched_again.insert(at.log_partition, last) != Some(last) {
-            seek(consumer, &self.topic, at.log_partition, last);
-            return Ok(None);
+        if at.position > last + 1 {
+            let hole = Hole { after: last, offset: record.offset() };
+            if !hole.is_there_again(self.holes.insert(at.log_partition, hole)) {
+                seek(consumer, &self.topic, at.log_partition, last);
+                return Ok(None);
+            }
+        } else {
+            self.holes.remove(&at.log_partition);
         }
         match received.decode() {
             Ok(recorded) => {
@@ -262,7 +287,8 @@ impl Places {
 
 /// Begins a partition after a position. Position n + 1 is at offset n or, if a relay has sent something twice, later.
 fn seek(consumer: &StreamConsumer<Members>, topic: &str, partition: u16, position: i64) {
-    // Refused while the partition is changing hands; then the assignment begins at the right place.
+    // Refused while the partition is changing hands, and mostly in silence. Then its assignment begins at the right place,
+    // or, if it had begun already, what comes leaves a hole and leads here again.
     if let Err(error) = consumer.seek(topic, i32::from(partition), Offset::Offset(position), Duration::ZERO) {
         debug!(%error, partition, position, "a partition was not set back");
     }
@@ -309,5 +335,20 @@ impl ConsumerContext for Members {
         if let Err(error) = done {
             warn!(%error, "the partitions of this projector could not be changed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hole_is_believed_when_reading_went_back_and_found_it_again() {
+        let hole = |after, offset| Hole { after, offset };
+        assert!(!hole(5, 9).is_there_again(None), "seen for the first time");
+        assert!(!hole(5, 10).is_there_again(Some(hole(5, 9))), "reading went on: it was not set back");
+        assert!(!hole(7, 9).is_there_again(Some(hole(5, 9))), "another one");
+        assert!(hole(5, 9).is_there_again(Some(hole(5, 9))));
+        assert!(hole(5, 6).is_there_again(Some(hole(5, 9))), "the first look began in the middle");
     }
 }

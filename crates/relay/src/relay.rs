@@ -253,7 +253,8 @@ impl Session {
         let topic = || self.topic.name().to_owned();
         let mut found = Vec::with_capacity(numbers.len());
         for number in numbers {
-            let Some(Last { log_id, position, event_id }) = ends.get(usize::from(*number)).copied().flatten()
+            let Some(Last { log_id, position, event_id, offset }) =
+                ends.get(usize::from(*number)).copied().flatten()
             else {
                 found.push((*number, 0));
                 continue;
@@ -266,6 +267,9 @@ impl Session {
                 heads.iter().find(|head| head.log_partition == *number).map_or(0, |head| head.position);
             if position > head {
                 return Err(Failure::Ahead { topic: topic(), sent: at, head });
+            }
+            if offset + 1 < position {
+                return Err(Failure::Hole { topic: topic(), at, records: offset + 1 });
             }
             let before = LogPosition { position: position - 1, ..at };
             let same = read_raw_after_each(pool, &[before], 1).await?;

@@ -17,7 +17,9 @@ impl Place {
     /// Starts a role that goes on until it is killed.
     pub(crate) fn role(&self, role: &[&str], brokers: &str) -> Child {
         let mut command = self.command(role);
-        command.env("KAFKA_BROKERS", brokers).stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap()
+        // What Kafka's client says about a broker that is away belongs to the test.
+        command.env("KAFKA_BROKERS", brokers).env("HOLDFAST_LOG", "error,librdkafka=off,rdkafka=off");
+        command.stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap()
     }
 
     /// One seat.
@@ -28,7 +30,7 @@ impl Place {
         assert_eq!(answer.status(), StatusCode::CREATED);
     }
 
-    async fn verify_topic(&self, brokers: &str) -> (Option<i32>, String) {
+    pub(crate) async fn verify_topic(&self, brokers: &str) -> (Option<i32>, String) {
         self.run(&["verify", "--topic", "--kafka-brokers", brokers]).await
     }
 }

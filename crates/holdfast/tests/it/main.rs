@@ -1,11 +1,13 @@
 //! What the README promises, on the executable itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod booked;
 mod ending;
 mod kafka;
 mod kill;
 mod leaving;
 mod operator;
+mod outage;
 mod parked;
 mod server;
 mod tour;

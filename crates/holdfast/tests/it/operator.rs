@@ -80,7 +80,8 @@ async fn the_flow_is_seen_in_status_readiness_and_metrics_while_kafka_comes_late
     // No broker: who needs one is not ready and says why, bookings go on, and status does with what it has.
     let waiting = place.becomes(&at_relay, StatusCode::SERVICE_UNAVAILABLE, "does not answer").await;
     assert_eq!((&waiting["role"], &waiting["state"]), (&json!("relay"), &json!("retrying")), "{waiting}");
-    let waiting = place.becomes(&at_projector, StatusCode::SERVICE_UNAVAILABLE, "Postgres or Kafka does not do").await;
+    let waiting =
+        place.becomes(&at_projector, StatusCode::SERVICE_UNAVAILABLE, "Postgres or Kafka does not do").await;
     assert_eq!(waiting["flow"][0]["state"], "not_there", "{waiting}");
     let (code, said) = health(&format!("http://{at_relay}/health/ready")).await;
     assert!(code == Some(1) && said.contains("503") && said.contains(&brokers), "{said}");
