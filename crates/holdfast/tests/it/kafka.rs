@@ -15,12 +15,12 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 impl Place {
     /// Starts a role that goes on until it is killed.
-    fn role(&self, role: &[&str], brokers: &str) -> Child {
+    pub(crate) fn role(&self, role: &[&str], brokers: &str) -> Child {
         let mut command = self.command(role);
         command.env("KAFKA_BROKERS", brokers).stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap()
     }
 
-    async fn verify_topic(&self, brokers: &str) -> (Option<i32>, String) {
+    pub(crate) async fn verify_topic(&self, brokers: &str) -> (Option<i32>, String) {
         self.run(&["verify", "--topic", "--kafka-brokers", brokers]).await
     }
 }

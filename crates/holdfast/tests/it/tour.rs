@@ -16,7 +16,14 @@ const README: &str = include_str!("../../../../README.md");
 
 impl Place {
     /// Asks; checks the status; returns the body.
-    async fn ask(&self, method: Method, path: &str, token: &str, body: Value, status: StatusCode) -> Value {
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Value,
+        status: StatusCode,
+    ) -> Value {
         let mut request = self
             .http
             .request(method, self.url(path))
