@@ -46,7 +46,7 @@ pub(crate) async fn run(
 
 /// Waits until the topic is there. The group is named after the read model: projectors of one name share its partitions.
 async fn topic_source(model: Model, system: &System, kafka: &Kafka) -> anyhow::Result<KafkaSource> {
-    let (topic, mut told) = (events_topic()?, false);
+    let (topic, mut told) = (events_topic()?, String::new());
     let log =
         identity(&system.pool).await.context("the log could not be read; `holdfast migrate` makes it")?;
     loop {
@@ -56,9 +56,10 @@ async fn topic_source(model: Model, system: &System, kafka: &Kafka) -> anyhow::R
                 return Ok(KafkaSource::new(found, group, log.log_id));
             }
             Err(error) if error.is_transient() => {
-                if !told {
+                let reason = error.to_string();
+                if told != reason {
                     tracing::warn!(error = &error as &dyn Error, "projector {} waits", model.name());
-                    told = true;
+                    told = reason;
                 }
                 sleep(LOOK_EVERY).await;
             }

@@ -6,5 +6,6 @@ mod ending;
 mod kafka;
 mod kill;
 mod leaving;
+mod secured;
 mod server;
 mod tour;
