@@ -17,7 +17,7 @@ use tokio::{process::Child, task::JoinSet};
 use tracing::{info, warn};
 
 use crate::{
-    BrokerError, BrokerOptions,
+    BrokerError, BrokerOptions, Security,
     layout::{self, Layout},
     node::{KILL_MAX, Node},
     ports::{self, Ports},
@@ -47,6 +47,7 @@ const STARTS_MAX: u8 = 3;
 pub struct Broker {
     layout: Layout,
     programs: Programs,
+    security: Option<Security>,
     nodes: Vec<Node>,
     started_here: Mutex<BTreeSet<u8>>,
 }
@@ -71,6 +72,7 @@ impl Broker {
         chance: &dyn Ambient,
     ) -> Result<Self, BrokerError> {
         let programs = Programs::find(options).await?;
+        options.security.as_ref().map_or(Ok(()), Security::check)?;
         let _until_the_end = layout::lock(folder).await?;
         let layout = Layout::made(folder, options.nodes, chance)?;
         let mut starts = 1;
@@ -79,6 +81,7 @@ impl Broker {
                 nodes: with_ports(&layout, chance).await?,
                 layout: layout.clone(),
                 programs: programs.clone(),
+                security: options.security.clone(),
                 started_here: Mutex::default(),
             };
             match broker.start_nodes().await {
@@ -167,7 +170,10 @@ impl Broker {
             // Beside each other: each formatting starts a Java of its own.
             let (node, all) = (node.clone(), self.nodes.clone());
             let (programs, layout) = (self.programs.clone(), self.layout.clone());
-            preparing.spawn(async move { node.prepare(&programs, &layout, &all).await.map(|()| node.id) });
+            let security = self.security.clone();
+            preparing.spawn(async move {
+                node.prepare(&programs, &layout, &all, security.as_ref()).await.map(|()| node.id)
+            });
         }
         for prepared in preparing.join_all().await {
             let node = self.node(prepared?)?;

@@ -83,6 +83,23 @@ pub enum BrokerError {
         /// What should be in it.
         expected: &'static str,
     },
+    /// A user's name or password would break the settings it is written into.
+    #[error("the {what} of a secured broker may have letters, digits and - _ . alone, and not be empty")]
+    SecurityUnfit {
+        /// Which of them.
+        what: &'static str,
+    },
+    /// The folder was made for another user, or for none.
+    #[error(
+        "the data of node {node} in {folder} were made with another user and password, or none. Give those it was made \
+         with, or choose another folder"
+    )]
+    OtherUser {
+        /// The node.
+        node: u8,
+        /// Its folder.
+        folder: PathBuf,
+    },
     /// There is no such node.
     #[error("there is no node {node}; this broker has nodes 1 to {count}")]
     NoSuchNode {

@@ -22,10 +22,12 @@ mod options;
 mod ports;
 mod process;
 mod programs;
+mod security;
 mod status;
 mod wait;
 
 pub use broker::{Broker, Stop};
 pub use error::BrokerError;
 pub use options::{BrokerOptions, Nodes};
+pub use security::Security;
 pub use status::{NodeStatus, made_for, status};

@@ -86,7 +86,7 @@ async fn start(
         Some(nodes) => nodes,
         None => holdfast_broker::made_for(&place.data)?.unwrap_or_default(),
     };
-    let options = BrokerOptions { nodes, libs, java, heap_mib };
+    let options = BrokerOptions { nodes, libs, java, heap_mib, security: None };
     let broker = Broker::start(&place.data, &options, &Machine).await?;
     println!("KAFKA_BROKERS={}", broker.bootstrap());
     broker.leave_running();

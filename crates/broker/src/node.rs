@@ -4,9 +4,10 @@
 //! means that this start of Kafka has said so and that a connection was accepted, not that some time has passed.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
     net::Ipv4Addr,
+    os::unix::fs::OpenOptionsExt,
     path::PathBuf,
     process::Stdio,
     time::Duration,
@@ -15,7 +16,7 @@ use std::{
 use tokio::{net::TcpStream, process::Child, time::timeout};
 
 use crate::{
-    BrokerError, Nodes,
+    BrokerError, Nodes, Security,
     error::Doing,
     layout::Layout,
     log,
@@ -76,19 +77,20 @@ impl Node {
         programs: &Programs,
         layout: &Layout,
         all: &[Self],
+        security: Option<&Security>,
     ) -> Result<(), BrokerError> {
         fs::create_dir_all(&self.folder).doing("create", &self.folder)?;
         self.write("log4j2.properties", LOG_SETTINGS)?;
-        self.write("server.properties", &self.settings(layout.nodes, all, "data"))?;
+        self.write("server.properties", &self.settings(layout.nodes, all, "data", security))?;
         // One that a killed starter has left would go on writing below us.
         if let Some(formatter) = Process::find(FORMATTER, &self.folder) {
             formatter.kill(KILL_MAX).await?;
         }
         let data = self.folder.join("data");
         if data.try_exists().doing("look for", &data)? {
-            return Ok(());
+            return self.was_made_with(security);
         }
-        self.write("format.properties", &self.settings(layout.nodes, all, "data.unfinished"))?;
+        self.write("format.properties", &self.settings(layout.nodes, all, "data.unfinished", security))?;
         let unfinished = self.folder.join("data.unfinished");
         match fs::remove_dir_all(&unfinished) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -96,16 +98,35 @@ impl Node {
             }
             _ => {}
         }
-        self.format(programs, layout).await?;
+        self.format(programs, layout, security).await?;
         fs::rename(&unfinished, &data).doing("rename", unfinished)
     }
 
-    async fn format(&self, programs: &Programs, layout: &Layout) -> Result<(), BrokerError> {
+    /// A user is made with the data folder; one that has another, or none, would let nobody in.
+    fn was_made_with(&self, security: Option<&Security>) -> Result<(), BrokerError> {
+        let path = self.folder.join("format.properties");
+        let made = fs::read_to_string(&path).doing("read", path)?;
+        let users = |text: &str| text.lines().find(|line| line.contains("jaas.config")).map(str::to_owned);
+        if users(&made) == security.and_then(|security| users(&security.settings())) {
+            return Ok(());
+        }
+        Err(BrokerError::OtherUser { node: self.id, folder: self.folder.clone() })
+    }
+
+    async fn format(
+        &self,
+        programs: &Programs,
+        layout: &Layout,
+        security: Option<&Security>,
+    ) -> Result<(), BrokerError> {
         let mut format = programs.command(FORMATTER, &self.folder);
         format.args(["format", "-t", &layout.cluster_id, "-c", "format.properties"]);
         if layout.nodes == Nodes::One {
             // It alone is the quorum, and writes that down; three are told each other in their settings.
             format.arg("--standalone");
+        }
+        if let Some(security) = security {
+            format.args(["--add-scram", &security.scram()]);
         }
         let done = format.kill_on_drop(true).output().await.doing("run", programs.java())?;
         if done.status.success() {
@@ -155,7 +176,7 @@ impl Node {
     ///
     /// The data folder is named relative to the node's working folder: Kafka's file knows neither commas nor letters
     /// beyond Latin-1 in a path, and the whole folder can be moved.
-    fn settings(&self, nodes: Nodes, all: &[Self], data: &str) -> String {
+    fn settings(&self, nodes: Nodes, all: &[Self], data: &str, security: Option<&Security>) -> String {
         let host = Ipv4Addr::LOCALHOST;
         let Ports { client, controller } = self.ports;
         let quorum = match nodes {
@@ -168,14 +189,21 @@ impl Node {
         format!(
             "{}\n# Written at each start; changes here are lost.\nnode.id={}\n\
              listeners=BROKER://{host}:{client},CONTROLLER://{host}:{controller}\n\
-             advertised.listeners=BROKER://{host}:{client}\nlog.dirs={data}\n{quorum}\n",
+             advertised.listeners=BROKER://{host}:{client}\nlog.dirs={data}\n{quorum}\n{}",
             nodes.settings(),
-            self.id
+            self.id,
+            security.map(Security::settings).unwrap_or_default()
         )
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), BrokerError> {
         let path = self.folder.join(name);
-        fs::write(&path, text).doing("write", path)
+        // Only its owner may read it: a secured node's password stands there.
+        let write = || {
+            let mut file =
+                OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&path)?;
+            file.write_all(text.as_bytes())
+        };
+        write().doing("write", &path)
     }
 }

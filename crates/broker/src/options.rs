@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::Security;
+
 /// Heap of a node unless said otherwise, in MiB: enough for some 100,000 records a second, and three fit on a laptop.
 const HEAP_MIB: u32 = 256;
 
@@ -60,10 +62,12 @@ pub struct BrokerOptions {
     pub java: Option<PathBuf>,
     /// Heap of each node in MiB; with what Java needs beside it a node takes about as much again when it is small.
     pub heap_mib: u32,
+    /// TLS and a user for the clients' listener; `None`: neither. A folder keeps what it was made with.
+    pub security: Option<Security>,
 }
 
 impl Default for BrokerOptions {
     fn default() -> Self {
-        Self { nodes: Nodes::default(), libs: None, java: None, heap_mib: HEAP_MIB }
+        Self { nodes: Nodes::default(), libs: None, java: None, heap_mib: HEAP_MIB, security: None }
     }
 }

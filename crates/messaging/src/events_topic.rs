@@ -2,6 +2,7 @@
 
 use crate::{
     Kafka, Partitions, Received, RecordError, Topic,
+    complaints::{Complaints, why_not_let_in},
     kafka::ASK_MAX,
     message::{self, Arrived},
 };
@@ -61,6 +62,18 @@ pub enum TopicError {
         #[source]
         source: KafkaError,
     },
+    /// A broker is there and does not let us in, or we do not trust it. Whoever mends that may do it at the broker, so it is
+    /// tried again.
+    #[error(
+        "Kafka at {address} and this client do not agree on TLS or who may sign in: {why}; compare the broker with the \
+         settings of --kafka-settings-file (security.protocol, ssl.ca.location, sasl.username, sasl.password)"
+    )]
+    NotLetIn {
+        /// Where.
+        address: String,
+        /// What the client says.
+        why: String,
+    },
     /// The last records did not arrive. Goes away by itself.
     #[error("Kafka at {0} did not send the last records of the topic in time")]
     Silent(String),
@@ -115,7 +128,7 @@ impl TopicError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Silent(_) | Self::Missing { .. } => true,
+            Self::Unreachable { .. } | Self::NotLetIn { .. } | Self::Silent(_) | Self::Missing { .. } => true,
             // Fewer nodes than a moment ago, or none that leads yet: a cluster that is starting.
             Self::Refused { code, .. } => matches!(
                 code,
@@ -140,7 +153,7 @@ impl EventsTopic {
             found => return found,
         }
         let unreachable = |source| TopicError::Unreachable { address: kafka.address().to_owned(), source };
-        let nodes = look(kafka, &topic.name).await.map_err(unreachable)?.nodes;
+        let nodes = look(kafka, &topic.name).await?.nodes;
         let copies = usize::from(topic.replication).min(nodes.max(1));
         let admin: AdminClient<DefaultClientContext> = kafka.config().create().map_err(unreachable)?;
         create(&admin, topic, log_partitions, copies).await.map_err(|error| match error {
@@ -165,7 +178,7 @@ impl EventsTopic {
         let Partitions::Log = topic.partitions;
         let unreachable = |source| TopicError::Unreachable { address: kafka.address().to_owned(), source };
         let name = || topic.name.clone();
-        let Seen { partitions: found, copies, .. } = look(kafka, &topic.name).await.map_err(unreachable)?;
+        let Seen { partitions: found, copies, .. } = look(kafka, &topic.name).await?;
         if found == 0 {
             return Err(TopicError::Missing { topic: name(), address: kafka.address().to_owned() });
         }
@@ -275,16 +288,27 @@ struct Seen {
     nodes: usize,
 }
 
-async fn look(kafka: &Kafka, name: &str) -> Result<Seen, KafkaError> {
-    let (config, name) = (kafka.config(), name.to_owned());
+async fn look(kafka: &Kafka, name: &str) -> Result<Seen, TopicError> {
+    let (kafka, name) = (kafka.clone(), name.to_owned());
+    let address = kafka.address().to_owned();
+    let unreachable = move |source| TopicError::Unreachable { address, source };
     let asked = tokio::task::spawn_blocking(move || {
-        let consumer: BaseConsumer = config.create()?;
-        let metadata = consumer.fetch_metadata(Some(&name), ASK_MAX)?;
+        let address = kafka.address().to_owned();
+        let unreachable = |source| TopicError::Unreachable { address: address.clone(), source };
+        let consumer: BaseConsumer<Complaints> =
+            kafka.config().create_with_context(Complaints::default()).map_err(unreachable)?;
+        let metadata =
+            consumer.fetch_metadata(Some(&name), ASK_MAX).map_err(|source| {
+                match why_not_let_in(&consumer) {
+                    Some(why) => TopicError::NotLetIn { address: address.clone(), why },
+                    None => unreachable(source),
+                }
+            })?;
         let topic = metadata.topics().iter().find(|topic| topic.name() == name);
         let error = topic.and_then(MetadataTopic::error).map(RDKafkaErrorCode::from);
         match error {
             None | Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {}
-            Some(code) => return Err(KafkaError::MetadataFetch(code)),
+            Some(code) => return Err(unreachable(KafkaError::MetadataFetch(code))),
         }
         let partitions = topic.map(MetadataTopic::partitions).unwrap_or_default();
         let copies = partitions.iter().map(|partition| partition.replicas().len()).min();
@@ -294,7 +318,7 @@ async fn look(kafka: &Kafka, name: &str) -> Result<Seen, KafkaError> {
             nodes: metadata.brokers().len(),
         })
     });
-    asked.await.unwrap_or(Err(KafkaError::Canceled))
+    asked.await.unwrap_or_else(|_| Err(unreachable(KafkaError::Canceled)))
 }
 
 enum CreateError {

@@ -5,6 +5,7 @@
 //!
 //! Not here: which events are sent when (`relay`), and what is made of them (`projector`, `notifier`).
 
+mod complaints;
 mod events_topic;
 mod kafka;
 mod message;

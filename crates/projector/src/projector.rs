@@ -188,7 +188,7 @@ impl<P: Projection, S: Source> Projector<P, S> {
             let began = Instant::now();
             match self.run_once().await {
                 Err(failure) if failure.is_transient() => {
-                    self.tell_once(&failure, retry == RETRY_MIN);
+                    self.tell_once(&failure);
                     sleep(retry).await;
                     retry = (retry * 2).min(RETRY_MAX);
                 }
@@ -213,10 +213,10 @@ impl<P: Projection, S: Source> Projector<P, S> {
         }
     }
 
-    /// Once per change of state, not once per attempt.
-    fn tell_once(&self, failure: &Failure, first: bool) {
+    /// Once per reason, not once per attempt.
+    fn tell_once(&self, failure: &Failure) {
         let why = in_words(failure);
-        if first {
+        if !matches!(&self.status.borrow().state, State::Retrying(told) if *told == why) {
             warn!(projection = P::NAME, "projector {} waits: {why}", P::NAME);
         }
         self.tell(State::Retrying(why));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod booked;
+mod consumers;
 mod ending;
 mod kafka;
 mod kill;
@@ -9,5 +10,6 @@ mod leaving;
 mod operator;
 mod outage;
 mod parked;
+mod secured;
 mod server;
 mod tour;
