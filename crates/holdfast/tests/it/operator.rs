@@ -3,9 +3,11 @@
 use crate::server::{Place, program, rand_key};
 use holdfast_ambient::Machine;
 use holdfast_broker::{Broker, BrokerOptions};
+use holdfast_cluster::Cluster;
 use holdfast_testkit::{eventually, open_folder};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use sqlx::{ConnectOptions as _, Executor as _};
 use std::net::TcpListener;
 use std::time::Duration;
 use tokio::process::Command;
@@ -140,6 +142,14 @@ async fn the_flow_is_seen_in_status_readiness_and_metrics_while_kafka_comes_late
     .await;
     let ready = place.ready_at(&place.address).await.unwrap();
     assert_eq!((ready.0, &ready.1["flow"][0]["lag_events"]), (StatusCode::OK, &json!(3)));
+
+    // A topic of another log says nothing about this one.
+    let cluster = Cluster::running(&place.data()).await.unwrap().unwrap();
+    let mut conn = cluster.connect_options("holdfast").connect().await.unwrap();
+    conn.execute("UPDATE log_identity SET log_id = gen_random_uuid()").await.unwrap();
+    let status = place.flow_status(&["--kafka-brokers", &brokers]).await;
+    assert!(status["kafka_problem"].as_str().unwrap().contains("holds log"), "{status}");
+    assert_eq!((&status["topic_from"], &status["followers"][0]["lag_events"]), (&json!("told"), &json!(3)));
     assert_eq!(server.terminate().await, Some(0));
     broker.stop().await.unwrap();
 }
