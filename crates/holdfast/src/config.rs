@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use holdfast_api::users::Role as UserRole;
 use holdfast_messaging::Kafka;
+use holdfast_notifier::FromPosition;
 use std::{
     ffi::OsString,
     net::SocketAddr,
@@ -70,6 +71,8 @@ pub(crate) enum Role {
         #[command(flatten)]
         kafka: KafkaAccess,
     },
+    /// Tells others what happened: webhooks, and mails. Several may run; they share the queue.
+    Notify(Notify),
     /// Brings the database's tables up to date.
     Migrate {
         #[command(flatten)]
@@ -110,7 +113,7 @@ impl Role {
     /// The log filter where none is given: servers tell what they do, commands print their result.
     pub(crate) fn log_default(&self) -> &'static str {
         match self {
-            Self::Up(_) | Self::Api(_) | Self::Relay { .. } | Self::Project { .. } => {
+            Self::Up(_) | Self::Api(_) | Self::Relay { .. } | Self::Project { .. } | Self::Notify(_) => {
                 "info,sqlx=warn,librdkafka=error"
             }
             Self::Migrate { .. }
@@ -133,6 +136,10 @@ pub(crate) struct Up {
     /// address than loopback they are left out unless --compat-anywhere is given.
     #[arg(long, env = COMPAT, default_value_t = true, action = ArgAction::Set, value_name = "true|false")]
     pub(crate) compat: bool,
+    #[command(flatten)]
+    pub(crate) webhooks: Webhooks,
+    #[command(flatten)]
+    pub(crate) mails: MailOut,
     /// Without projectors: reads are stale and say so.
     #[arg(long, hide = true)]
     pub(crate) no_projectors: bool,
@@ -152,6 +159,49 @@ pub(crate) struct Api {
     /// secret itself.
     #[arg(long, env = "HOLDFAST_TOKEN_SECRET_FILE", value_name = "FILE")]
     pub(crate) token_secret_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) webhooks: Webhooks,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Notify {
+    /// Where its events come from; it can be changed at any time.
+    #[arg(long, env = "HOLDFAST_SOURCE", default_value = "kafka")]
+    pub(crate) source: EventSource,
+    /// Begin here and not where it was, or, the first time, at the end of the log: `all`, or the first event of each log
+    /// partition, such as 0-17,3-1; others go on where they are. What was queued in the last 30 days is not queued again.
+    /// It is done at every start, so leave it out of what starts by itself.
+    #[arg(long, value_name = "all|P-N,P-N...")]
+    pub(crate) from_position: Option<FromPosition>,
+    #[command(flatten)]
+    pub(crate) webhooks: Webhooks,
+    #[command(flatten)]
+    pub(crate) mails: MailOut,
+    #[command(flatten)]
+    pub(crate) access: Access,
+    #[command(flatten)]
+    pub(crate) kafka: KafkaAccess,
+}
+
+/// What webhooks are signed with, and where they may go.
+#[derive(Debug, Args)]
+pub(crate) struct Webhooks {
+    /// File with the key that the secrets of webhook endpoints are computed from, at least 32 bytes; else
+    /// HOLDFAST_WEBHOOK_KEY holds the key itself. The same for all processes; in a data folder `up` makes one.
+    #[arg(long, env = "HOLDFAST_WEBHOOK_KEY_FILE", value_name = "FILE")]
+    pub(crate) webhook_key_file: Option<PathBuf>,
+    /// Let webhooks go to private addresses and over plain HTTP: for development alone.
+    #[arg(long, env = "HOLDFAST_WEBHOOKS_ALLOW_PRIVATE", default_value_t = false, action = ArgAction::Set,
+          value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) webhooks_allow_private: bool,
+}
+
+/// Where mails go.
+#[derive(Debug, Args)]
+pub(crate) struct MailOut {
+    /// Folder that mails are put into, a file for each; without it there are none.
+    #[arg(long, env = "HOLDFAST_MAIL_FOLDER", value_name = "FOLDER")]
+    pub(crate) mail_folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

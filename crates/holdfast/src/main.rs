@@ -7,6 +7,7 @@
 mod config;
 mod keeper;
 mod models;
+mod notifying;
 mod out;
 mod progress;
 mod roles;
@@ -68,6 +69,7 @@ async fn run(role: Role) -> anyhow::Result<()> {
         Role::Project { name, source, access, kafka } => {
             roles::project::run(name, source, &access, &kafka).await
         }
+        Role::Notify(notify) => roles::notify::run(&notify).await,
         Role::Migrate { access, partitions } => roles::migrate::run(&access, partitions).await,
         Role::Rebuild { name, accept_difference, access } => {
             roles::rebuild::run(name, accept_difference, &access).await

@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod log;
 pub(crate) mod migrate;
+pub(crate) mod notify;
 pub(crate) mod project;
 pub(crate) mod rebuild;
 pub(crate) mod relay;

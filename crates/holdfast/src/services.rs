@@ -7,16 +7,19 @@
 
 use crate::config::{Http, Model};
 use crate::models::{MODELS, WhenStopped};
+use crate::notifying;
 use crate::signals::{POSTGRES_SHARE, Stop};
 use crate::system::System;
 use anyhow::Context as _;
 use holdfast_ambient::{Ambient, Machine};
 use holdfast_api::{ApiConfig, ApiParts, ApiState, NamedProjector, ReadModels, TokenSecret};
+use holdfast_notifier::{Notifier, WebhookKey};
 use holdfast_projector::SharedLog;
 use holdfast_writer::{Writer, WriterConfig};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::{net::TcpListener, time::timeout};
@@ -40,6 +43,11 @@ pub(crate) struct Plan {
     pub(crate) force: bool,
     /// Read models to feed in this process.
     pub(crate) projectors: &'static [Model],
+    pub(crate) webhook_key: WebhookKey,
+    pub(crate) webhooks_allow_private: bool,
+    /// Whether webhooks and mails are sent by this process.
+    pub(crate) notify: bool,
+    pub(crate) mail_folder: Option<PathBuf>,
 }
 
 /// A server that is ready: everything runs but HTTP, whose listener is open.
@@ -83,8 +91,16 @@ impl Services {
             availability: Model::Availability.positions(&system.pool),
             booking_history: Model::BookingHistory.positions(&system.pool),
         };
+        let log = SharedLog::following(&system.pool, writer.committed());
         let projectors =
-            spawn_projectors(&system.pool, plan.projectors, &read_models, &writer, &tasks, &stop_tasks);
+            spawn_projectors(&system.pool, plan.projectors, &read_models, &writer, &log, &tasks, &stop_tasks);
+        if plan.notify {
+            let (key, private) = (plan.webhook_key.clone(), plan.webhooks_allow_private);
+            let parts = notifying::parts(&system.pool, key, private, plan.mail_folder.as_deref())?;
+            let notifier =
+                Notifier::new(&system.pool, log, parts).context("webhooks cannot be sent over TLS")?;
+            tasks.spawn(notifier.keep_running(Some(writer.commits()), stop_tasks.clone()));
+        }
         let swept = sweep(system.pool.clone(), writer.clone(), ambient.clone());
         spawn_until(&tasks, &stop_tasks, swept);
         spawn_until(&tasks, &stop_tasks, keep_up(prometheus.clone()));
@@ -99,7 +115,8 @@ impl Services {
             config: ApiConfig {
                 token_ttl: Duration::from_secs(http.token_seconds.into()),
                 compat: plan.compat,
-                ..ApiConfig::new(plan.token_secret)
+                webhooks_allow_private: plan.webhooks_allow_private,
+                ..ApiConfig::new(plan.token_secret, plan.webhook_key)
             },
         });
         Ok(Self { address, listener, state, writer, tasks, stop_tasks })
@@ -130,10 +147,11 @@ fn spawn_projectors(
     models: &[Model],
     read_models: &ReadModels,
     writer: &Writer,
+    log: &SharedLog,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> Vec<NamedProjector> {
-    let (mut running, log) = (Vec::new(), SharedLog::following(pool, writer.committed()));
+    let mut running = Vec::new();
     for model in models {
         let positions = match model {
             Model::Availability => &read_models.availability,

@@ -159,8 +159,8 @@ impl FromStr for FromPosition {
     }
 }
 
-/// Sets the notifier to a place in the log, for all endpoints there are. What is there already, owed or delivered, is not
-/// queued again: to send something once more is what a replay is for.
+/// Sets the notifier to a place in the log, for all endpoints there are. What is there already, owed or delivered within 30
+/// days, is not queued again: to send something once more is what a replay is for.
 ///
 /// # Errors
 /// The places are checked against the log.

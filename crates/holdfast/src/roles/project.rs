@@ -31,7 +31,9 @@ pub(crate) async fn run(
         let projector = match &kafka {
             None => model.projector(&system.pool, LogSource::new(&system.pool), positions),
             Some(kafka) => {
-                let Some(source) = stop.run_until_cancelled(topic_source(model, system, kafka)).await else {
+                let group = format!("holdfast.project.{}", model.name());
+                let found = topic_source(model.name(), group, system, kafka);
+                let Some(source) = stop.run_until_cancelled(found).await else {
                     return Ok(());
                 };
                 model.projector(&system.pool, source?, positions)
@@ -44,20 +46,24 @@ pub(crate) async fn run(
     .await
 }
 
-/// Waits until the topic is there. The group is named after the read model: projectors of one name share its partitions.
-async fn topic_source(model: Model, system: &System, kafka: &Kafka) -> anyhow::Result<KafkaSource> {
+/// Waits until the topic is there. The group is named after who reads: those of one name share its partitions.
+pub(crate) async fn topic_source(
+    name: &str,
+    group: String,
+    system: &System,
+    kafka: &Kafka,
+) -> anyhow::Result<KafkaSource> {
     let (topic, mut told) = (events_topic()?, false);
     let log =
         identity(&system.pool).await.context("the log could not be read; `holdfast migrate` makes it")?;
     loop {
         match EventsTopic::find(kafka, &topic, log.partitions).await {
             Ok(found) => {
-                let group = format!("holdfast.project.{}", model.name());
                 return Ok(KafkaSource::new(found, group, log.log_id));
             }
             Err(error) if error.is_transient() => {
                 if !told {
-                    tracing::warn!(error = &error as &dyn Error, "projector {} waits", model.name());
+                    tracing::warn!(error = &error as &dyn Error, "{name} waits");
                     told = true;
                 }
                 sleep(LOOK_EVERY).await;

@@ -5,5 +5,6 @@ mod ending;
 mod kafka;
 mod kill;
 mod leaving;
+mod notify;
 mod server;
 mod tour;

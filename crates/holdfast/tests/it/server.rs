@@ -68,8 +68,8 @@ impl Place {
     /// `holdfast api` in the folder that has `.holdfast` in it, with nothing said about where the log is.
     pub(crate) async fn api_in_the_folder(&self) -> Server {
         let mut api = Command::new(program());
-        for named in ["HOLDFAST_DATA", "DATABASE_URL", "HOLDFAST_TOKEN_SECRET", "HOLDFAST_TOKEN_SECRET_FILE"]
-        {
+        let keys = ["HOLDFAST_TOKEN_SECRET", "HOLDFAST_TOKEN_SECRET_FILE", "HOLDFAST_WEBHOOK_KEY_FILE"];
+        for named in ["HOLDFAST_DATA", "DATABASE_URL", "HOLDFAST_WEBHOOK_KEY"].into_iter().chain(keys) {
             api.env_remove(named);
         }
         self.start(api.arg("api").current_dir(self.folder())).await
