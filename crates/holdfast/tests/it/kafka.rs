@@ -6,7 +6,9 @@ use holdfast_broker::{Broker, BrokerOptions};
 use holdfast_testkit::{eventually, open_folder};
 use std::process::Stdio;
 use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
+use tokio::time::timeout;
 
 /// JVM, group and projectors all start here; a busy machine is given time.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -134,5 +136,33 @@ async fn without_kafka_it_says_what_to_give() {
     let output = place.command(&wrong).output().await.unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("line 3 of") && !text.contains("secret-word"), "{text}");
+    assert_eq!(server.terminate().await, Some(0));
+}
+
+/// The port of a real HTTP server, our own: nobody crashes, those that serve wait and say for whom, and the others end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_that_is_not_kafkas_is_named() {
+    let place = Place::new();
+    let server = place.up().await;
+    let wrong = format!("Kafka at {} does not answer", place.address);
+    for role in [&["relay"][..], &["project", "availability", "--source", "kafka"]] {
+        let mut command = place.command(role);
+        command.env("KAFKA_BROKERS", &place.address).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = command.kill_on_drop(true).spawn().unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let says_so = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if line.contains(&wrong) {
+                    return;
+                }
+            }
+            panic!("{role:?} ended without a word about {wrong}");
+        };
+        timeout(PATIENCE, says_so).await.expect("it says so in time");
+        assert!(process.try_wait().unwrap().is_none(), "{role:?} waits");
+        process.kill().await.unwrap();
+    }
+    let (code, text) = place.verify_topic(&place.address).await;
+    assert!(code == Some(1) && text.contains(&wrong), "{text}");
     assert_eq!(server.terminate().await, Some(0));
 }
