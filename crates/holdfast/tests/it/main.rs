@@ -1,6 +1,7 @@
 //! What the README promises, on the executable itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod compose;
 mod consumers;
 mod ending;
 mod kafka;
