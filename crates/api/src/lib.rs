@@ -32,7 +32,7 @@ mod v1;
 mod view;
 
 pub use config::{ApiConfig, SecretTooShort, TOKEN_SECRET_BYTES_MIN, TokenSecret};
-pub use ops::NamedProjector;
+pub use ops::{FollowerHealth, NamedProjector, flow_health};
 pub use router::router;
 pub use serve::serve;
 pub use state::{ApiParts, ApiState, ReadModels};

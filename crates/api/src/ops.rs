@@ -1,9 +1,11 @@
 //! For the operator: is it alive, is it ready, what does it count.
 
+mod flow;
 mod live;
 mod metrics;
 mod ready;
 
+pub use flow::{FollowerHealth, flow_health};
 pub(crate) use live::{__path_live, live};
 pub(crate) use metrics::{__path_metrics, metrics};
 pub use ready::NamedProjector;

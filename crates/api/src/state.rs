@@ -7,7 +7,7 @@ use crate::{
 };
 use holdfast_ambient::Ambient;
 use holdfast_domain::{BookingId, InventoryId};
-use holdfast_projector::Positions;
+use holdfast_projector::{Flow, Positions};
 use holdfast_writer::Writer;
 use metrics_exporter_prometheus::PrometheusHandle;
 use moka::sync::Cache;
@@ -41,6 +41,8 @@ pub struct ApiParts {
     pub read_models: ReadModels,
     /// The projectors of this process, for `/health/ready`; empty where there are none.
     pub projectors: Vec<NamedProjector>,
+    /// Everybody who follows the log, for `/health/ready`.
+    pub flow: Flow,
     /// Renders the metrics. Its recorder must be installed before [`crate::router`] is called, and
     /// its upkeep run regularly.
     pub prometheus: PrometheusHandle,
@@ -59,6 +61,7 @@ pub struct Api {
     pub(crate) ambient: Arc<dyn Ambient>,
     pub(crate) read_models: ReadModels,
     pub(crate) projectors: Vec<NamedProjector>,
+    pub(crate) flow: Flow,
     pub(crate) prometheus: PrometheusHandle,
     pub(crate) compat: bool,
     pub(crate) tokens: Tokens,
@@ -72,7 +75,7 @@ impl ApiState {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
-        let ApiParts { pool, writer, ambient, read_models, projectors, prometheus, config } = parts;
+        let ApiParts { pool, writer, ambient, read_models, projectors, flow, prometheus, config } = parts;
         let bookings = Cache::builder().max_capacity(BOOKINGS_REMEMBERED_MAX);
         Self(Arc::new(Api {
             tokens: Tokens::new(&config),
@@ -85,6 +88,7 @@ impl ApiState {
             ambient,
             read_models,
             projectors,
+            flow,
             prometheus,
         }))
     }

@@ -9,6 +9,7 @@ use crate::{
     wrk::{Load, Wrk},
 };
 use anyhow::Context as _;
+use holdfast_broker::{Broker, BrokerError, BrokerOptions};
 use holdfast_cluster::Cluster;
 use std::{
     fs,
@@ -54,6 +55,28 @@ impl Bench {
     pub(crate) async fn fresh(&self) -> anyhow::Result<Holdfast> {
         self.clear().await?;
         Holdfast::new(&self.program, &self.data, &self.folder.join("holdfast.log"))
+    }
+
+    /// A Kafka broker on an empty folder.
+    pub(crate) async fn fresh_broker(&self) -> anyhow::Result<Broker> {
+        self.clear_broker().await?;
+        Ok(Broker::start(&self.broker(), &BrokerOptions::default(), &holdfast_ambient::Machine).await?)
+    }
+
+    /// Ends a broker that still runs, and removes its folder.
+    pub(crate) async fn clear_broker(&self) -> anyhow::Result<()> {
+        let folder = self.broker();
+        match Broker::stop_whatever_runs(&folder).await {
+            Err(BrokerError::NoBroker { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(_) => {
+                fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))
+            }
+        }
+    }
+
+    fn broker(&self) -> PathBuf {
+        self.folder.join("kafka")
     }
 
     /// Ends a Postgres that still runs on the data folder, and removes it.

@@ -83,7 +83,7 @@ async fn role_round(bench: &mut Bench, role: Role, round: u32) -> anyhow::Result
     let target = Target { role, server: &server, store: &store, market: &market, round, yardstick };
     load::all(bench, &target).await?;
     if role == Role::Up {
-        visible::measure(bench, &server, &market).await?;
+        visible::measure(bench, role.name(), &server, &market, visible::VISIBLE_GOAL).await?;
     }
     store.close().await;
     server.stop().await

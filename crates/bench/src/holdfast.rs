@@ -78,6 +78,15 @@ impl Holdfast {
         Ok(Server { process, url, ready_after })
     }
 
+    /// Starts a role that serves nobody, and waits until it is at work.
+    pub(crate) async fn work(&self, words: &[&str], brokers: &str) -> anyhow::Result<Worker> {
+        let mut command = self.command([&["--log", "error"], words].concat());
+        command.env("KAFKA_BROKERS", brokers);
+        let mut process = Background::start("holdfast", command, &self.log)?;
+        process.line(READY_MAX).await?;
+        Ok(Worker { process })
+    }
+
     /// Runs a subcommand to its end and returns what it printed.
     pub(crate) async fn run(&self, words: &[&str]) -> anyhow::Result<String> {
         let name = format!("holdfast {}", words.join(" "));
@@ -101,6 +110,24 @@ impl Holdfast {
         let mut command = Command::new(&self.program);
         command.args(words).arg("--data").arg(&self.data).env_remove("DATABASE_URL");
         command
+    }
+}
+
+/// A role that serves nobody: relay or projector.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    process: Background,
+}
+
+impl Worker {
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// SIGTERM, and its end in good order.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.process.stop().await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Takes the figures: `scripts/bench` builds everything and runs this.
 //!
-//! It starts the release executable and a private Postgres as child processes, loads them with wrk, k6 and requests of
+//! It starts the release executable, a private Postgres and a private Kafka as child processes, loads them with wrk, k6 and requests of
 //! its own, and prints what came out. It judges no figure; it ends in failure only if something is wrong: a booking
 //! that was refused or is not stored, books that do not balance, a part that could not be measured.
 
@@ -8,6 +8,7 @@ mod bench;
 mod bookings;
 mod child;
 mod figures;
+mod flow;
 mod holdfast;
 mod load;
 mod machine;
@@ -57,6 +58,7 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
         bench.find("interrupted".to_owned());
     }
     bench.clear().await?;
+    bench.clear_broker().await?;
     println!("{}", report::write(&bench)?);
     say(&format!("written to {} and report.json", bench.file("report.md").display()));
     Ok(bench.findings.is_empty())
@@ -73,6 +75,10 @@ async fn measure(bench: &mut Bench) {
         if bench.plan.has(Part::K6) {
             let outcome = sale::round(bench).await;
             note(bench, "flash sale", outcome);
+        }
+        if bench.plan.has(Part::Kafka) {
+            let outcome = flow::round(bench, round).await;
+            note(bench, "through Kafka", outcome);
         }
     }
     if [Part::Start, Part::Rebuild, Part::Memory].iter().any(|part| bench.plan.has(*part)) {

@@ -32,7 +32,7 @@ const FILL_LOADS_MAX: usize = 60;
 /// How long the read models may take over the whole log.
 const CATCH_UP_MAX: Duration = Duration::from_secs(240);
 /// The read models, by their names on the command line.
-const MODELS: [&str; 2] = ["availability", "booking-history"];
+pub(crate) const MODELS: [&str; 2] = ["availability", "booking-history"];
 
 /// Fills a log and takes the figures that are asked for.
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {

@@ -35,6 +35,8 @@ pub(crate) enum Part {
     Core,
     /// The flash sale, against nginx's constant answer.
     K6,
+    /// Relay and projectors through Kafka: events per second, CPU by process, bookings beside it, commit to visible.
+    Kafka,
     /// Start with a million events in the log.
     Start,
     /// Rebuild of both read models, and verify.
@@ -90,7 +92,7 @@ pub(crate) enum Shape {
 impl Args {
     /// The plan that the words ask for.
     pub(crate) fn plan(&self) -> Plan {
-        let all = [Part::Core, Part::K6, Part::Start, Part::Rebuild, Part::Memory];
+        let all = [Part::Core, Part::K6, Part::Kafka, Part::Start, Part::Rebuild, Part::Memory];
         let asked: Vec<Part> = all.into_iter().filter(|part| self.parts.contains(part)).collect();
         let parts = if asked.is_empty() { all.to_vec() } else { asked };
         let mut plan =
@@ -177,7 +179,7 @@ mod tests {
     #[test]
     fn without_words_everything_is_measured_three_times() {
         let plan = plan(&[]);
-        assert_eq!((plan.parts.len(), plan.rounds, plan.points.len()), (5, 3, 4));
+        assert_eq!((plan.parts.len(), plan.rounds, plan.points.len()), (6, 3, 4));
     }
 
     #[test]

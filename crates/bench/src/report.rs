@@ -33,7 +33,9 @@ fn markdown(bench: &Bench) -> anyhow::Result<String> {
         bench.plan.rounds, bench.plan.load_seconds, bench.plan.warm_up_seconds
     )?;
     text += &table(bench.figures.iter());
-    text += "\nRatios (min / median / max): of bookings to pgbench's inserts, of the flash sale to nginx's, taken just before.\n\n";
+    text += "\nRatios (min / median / max): of bookings to pgbench's inserts, of the flash sale to nginx's, taken just before; through \
+             Kafka, of the relay to librdkafka alone, of a projector to the same from the log, of bookings to those without \
+             the pipeline.\n\n";
     if bench.findings.is_empty() {
         text += "Every booking that was accepted is stored, and none was refused.\n";
     }

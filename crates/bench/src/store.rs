@@ -4,6 +4,7 @@ use anyhow::{Context as _, ensure};
 use holdfast_availability::Availability;
 use holdfast_booking_history::BookingHistory;
 use holdfast_cluster::Cluster;
+use holdfast_event_log::{Identity, LogPosition, RawEvent, read_raw_after_each};
 use holdfast_projector::Positions;
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use std::{path::Path, time::Duration};
@@ -51,6 +52,30 @@ impl Store {
     pub(crate) async fn events(&self) -> anyhow::Result<i64> {
         let heads = holdfast_event_log::heads(&self.pool).await.context("the log's heads cannot be read")?;
         Ok(heads.iter().map(|head| head.position).sum())
+    }
+
+    /// The log's identity.
+    pub(crate) async fn log(&self) -> anyhow::Result<Identity> {
+        Ok(holdfast_event_log::identity(&self.pool).await?)
+    }
+
+    /// The first events of the log, at most so many, spread over its partitions as they are there.
+    pub(crate) async fn first_events(&self, limit: i64) -> anyhow::Result<Vec<RawEvent>> {
+        let partitions = 0..self.log().await?.partitions;
+        let beginning = partitions.map(|log_partition| LogPosition { log_partition, position: 0 });
+        Ok(read_raw_after_each(&self.pool, &beginning.collect::<Vec<_>>(), limit).await?)
+    }
+
+    /// Events that a read model has; none before its projector has run.
+    pub(crate) async fn folded(&self, model: &str) -> i64 {
+        let sql = format!("SELECT coalesce(sum(position), 0)::bigint FROM {}.checkpoints", schema(model));
+        sqlx::query_scalar(&sql).fetch_one(&self.pool).await.unwrap_or(0)
+    }
+
+    /// Forgets a read model, so that its projector begins at position 1.
+    pub(crate) async fn forget(&self, model: &str) -> anyhow::Result<()> {
+        sqlx::query(&format!("DROP SCHEMA IF EXISTS {} CASCADE", schema(model))).execute(&self.pool).await?;
+        Ok(())
     }
 
     /// Events in the log once nothing is added any more.
@@ -104,4 +129,9 @@ impl Store {
     pub(crate) async fn close(self) {
         self.pool.close().await;
     }
+}
+
+/// The Postgres schema of a read model, by its name on the command line.
+fn schema(model: &str) -> String {
+    model.replace('-', "_")
 }

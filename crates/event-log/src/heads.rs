@@ -130,6 +130,31 @@ pub async fn heads(db: impl PgExecutor<'_>) -> Result<Vec<Head>, sqlx::Error> {
         .await
 }
 
+/// A process that may extend partitions, for people to look at.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+pub struct Owner {
+    /// Where it listens, with the boot of its machine; none: nobody has these partitions.
+    pub owner_address: Option<String>,
+    /// How many it has.
+    pub partitions: i64,
+    /// What is left of its lease by Postgres's clock; less than 0: it has ended, and nobody has taken over.
+    pub lease_seconds: Option<f64>,
+}
+
+/// Who owns the partitions, those with most of them first.
+///
+/// # Errors
+/// Whatever Postgres says.
+pub async fn owners(db: impl PgExecutor<'_>) -> Result<Vec<Owner>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT CASE WHEN owner IS NOT NULL THEN owner_address END AS owner_address, count(*) AS partitions,
+                extract(epoch FROM min(nullif(lease_until, '-infinity')) - now())::float8 AS lease_seconds
+         FROM log_heads GROUP BY owner, 1 ORDER BY partitions DESC, 1",
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Takes partitions over: those whose lease has ended, is of the same address, or all with `force`.
 /// What another process holds is missing from the answer.
 ///

@@ -16,13 +16,13 @@ mod read;
 
 pub use append::{Append, AppendError, Appended, NewEvent};
 pub use heads::{
-    Claim, Head, HeadError, Identity, TakenOver, heads, identity, initialize, partitions, release, renew,
-    take_over,
+    Claim, Head, HeadError, Identity, Owner, TakenOver, heads, identity, initialize, owners, partitions,
+    release, renew, take_over,
 };
 pub use position::LogPosition;
 pub use read::{
     RawEvent, ReadError, Recorded, StoredCommand, find_booking, find_commands, last_sequence, read_after,
-    read_at, read_raw_after, read_raw_after_each, read_sequences, read_stream_after,
+    read_at, read_raw_after, read_raw_after_each, read_raw_at, read_sequences, read_stream_after,
 };
 
 /// The SQL of the hot statements, for the test that asks Postgres how it runs them.
@@ -30,7 +30,7 @@ pub use read::{
 pub mod statements {
     pub use crate::append::APPEND;
     pub use crate::read::{
-        FIND_COMMANDS, LAST_SEQUENCE, READ_AFTER, READ_AT, READ_RAW_AFTER, READ_RAW_AFTER_EACH,
+        FIND_COMMANDS, LAST_SEQUENCE, READ_AFTER, READ_AT, READ_RAW_AFTER, READ_RAW_AFTER_EACH, READ_RAW_AT,
         READ_SEQUENCES, READ_STREAM_AFTER,
     };
 }

@@ -21,6 +21,12 @@ pub const READ_RAW_AFTER_EACH: &str = "
         ORDER BY events.position LIMIT $3) e
     LIMIT $3";
 
+/// Serves `read_raw_at`.
+pub const READ_RAW_AT: &str = "
+    SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type, event_version,
+           payload::text AS payload, metadata::text AS metadata, event_id, command_id, recorded_at
+    FROM events WHERE log_partition = $1 AND position = ANY($2) ORDER BY position";
+
 /// Serves `read_stream_after`.
 pub const READ_STREAM_AFTER: &str = "
     SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type, event_version,
@@ -125,6 +131,8 @@ pub enum ReadError {
     Decode {
         /// Where it stands.
         at: LogPosition,
+        /// Of which stream it is.
+        inventory_id: InventoryId,
         /// Why.
         #[source]
         source: DecodeError,
@@ -165,7 +173,7 @@ impl RawEvent {
     pub fn decode(&self) -> Result<Recorded, ReadError> {
         let inventory_id = stream(self.at, &self.aggregate_type, &self.aggregate_id)?;
         let event = InventoryEvent::decode(&self.event_type, &self.event_version, &self.payload)
-            .map_err(|source| ReadError::Decode { at: self.at, source })?;
+            .map_err(|source| ReadError::Decode { at: self.at, inventory_id, source })?;
         let Self { at, sequence, recorded_at, .. } = *self;
         Ok(Recorded { at, inventory_id, sequence, event, recorded_at })
     }
@@ -203,6 +211,23 @@ pub async fn read_raw_after_each(
         .bind(partitions)
         .bind(positions)
         .bind(limit)
+        .try_map(|row: PgRow| RawEvent::from_row(&row))
+        .fetch_all(db)
+        .await
+}
+
+/// Reads the raw events of one partition that stand at `positions`, in order.
+///
+/// # Errors
+/// Whatever Postgres says.
+pub async fn read_raw_at(
+    db: impl PgExecutor<'_>,
+    log_partition: u16,
+    positions: &[i64],
+) -> Result<Vec<RawEvent>, sqlx::Error> {
+    sqlx::query(READ_RAW_AT)
+        .bind(log_partition.cast_signed())
+        .bind(positions)
         .try_map(|row: PgRow| RawEvent::from_row(&row))
         .fetch_all(db)
         .await
@@ -350,7 +375,7 @@ fn recorded(row: &PgRow) -> Result<Recorded, ReadError> {
         row.try_get("event_version")?,
         row.try_get("payload")?,
     )
-    .map_err(|source| ReadError::Decode { at, source })?;
+    .map_err(|source| ReadError::Decode { at, inventory_id, source })?;
     Ok(Recorded {
         at,
         inventory_id,

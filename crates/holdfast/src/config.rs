@@ -1,8 +1,11 @@
 //! Flags and environment: one typed configuration. A wrong value is named with what is allowed.
 
+use crate::ops::Ops;
+use crate::roles::status::Status;
 use anyhow::Context as _;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use holdfast_api::users::Role as UserRole;
+use holdfast_event_log::LogPosition;
 use holdfast_messaging::Kafka;
 use std::{
     ffi::OsString,
@@ -57,6 +60,8 @@ pub(crate) enum Role {
         access: Access,
         #[command(flatten)]
         kafka: KafkaAccess,
+        #[command(flatten)]
+        ops: Ops,
     },
     /// One read model's projector.
     Project {
@@ -69,6 +74,15 @@ pub(crate) enum Role {
         access: Access,
         #[command(flatten)]
         kafka: KafkaAccess,
+        #[command(flatten)]
+        ops: Ops,
+    },
+    /// How far the topic, the read models and the notifier are, at a glance. `=` stands for: as far as the log.
+    Status(Status),
+    /// Asks a process how it is: exit code 0 if URL answers 2xx, else 1.
+    Health {
+        /// Such as http://127.0.0.1:8080/health/ready.
+        url: String,
     },
     /// Brings the database's tables up to date.
     Migrate {
@@ -98,6 +112,9 @@ pub(crate) enum Role {
         #[command(flatten)]
         kafka: KafkaAccess,
     },
+    /// Events that could not be applied, and the streams that wait behind them.
+    #[command(subcommand)]
+    Parked(Parked),
     /// Looks into the log.
     #[command(subcommand)]
     Log(Log),
@@ -111,11 +128,14 @@ impl Role {
     pub(crate) fn log_default(&self) -> &'static str {
         match self {
             Self::Up(_) | Self::Api(_) | Self::Relay { .. } | Self::Project { .. } => {
-                "info,sqlx=warn,librdkafka=error"
+                "info,sqlx=warn,librdkafka=error,rdkafka=off"
             }
             Self::Migrate { .. }
+            | Self::Status(_)
+            | Self::Health { .. }
             | Self::Rebuild { .. }
             | Self::Verify { .. }
+            | Self::Parked(_)
             | Self::Log(_)
             | Self::User(_) => "warn",
         }
@@ -133,6 +153,12 @@ pub(crate) struct Up {
     /// address than loopback they are left out unless --compat-anywhere is given.
     #[arg(long, env = COMPAT, default_value_t = true, action = ArgAction::Set, value_name = "true|false")]
     pub(crate) compat: bool,
+    /// Send the log to Kafka and build the read models from there: with a broker of its own in the data folder, or the one
+    /// that KAFKA_BROKERS names. The own one needs Java and the folder with Kafka's jars, which `scripts/run` sets up.
+    #[arg(long, env = "HOLDFAST_KAFKA")]
+    pub(crate) kafka: bool,
+    #[command(flatten)]
+    pub(crate) kafka_access: KafkaAccess,
     /// Without projectors: reads are stale and say so.
     #[arg(long, hide = true)]
     pub(crate) no_projectors: bool,
@@ -181,7 +207,7 @@ pub(crate) struct Http {
 }
 
 /// An address to listen on.
-fn address(text: &str) -> Result<SocketAddr, &'static str> {
+pub(crate) fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()
         .map_err(|_| "give an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080")
 }
@@ -215,10 +241,23 @@ pub(crate) struct KafkaAccess {
 impl KafkaAccess {
     /// The cluster that flags or environment name.
     pub(crate) fn kafka(&self) -> anyhow::Result<Kafka> {
-        let brokers = self.kafka_brokers.as_deref().filter(|brokers| !brokers.trim().is_empty());
-        let brokers = brokers.context(
+        self.kafka_if_given()?.context(
             "which Kafka? Give --kafka-brokers HOST:PORT or KAFKA_BROKERS; `scripts/kafka start` runs one here",
-        )?;
+        )
+    }
+
+    /// The same, where it can be done without.
+    pub(crate) fn kafka_if_given(&self) -> anyhow::Result<Option<Kafka>> {
+        self.brokers().map(|brokers| self.kafka_at(brokers)).transpose()
+    }
+
+    /// The brokers that flags or environment name.
+    pub(crate) fn brokers(&self) -> Option<&str> {
+        self.kafka_brokers.as_deref().filter(|brokers| !brokers.trim().is_empty())
+    }
+
+    /// The cluster at these brokers.
+    pub(crate) fn kafka_at(&self, brokers: &str) -> anyhow::Result<Kafka> {
         let settings = match &self.kafka_settings_file {
             Some(file) => settings_in(file)?,
             None => vec![],
@@ -284,6 +323,37 @@ impl Access {
             None => Ok(Target::Folder(PathBuf::from(DATA_DEFAULT))),
         }
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Parked {
+    /// Prints the streams that wait, each with the event that holds it up and why, and the events that were skipped.
+    List {
+        #[command(flatten)]
+        access: Access,
+    },
+    /// Applies what waits, in order: after a new build, or a repair. What still cannot be applied goes on waiting.
+    Retry {
+        /// Where it waits.
+        name: Model,
+        /// Only this stream: an inventory's id.
+        #[arg(long, value_name = "ID")]
+        stream: Option<String>,
+        #[command(flatten)]
+        access: Access,
+    },
+    /// Leaves out for good the event that holds a stream up, and applies what waits behind it.
+    Skip {
+        /// Where it waits.
+        name: Model,
+        /// The event's position, such as 7-1234.
+        at: LogPosition,
+        /// Why it is left out; kept, and shown by `list`.
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        access: Access,
+    },
 }
 
 #[derive(Debug, Subcommand)]

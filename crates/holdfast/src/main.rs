@@ -9,8 +9,11 @@ mod compose;
 mod config;
 mod keeper;
 mod models;
+mod ops;
 mod out;
+mod own_kafka;
 mod progress;
+mod prometheus;
 mod roles;
 mod services;
 mod signals;
@@ -66,15 +69,18 @@ async fn run(role: Role) -> anyhow::Result<()> {
     match role {
         Role::Up(up) => roles::up::run(up).await,
         Role::Api(api) => roles::api::run(api).await,
-        Role::Relay { access, kafka } => roles::relay::run(&access, &kafka).await,
-        Role::Project { name, source, access, kafka } => {
-            roles::project::run(name, source, &access, &kafka).await
+        Role::Relay { access, kafka, ops } => roles::relay::run(&access, &kafka, &ops).await,
+        Role::Project { name, source, access, kafka, ops } => {
+            roles::project::run(name, source, &access, &kafka, &ops).await
         }
+        Role::Status(status) => roles::status::run(&status).await,
+        Role::Health { url } => roles::health::run(&url).await,
         Role::Migrate { access, partitions } => roles::migrate::run(&access, partitions).await,
         Role::Rebuild { name, accept_difference, access } => {
             roles::rebuild::run(name, accept_difference, &access).await
         }
         Role::Verify { access, topic, kafka } => roles::verify::run(&access, topic.then_some(&kafka)).await,
+        Role::Parked(command) => roles::parked::run(&command).await,
         Role::Log(command) => roles::log::run(&command).await,
         Role::User(User::Grant { email, role, access }) => roles::user::grant(&email, role, &access).await,
         Role::User(User::Password { email, access }) => roles::user::password(&email, &access).await,

@@ -5,9 +5,10 @@ use crate::progress;
 use futures::FutureExt as _;
 use holdfast_availability::Availability;
 use holdfast_booking_history::BookingHistory;
+use holdfast_event_log::LogPosition;
 use holdfast_projector::{
-    Difference, Failure, Positions, Progress, Projection, Projector, ProjectorStatus, Rebuilt, Source,
-    rebuild, verify_model,
+    Difference, Failure, Freed, ParkedError, Positions, Progress, Projection, Projector, ProjectorStatus,
+    Rebuilt, Source, TOPIC, rebuild, retry, skip, verify_model,
 };
 use indicatif::ProgressBar;
 use sqlx::PgPool;
@@ -17,6 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 /// All of them.
 pub(crate) const MODELS: [Model; 2] = [Model::Availability, Model::BookingHistory];
+
+/// The consumer group of a read model: projectors of one name share the topic's partitions.
+pub(crate) fn group_of(name: &str) -> String {
+    format!("holdfast.project.{name}")
+}
+/// Everybody who follows the log, as operators see them.
+pub(crate) const FOLLOWERS: [&str; 4] = [TOPIC, Availability::NAME, BookingHistory::NAME, "notifier"];
 
 /// A comparison of a read model with a fold of its own.
 pub(crate) struct Checked {
@@ -71,8 +79,8 @@ impl Model {
     /// The name in commands, tables and metrics.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Availability => "availability",
-            Self::BookingHistory => "booking-history",
+            Self::Availability => Availability::NAME,
+            Self::BookingHistory => BookingHistory::NAME,
         }
     }
 
@@ -99,6 +107,27 @@ impl Model {
         };
         bar.finish_and_clear();
         Ok(rebuilt?)
+    }
+
+    /// Applies what is parked.
+    pub(crate) async fn retry(self, pool: &PgPool, stream: Option<&str>) -> Result<Freed, ParkedError> {
+        match self {
+            Self::Availability => retry::<Availability>(pool, stream).await,
+            Self::BookingHistory => retry::<BookingHistory>(pool, stream).await,
+        }
+    }
+
+    /// Leaves a parked event out for good.
+    pub(crate) async fn skip(
+        self,
+        pool: &PgPool,
+        at: LogPosition,
+        reason: &str,
+    ) -> Result<Freed, ParkedError> {
+        match self {
+            Self::Availability => skip::<Availability>(pool, at, reason).await,
+            Self::BookingHistory => skip::<BookingHistory>(pool, at, reason).await,
+        }
     }
 
     pub(crate) async fn verify(self, pool: &PgPool) -> anyhow::Result<Checked> {

@@ -1,11 +1,14 @@
 //! The roles of the executable, one file each.
 
 pub(crate) mod api;
+pub(crate) mod health;
 pub(crate) mod log;
 pub(crate) mod migrate;
+pub(crate) mod parked;
 pub(crate) mod project;
 pub(crate) mod rebuild;
 pub(crate) mod relay;
+pub(crate) mod status;
 pub(crate) mod up;
 pub(crate) mod user;
 pub(crate) mod verify;

@@ -1,36 +1,37 @@
 //! What runs inside a server process, started and ended in order: `up` and `api` share it.
 //!
 //! Start: take the listener (so that a second server on the address fails before it touches the log) →
-//! writer → projectors → sweeper → HTTP. End: HTTP answers what is in flight → writer finishes its
+//! writer → relay, if there is a Kafka → projectors → sweeper → HTTP. End: HTTP answers what is in flight → writer finishes its
 //! queue → projectors stop. What was answered is durable at every step, so each of them has a time limit
 //! (`signals`): a Postgres that is gone must not keep the process from ending.
 
 use crate::config::{Http, Model};
-use crate::models::{MODELS, WhenStopped};
+use crate::models::{FOLLOWERS, MODELS, WhenStopped, group_of};
+use crate::prometheus;
+use crate::roles::relay::events_topic;
 use crate::signals::{POSTGRES_SHARE, Stop};
 use crate::system::System;
 use anyhow::Context as _;
 use holdfast_ambient::{Ambient, Machine};
 use holdfast_api::{ApiConfig, ApiParts, ApiState, NamedProjector, ReadModels, TokenSecret};
-use holdfast_projector::SharedLog;
+use holdfast_event_log::identity;
+use holdfast_messaging::{Kafka, KafkaSource, Topic};
+use holdfast_projector::{Flow, SharedLog, Source, sample_flow};
+use holdfast_relay::Relay;
 use holdfast_writer::{Writer, WriterConfig};
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
 
 /// How often overdue holds are looked for that no memory knows: after a restart, or when they left it.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// Inventories one sweep wakes, longest overdue first. They leave the list when their expiry is projected,
 /// and the next sweep finds those behind them; one that does not expire is woken again and does no harm.
 const SWEEP_INVENTORIES_MAX: u32 = 500;
-/// How often old samples of the histograms are folded away.
-const METRICS_UPKEEP: Duration = Duration::from_secs(5);
-/// How many events share an append: the batch is as large as the load makes it.
-const APPEND_EVENTS_BUCKETS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 50.0, 100.0, 500.0, 2000.0];
 
 /// What one server process is to run.
 pub(crate) struct Plan {
@@ -40,6 +41,8 @@ pub(crate) struct Plan {
     pub(crate) force: bool,
     /// Read models to feed in this process.
     pub(crate) projectors: &'static [Model],
+    /// Where the log is sent to, and the read models fed from. None: they are fed from the log.
+    pub(crate) kafka: Option<Kafka>,
 }
 
 /// A server that is ready: everything runs but HTTP, whose listener is open.
@@ -66,7 +69,7 @@ impl Services {
         plan: Plan,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr().context("the listener has no address")?;
-        let prometheus = metrics_recorder().context("the metrics recorder could not be installed")?;
+        let prometheus = prometheus::install()?;
         let ambient: Arc<dyn Ambient> = Arc::new(Machine);
         let config = WriterConfig {
             force: plan.force,
@@ -83,11 +86,28 @@ impl Services {
             availability: Model::Availability.positions(&system.pool),
             booking_history: Model::BookingHistory.positions(&system.pool),
         };
-        let projectors =
-            spawn_projectors(&system.pool, plan.projectors, &read_models, &writer, &tasks, &stop_tasks);
+        let spawner = Spawner { pool: &system.pool, writer: &writer, tasks: &tasks, stop: &stop_tasks };
+        let projectors = match plan.kafka {
+            None => {
+                // Both are given what the writer commits; what is not there they read from the log, once for both.
+                let log = SharedLog::following(&system.pool, writer.committed());
+                spawner.projectors(plan.projectors, &read_models, |_| log.clone())
+            }
+            Some(kafka) => {
+                let log = identity(&system.pool).await.context("the log could not be read")?;
+                let topic = events_topic()?;
+                spawner.relay(kafka.clone(), topic.clone(), ambient.new_id());
+                spawner.projectors(plan.projectors, &read_models, |name| {
+                    let (kafka, topic) = (kafka.clone(), topic.clone());
+                    KafkaSource::wanting(kafka, topic, log.partitions, group_of(name), log.log_id)
+                })
+            }
+        };
         let swept = sweep(system.pool.clone(), writer.clone(), ambient.clone());
         spawn_until(&tasks, &stop_tasks, swept);
-        spawn_until(&tasks, &stop_tasks, keep_up(prometheus.clone()));
+        spawn_until(&tasks, &stop_tasks, prometheus::keep_up(prometheus.clone()));
+        let (flow, clock) = (Flow::new(&system.pool, FOLLOWERS), ambient.clone());
+        spawn_until(&tasks, &stop_tasks, sample_flow(flow.clone(), move || clock.now()));
         tasks.close();
         let state = ApiState::new(ApiParts {
             pool: system.pool.clone(),
@@ -95,6 +115,7 @@ impl Services {
             ambient,
             read_models,
             projectors,
+            flow,
             prometheus,
             config: ApiConfig {
                 token_ttl: Duration::from_secs(http.token_seconds.into()),
@@ -125,27 +146,41 @@ fn owner_address(address: SocketAddr) -> String {
     format!("{address} boot {}", boot.trim())
 }
 
-fn spawn_projectors(
-    pool: &PgPool,
-    models: &[Model],
-    read_models: &ReadModels,
-    writer: &Writer,
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
-) -> Vec<NamedProjector> {
-    let (mut running, log) = (Vec::new(), SharedLog::following(pool, writer.committed()));
-    for model in models {
-        let positions = match model {
-            Model::Availability => &read_models.availability,
-            Model::BookingHistory => &read_models.booking_history,
-        };
-        // Both are given what the writer commits; what is not there they read from the log, once for both.
-        let projector = model.projector(pool, log.clone(), positions.clone());
-        running.push(NamedProjector { name: model.name(), status: projector.status.clone() });
-        // It logs why it stops, and `/health/ready` tells it; the server goes on and says that reads are stale.
-        tasks.spawn(projector.run(Some(writer.commits()), stop.clone(), WhenStopped::LookAgain));
+/// What the tasks of a server are started with.
+struct Spawner<'a> {
+    pool: &'a PgPool,
+    writer: &'a Writer,
+    tasks: &'a TaskTracker,
+    stop: &'a CancellationToken,
+}
+
+impl Spawner<'_> {
+    /// Each read model's projector, from a source of its own.
+    fn projectors<S: Source>(
+        &self,
+        models: &[Model],
+        read_models: &ReadModels,
+        mut source: impl FnMut(&'static str) -> S,
+    ) -> Vec<NamedProjector> {
+        let mut running = Vec::new();
+        for model in models {
+            let positions = match model {
+                Model::Availability => &read_models.availability,
+                Model::BookingHistory => &read_models.booking_history,
+            };
+            let projector = model.projector(self.pool, source(model.name()), positions.clone());
+            running.push(NamedProjector { name: model.name(), status: projector.status.clone() });
+            // It logs why it stops, and `/health/ready` tells it; the server goes on and says that reads are stale.
+            let wake = Some(self.writer.commits());
+            self.tasks.spawn(projector.run(wake, self.stop.clone(), WhenStopped::LookAgain));
+        }
+        running
     }
-    running
+
+    fn relay(&self, kafka: Kafka, topic: Topic, relay_id: Uuid) {
+        let relay = Relay::new(self.pool.clone(), kafka, topic, relay_id);
+        self.tasks.spawn(relay.keep_running(Some(self.writer.commits()), self.stop.clone()));
+    }
 }
 
 fn spawn_until(
@@ -167,23 +202,5 @@ async fn sweep(pool: PgPool, writer: Writer, ambient: Arc<dyn Ambient>) {
             Err(error) => tracing::debug!(%error, "no sweep; the next one tries again"),
         }
         tokio::time::sleep(SWEEP_EVERY).await;
-    }
-}
-
-/// Every duration gets buckets, in seconds, so that quantiles can be added up over processes.
-fn metrics_recorder() -> Result<PrometheusHandle, BuildError> {
-    PrometheusBuilder::new()
-        .set_buckets_for_metric(
-            Matcher::Suffix("_seconds".to_owned()),
-            holdfast_api::metrics::REQUEST_SECONDS_BUCKETS,
-        )?
-        .set_buckets_for_metric(Matcher::Full("holdfast_append_events".to_owned()), &APPEND_EVENTS_BUCKETS)?
-        .install_recorder()
-}
-
-async fn keep_up(prometheus: PrometheusHandle) {
-    loop {
-        tokio::time::sleep(METRICS_UPKEEP).await;
-        prometheus.run_upkeep();
     }
 }

@@ -46,6 +46,8 @@ pub struct Last {
     pub position: i64,
     /// The event.
     pub event_id: Uuid,
+    /// Its place in the topic's partition: at least position - 1, or something before it is missing.
+    pub offset: i64,
 }
 
 /// The topic cannot be used.
@@ -273,7 +275,7 @@ impl EventsTopic {
 fn last(record: &rdkafka::message::BorrowedMessage<'_>) -> Result<Last, RecordError> {
     let Arrived { received, event_id } = message::parse(record)?;
     let Received { log_id, at, .. } = received;
-    Ok(Last { log_id, position: at.position, event_id })
+    Ok(Last { log_id, position: at.position, event_id, offset: record.offset() })
 }
 
 /// What a broker knows of a topic.

@@ -13,6 +13,8 @@ mod producer;
 mod reader;
 mod record;
 mod source;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod topics;
 
 pub use events_topic::{EventsTopic, Last, TopicError};

@@ -5,11 +5,12 @@
 //! (a batch that was not written, another projector that came first).
 //!
 //! Correctness: a record whose position is not beyond the checkpoint was there before and is dropped; one that leaves a
-//! hole is fetched again, and if the hole stays it is handed on, for the projector checks every batch and stops. Two
-//! members that both hold a partition for a moment do no harm: the checkpoint's compare-and-swap lets one of them write.
+//! hole is fetched again until reading did go back, and if the hole stays it is handed on, for the projector checks every
+//! batch and stops. Two members that both hold a partition for a moment do no harm: the checkpoint's compare-and-swap lets
+//! one of them write.
 
 use crate::{
-    EventsTopic, Received,
+    EventsTopic, Kafka, Received, Topic,
     message::{self, Arrived},
 };
 use holdfast_event_log::{LogPosition, Recorded};
@@ -28,7 +29,7 @@ use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
@@ -46,13 +47,37 @@ const SESSION_TIMEOUT_MS: &str = "6000";
 
 /// The topic as a [`Source`].
 pub struct KafkaSource {
-    topic: EventsTopic,
+    topic: Wanted,
     group: String,
     protocol: Protocol,
     consumer: Option<StreamConsumer<Members>>,
     places: Places,
     /// What came behind events that were handed on: the next read's answer.
     pending: Option<SourceError>,
+}
+
+/// The topic, or where to look for it.
+#[derive(Debug)]
+enum Wanted {
+    Found(EventsTopic),
+    At { kafka: Kafka, topic: Topic, partitions: u16 },
+}
+
+impl Wanted {
+    /// The topic, which must be there by now.
+    async fn find(&mut self) -> Result<EventsTopic, SourceError> {
+        let (kafka, topic, partitions) = match self {
+            Self::Found(found) => return Ok(found.clone()),
+            Self::At { kafka, topic, partitions } => (kafka, topic, *partitions),
+        };
+        let found = EventsTopic::find(kafka, topic, partitions).await.map_err(|error| {
+            let unfit = !error.is_transient();
+            let error = Box::new(error);
+            if unfit { SourceError::Unfit(error) } else { SourceError::Unreachable(error) }
+        })?;
+        *self = Self::Found(found.clone());
+        Ok(found)
+    }
 }
 
 /// How members of a group find out who reads what.
@@ -66,11 +91,29 @@ enum Protocol {
 
 /// Where reading is.
 struct Places {
+    topic: String,
     log_id: Uuid,
     /// Of each partition: the last position that was handed on, or after which reading was begun.
     at: BTreeMap<u16, i64>,
-    /// Of each partition: the position after which a hole was found and fetched again.
-    fetched_again: BTreeMap<u16, i64>,
+    /// Of each partition: the hole that is being fetched again.
+    holes: BTreeMap<u16, Hole>,
+}
+
+/// A hole as it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Hole {
+    /// The position that it follows.
+    after: i64,
+    /// Where the record behind it stands in the topic.
+    offset: i64,
+}
+
+impl Hole {
+    /// Whether it is really there: reading went back to before it and came to the same place. A way back is refused
+    /// without a word while the partition is changing hands, and then what comes stands further on.
+    fn is_there_again(self, before: Option<Self>) -> bool {
+        before.is_some_and(|before| before.after == self.after && self.offset <= before.offset)
+    }
 }
 
 impl fmt::Debug for KafkaSource {
@@ -86,12 +129,26 @@ impl KafkaSource {
     /// Reads `topic`, which must hold the log `log_id`, as a member of `group`.
     #[must_use]
     pub fn new(topic: EventsTopic, group: String, log_id: Uuid) -> Self {
-        let places = Places { log_id, at: BTreeMap::new(), fetched_again: BTreeMap::new() };
+        let name = topic.name().to_owned();
+        Self::of(Wanted::Found(topic), name, group, log_id)
+    }
+
+    /// The same for a topic that may not be there yet, nor Kafka: until they are, a read fails as one that may go away.
+    #[must_use]
+    pub fn wanting(kafka: Kafka, topic: Topic, partitions: u16, group: String, log_id: Uuid) -> Self {
+        let name = topic.name.clone();
+        Self::of(Wanted::At { kafka, topic, partitions }, name, group, log_id)
+    }
+
+    fn of(topic: Wanted, name: String, group: String, log_id: Uuid) -> Self {
+        let places = Places { topic: name, log_id, at: BTreeMap::new(), holes: BTreeMap::new() };
         Self { topic, group, protocol: Protocol::Consumer, consumer: None, places, pending: None }
     }
 
-    fn join(&self) -> Result<StreamConsumer<Members>, KafkaError> {
-        let mut config = self.topic.kafka().config();
+    /// Joins the group.
+    async fn join(&mut self) -> Result<StreamConsumer<Members>, SourceError> {
+        let topic = self.topic.find().await?;
+        let mut config = topic.kafka().config();
         config.set("group.id", &self.group).set("enable.auto.commit", "false");
         // Beyond the end of a topic that was made anew, or that the relay has yet to fill: what was had is dropped.
         config.set("auto.offset.reset", "earliest");
@@ -102,8 +159,8 @@ impl KafkaSource {
                 .set("session.timeout.ms", SESSION_TIMEOUT_MS),
         };
         let members = Members { begin_after: Mutex::new(self.places.at.clone()) };
-        let consumer: StreamConsumer<Members> = config.create_with_context(members)?;
-        consumer.subscribe(&[self.topic.name()])?;
+        let consumer: StreamConsumer<Members> = config.create_with_context(members).map_err(unreachable)?;
+        consumer.subscribe(&[topic.name()]).map_err(unreachable)?;
         Ok(consumer)
     }
 
@@ -131,21 +188,25 @@ impl Source for KafkaSource {
     const WAITS: bool = true;
 
     async fn read(&mut self, after: &[LogPosition], limit: usize) -> Result<Vec<Recorded>, SourceError> {
-        self.places.follow(after, self.consumer.as_ref(), self.topic.name());
+        self.places.follow(after, self.consumer.as_ref());
         if self.consumer.is_none() {
-            self.consumer = Some(self.join().map_err(unreachable)?);
+            self.consumer = Some(self.join().await?);
         }
         if let Some(error) = self.pending.take() {
             return Err(error);
         }
-        let (mut events, mut wait, mut records) = (Vec::new(), FIRST_MAX, 0);
+        let (mut events, mut until, mut records) = (Vec::new(), Instant::now() + FIRST_MAX, 0);
+        let mut complaint = None;
         while events.len() < limit && records < RECORDS_MAX {
             let Some(consumer) = &self.consumer else { break };
             records += 1;
-            match timeout(wait, consumer.recv()).await {
+            match timeout_at(until, consumer.recv()).await {
                 Err(_) => break,
-                Ok(Ok(record)) => match self.places.take(&record, consumer, self.topic.name()) {
-                    Ok(event) => events.extend(event),
+                Ok(Ok(record)) => match self.places.take(&record, consumer) {
+                    Ok(event) => {
+                        events.extend(event);
+                        until = Instant::now() + MORE_MAX;
+                    }
                     // What came before it is handed on first.
                     Err(error) if !events.is_empty() => {
                         self.pending = Some(error);
@@ -153,30 +214,28 @@ impl Source for KafkaSource {
                     }
                     Err(error) => return Err(error),
                 },
-                Ok(Err(error)) => {
-                    match self.complained(error) {
-                        Err(error) if events.is_empty() => return Err(error),
-                        complained => self.pending = complained.err(),
-                    }
-                    break;
-                }
+                // While a broker is away complaints pile up, several a second; all of them are taken here, or reading would
+                // go on only when the last of them was answered with a pause.
+                Ok(Err(error)) => complaint = self.complained(error).err(),
             }
-            wait = MORE_MAX;
         }
-        Ok(events)
+        match complaint {
+            Some(complaint) if events.is_empty() => Err(complaint),
+            _ => Ok(events),
+        }
     }
 }
 
 impl Places {
     /// Goes to where the projector is.
-    fn follow(&mut self, after: &[LogPosition], consumer: Option<&StreamConsumer<Members>>, topic: &str) {
+    fn follow(&mut self, after: &[LogPosition], consumer: Option<&StreamConsumer<Members>>) {
         for LogPosition { log_partition, position } in after {
             // What is ahead of us is reached by dropping; only a way back has to be asked for.
             let was = self.at.insert(*log_partition, *position);
             if let Some(consumer) = consumer {
                 consumer.context().begin_after(*log_partition, *position);
                 if was.is_some_and(|was| was > *position) {
-                    seek(consumer, topic, *log_partition, *position);
+                    seek(consumer, &self.topic, *log_partition, *position);
                 }
             }
         }
@@ -187,7 +246,6 @@ impl Places {
         &mut self,
         record: &BorrowedMessage<'_>,
         consumer: &StreamConsumer<Members>,
-        topic: &str,
     ) -> Result<Option<Recorded>, SourceError> {
         let foreign = |error: Box<dyn Error + Send + Sync>| SourceError::Foreign {
             partition: record.partition(),
@@ -203,9 +261,14 @@ impl Places {
         if at.position <= last {
             return Ok(None);
         }
-        if at.position > last + 1 && self.fetched_again.insert(at.log_partition, last) != Some(last) {
-            seek(consumer, topic, at.log_partition, last);
-            return Ok(None);
+        if at.position > last + 1 {
+            let hole = Hole { after: last, offset: record.offset() };
+            if !hole.is_there_again(self.holes.insert(at.log_partition, hole)) {
+                seek(consumer, &self.topic, at.log_partition, last);
+                return Ok(None);
+            }
+        } else {
+            self.holes.remove(&at.log_partition);
         }
         match received.decode() {
             Ok(recorded) => {
@@ -214,8 +277,9 @@ impl Places {
             }
             Err(source) => {
                 // The projector asks again for what stands before it, and then for this.
-                seek(consumer, topic, at.log_partition, last);
-                Err(SourceError::Poison { at, source: Box::new(source) })
+                seek(consumer, &self.topic, at.log_partition, last);
+                let stream = received.inventory_id.to_string();
+                Err(SourceError::Poison { at, stream, source: Box::new(source) })
             }
         }
     }
@@ -223,7 +287,8 @@ impl Places {
 
 /// Begins a partition after a position. Position n + 1 is at offset n or, if a relay has sent something twice, later.
 fn seek(consumer: &StreamConsumer<Members>, topic: &str, partition: u16, position: i64) {
-    // Refused while the partition is changing hands; then the assignment begins at the right place.
+    // Refused while the partition is changing hands, and mostly in silence. Then its assignment begins at the right place,
+    // or, if it had begun already, what comes leaves a hole and leads here again.
     if let Err(error) = consumer.seek(topic, i32::from(partition), Offset::Offset(position), Duration::ZERO) {
         debug!(%error, partition, position, "a partition was not set back");
     }
@@ -270,5 +335,20 @@ impl ConsumerContext for Members {
         if let Err(error) = done {
             warn!(%error, "the partitions of this projector could not be changed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hole_is_believed_when_reading_went_back_and_found_it_again() {
+        let hole = |after, offset| Hole { after, offset };
+        assert!(!hole(5, 9).is_there_again(None), "seen for the first time");
+        assert!(!hole(5, 10).is_there_again(Some(hole(5, 9))), "reading went on: it was not set back");
+        assert!(!hole(7, 9).is_there_again(Some(hole(5, 9))), "another one");
+        assert!(hole(5, 9).is_there_again(Some(hole(5, 9))));
+        assert!(hole(5, 6).is_there_again(Some(hole(5, 9))), "the first look began in the middle");
     }
 }

@@ -75,7 +75,7 @@ impl<P: Projection, F: FnMut(Progress) + Send> Build<P, F> {
         model::create::<P>(&mut tx, &schema).await.map_err(sql("making the tables"))?;
         tx.commit().await.map_err(sql("making the tables"))?;
         let mut feed = Feed::new(LogSource::new(pool), &schema);
-        feed.start_at(model::checkpoints(conn, &schema).await.map_err(sql("reading the checkpoints"))?);
+        feed.start(conn).await.map_err(sql("reading the checkpoints"))?;
         Ok(Self { link, feed, live, schema, progress })
     }
 

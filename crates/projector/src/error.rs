@@ -23,14 +23,18 @@ pub enum Failure {
         /// Where it should be.
         at: LogPosition,
     },
-    /// An event is not understood by this build.
-    #[error("the event at {at} cannot be applied")]
-    Poison {
-        /// Where it stands; everything before it in its partition is applied.
+    /// So many streams are set aside that it is not a matter of single events any more.
+    #[error(
+        "the event at {at} cannot be applied, and {streams} streams of {name} are parked already: this is not about \
+         single events; see `holdfast parked list`"
+    )]
+    TooManyParked {
+        /// The read model.
+        name: &'static str,
+        /// Where it stands; everything before it in its partition is applied or parked.
         at: LogPosition,
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// Streams that are parked.
+        streams: usize,
     },
     /// The read model was made from another log, such as the one before a restore.
     #[error(
@@ -78,6 +82,9 @@ pub enum Failure {
     /// The source of events cannot be reached. Goes away by itself.
     #[error("the events could not be read")]
     Source(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The source is not one that this log's events can come from.
+    #[error("the source of events cannot be used")]
+    Unfit(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Somebody else writes into the source of events.
     #[error("the source of events is not this log's alone")]
     Foreign(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -110,8 +117,9 @@ impl Failure {
 impl From<SourceError> for Failure {
     fn from(error: SourceError) -> Self {
         match error {
-            SourceError::Unreachable(source) => Self::Source(source),
-            SourceError::Poison { at, source } => Self::Poison { at, source },
+            // An event that is not understood is set aside where it stands first; until then it is only in the way.
+            SourceError::Unreachable(source) | SourceError::Poison { source, .. } => Self::Source(source),
+            SourceError::Unfit(source) => Self::Unfit(source),
             SourceError::Foreign { .. } => Self::Foreign(Box::new(error)),
         }
     }

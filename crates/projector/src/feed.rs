@@ -5,6 +5,9 @@
 //! around it, so a batch costs one read and one write, whatever its size.
 //! When there is more to come, the next batch is read while this one is written.
 //!
+//! An event that cannot be applied is set aside with its stream (`parked`). A batch that does so is a transaction of its
+//! own; no other pays for it.
+//!
 //! Correctness: the checkpoint's row lock orders two feeds of one read model. The second waits, finds the
 //! position changed, moves nothing and writes nothing of that partition; it loads the checkpoints and goes on.
 
@@ -12,8 +15,10 @@ use crate::{
     Failure, Projection, Source, SourceError,
     batch::{Batch, Checkpoints, events_between, places, position_in},
     model,
+    parked::{self, Exceptions, ParkedEvent},
+    status::in_words,
 };
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 use std::marker::PhantomData;
 
 /// What one step did.
@@ -21,7 +26,7 @@ use std::marker::PhantomData;
 pub(crate) enum Fed {
     /// There was nothing to apply.
     Nothing,
-    /// So many events were applied; `more` are likely to wait.
+    /// So many events were applied, or set aside; `more` are likely to wait.
     Applied { events: usize, more: bool },
     /// Another feed moved a checkpoint first. The checkpoints are loaded anew.
     Overtaken,
@@ -34,6 +39,9 @@ pub(crate) struct Feed<P, S> {
     schema: String,
     statement: String,
     checkpoints: Checkpoints,
+    exceptions: Exceptions,
+    /// So many of the next events are applied one by one: the tables refused one of them.
+    one_by_one: usize,
     /// The partition that is served first: it changes with every batch, so that none starves another.
     turn: usize,
     /// The next batch, if it was read while the last one was written.
@@ -43,24 +51,37 @@ pub(crate) struct Feed<P, S> {
 
 impl<P: Projection, S: Source> Feed<P, S> {
     pub(crate) fn new(source: S, schema: &str) -> Self {
-        let statement = format!(
-            "WITH moved AS (
-                 UPDATE {schema}.checkpoints c SET position = m.after
+        let statement = write_sql::<P>(
+            schema,
+            &format!(
+                "UPDATE {schema}.checkpoints c SET position = m.after
                  FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS m (log_partition, before, after)
                  WHERE c.log_partition = m.log_partition AND c.position = m.before
-                 RETURNING c.log_partition
-             ), {}
-             SELECT log_partition FROM moved",
-            P::write_sql(schema)
+                 RETURNING c.log_partition"
+            ),
         );
         let (schema, projection) = (schema.to_owned(), PhantomData);
-        Self { source, schema, statement, checkpoints: vec![], turn: 0, ahead: None, projection }
+        let (checkpoints, exceptions) = (vec![], Exceptions::default());
+        Self {
+            source,
+            schema,
+            statement,
+            checkpoints,
+            exceptions,
+            one_by_one: 0,
+            turn: 0,
+            ahead: None,
+            projection,
+        }
     }
 
-    /// Begins, or begins anew, after these checkpoints.
-    pub(crate) fn start_at(&mut self, checkpoints: Checkpoints) {
-        self.checkpoints = checkpoints;
+    /// Begins, or begins anew, after the stored checkpoints.
+    pub(crate) async fn start(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
         self.ahead = None;
+        self.checkpoints = model::checkpoints(&mut *conn, &self.schema).await?;
+        // After the checkpoints: whoever parks a stream moves one of them.
+        self.exceptions = Exceptions::load(conn, P::NAME, &self.schema).await?;
+        Ok(())
     }
 
     pub(crate) fn checkpoints(&self) -> &[i64] {
@@ -78,33 +99,89 @@ impl<P: Projection, S: Source> Feed<P, S> {
         limit: usize,
         until: Option<&[i64]>,
     ) -> Result<Fed, Failure> {
+        let limit = if self.one_by_one > 0 { 1 } else { limit };
         let batch = match self.ahead.take() {
             Some(batch) => batch?,
             None => {
                 self.turn += 1;
-                read::<S>(&mut self.source, &self.checkpoints, self.turn, limit, until).await?
+                read::<P, S>(&mut self.source, &self.exceptions, &self.checkpoints, self.turn, limit, until)
+                    .await?
             }
         };
-        if batch.events.is_empty() {
+        if batch.moved.is_empty() {
             return Ok(Fed::Nothing);
+        }
+        if !batch.parked.is_empty() || self.one_by_one > 0 {
+            return self.step_with_care(conn, batch).await;
         }
         let changes = P::fold(&batch.events);
         let write = write::<P>(conn, &self.statement, &batch, &changes);
         let moved = if batch.full {
             self.turn += 1;
-            let next = read::<S>(&mut self.source, &batch.then, self.turn, limit, until);
+            let next = read::<P, S>(&mut self.source, &self.exceptions, &batch.then, self.turn, limit, until);
             let (moved, next) = tokio::join!(write, next);
             self.ahead = Some(next);
-            moved?
+            moved
         } else {
-            write.await?
+            write.await
         };
+        match moved {
+            Err(Failure::Contradiction { .. }) if batch.len() > 1 => {
+                // Which of them it is, is found out one by one.
+                (self.ahead, self.one_by_one) = (None, batch.len());
+                Ok(Fed::Applied { events: 0, more: true })
+            }
+            Err(Failure::Contradiction { source, .. }) => self.step_without(conn, batch, &source).await,
+            moved => self.passed(conn, &batch, moved?).await,
+        }
+    }
+
+    /// A step that sets events aside, or that is about to find out which.
+    async fn step_with_care(&mut self, conn: &mut PgConnection, batch: Batch) -> Result<Fed, Failure> {
+        let changes = P::fold(&batch.events);
+        let mut tx = conn.begin().await?;
+        let moved = match write::<P>(&mut tx, &self.statement, &batch, &changes).await {
+            Err(Failure::Contradiction { source, .. }) if batch.len() == 1 => {
+                drop(tx);
+                return self.step_without(conn, batch, &source).await;
+            }
+            moved => moved?,
+        };
+        let whole = moved == batch.moved.len();
+        if whole && parked::park(&mut tx, &self.schema, &batch).await? {
+            tx.commit().await?;
+            self.exceptions.note(P::NAME, batch.parked.clone());
+            self.passed(conn, &batch, moved).await
+        } else {
+            tx.rollback().await?;
+            self.passed(conn, &batch, 0).await
+        }
+    }
+
+    /// The tables refused the one event of this batch: it is set aside.
+    async fn step_without(
+        &mut self,
+        conn: &mut PgConnection,
+        batch: Batch,
+        why: &sqlx::Error,
+    ) -> Result<Fed, Failure> {
+        let Some(event) = batch.events.first() else { return Ok(Fed::Applied { events: 0, more: true }) };
+        let (at, stream) = (event.at, event.inventory_id.to_string());
+        let poison = ParkedEvent { at, stream, reason: Some(parked::refusal(why)) };
+        let parked = self.exceptions.poison(P::NAME, poison)?;
+        let batch = Batch::without(&self.checkpoints, at, parked)?;
+        Box::pin(self.step_with_care(conn, batch)).await
+    }
+
+    /// Goes on behind a batch, if all its checkpoints were where we believed them to be.
+    async fn passed(&mut self, conn: &mut PgConnection, batch: &Batch, moved: usize) -> Result<Fed, Failure> {
         if moved != batch.moved.len() {
-            self.start_at(model::checkpoints(conn, &self.schema).await?);
+            self.start(conn).await?;
             return Ok(Fed::Overtaken);
         }
-        self.checkpoints = batch.then;
-        Ok(Fed::Applied { events: batch.events.len(), more: batch.full })
+        self.checkpoints.clone_from(&batch.then);
+        self.one_by_one = self.one_by_one.saturating_sub(batch.len());
+        Ok(Fed::Applied { events: batch.len(), more: batch.full || self.one_by_one > 0 })
     }
 
     /// Applies everything up to exactly `until`, telling `applied` the checkpoints after each batch.
@@ -128,10 +205,11 @@ impl<P: Projection, S: Source> Feed<P, S> {
     }
 }
 
-/// Reads and checks a batch. What stands before an event that is not understood is still applied, so that
-/// the checkpoint tells where the projector stopped.
-async fn read<S: Source>(
+/// Reads and checks a batch. What stands before an event that is not understood is applied first; then that event is a
+/// batch of its own.
+async fn read<P: Projection, S: Source>(
     source: &mut S,
+    exceptions: &Exceptions,
     from: &[i64],
     turn: usize,
     limit: usize,
@@ -141,13 +219,14 @@ async fn read<S: Source>(
     let limit = limit.min(usize::try_from(left).unwrap_or(usize::MAX));
     let after = places(from, turn, until);
     if after.is_empty() {
-        return Batch::check(from, vec![], false);
+        return Batch::check(from, vec![], false, exceptions);
     }
     let (mut events, full) = match source.read(&after, limit).await {
-        Err(SourceError::Poison { at, source: why }) => {
+        Err(SourceError::Poison { at, stream, source: why }) => {
             let sound = at.position - 1 - position_in(from, at.log_partition);
             let Some(sound) = usize::try_from(sound).ok().filter(|sound| *sound > 0) else {
-                return Err(Failure::Poison { at, source: why });
+                let poison = ParkedEvent { at, stream, reason: Some(in_words(&*why)) };
+                return Batch::without(from, at, exceptions.poison(P::NAME, poison)?);
             };
             let place: Vec<_> = after.into_iter().filter(|a| a.log_partition == at.log_partition).collect();
             (source.read(&place, sound.min(limit)).await?, true)
@@ -161,7 +240,12 @@ async fn read<S: Source>(
     if let Some(until) = until {
         events.retain(|e| e.at.position <= position_in(until, e.at.log_partition));
     }
-    Batch::check(from, events, full)
+    Batch::check(from, events, full, exceptions)
+}
+
+/// The statement that writes a batch's changes, for the partitions that `moved` returns.
+pub(crate) fn write_sql<P: Projection>(schema: &str, moved: &str) -> String {
+    format!("WITH moved AS ({moved}), {} SELECT log_partition FROM moved", P::write_sql(schema))
 }
 
 /// Writes a batch, and returns how many partitions moved.

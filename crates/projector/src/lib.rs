@@ -2,8 +2,8 @@
 //!
 //! Guarantees
 //! - Rows and checkpoint are written by one statement, so a crash repeats nothing and skips nothing.
-//! - Every batch is checked: in each partition the next event is the one after the last. A hole, and an
-//!   event that cannot be decoded, stop the projector at that position; nothing is skipped.
+//! - Every batch is checked: in each partition the next event is the one after the last. A hole stops the projector at
+//!   that position. An event that cannot be applied sets its stream aside (`parked`); nothing is skipped silently.
 //! - Two projectors of one name do not apply an event twice: the checkpoint is compared and swapped.
 //! - Live running, rebuilding and verifying are the same loop; they differ in where they start.
 //!
@@ -13,9 +13,11 @@ mod batch;
 mod build;
 mod error;
 mod feed;
+mod flow;
 mod link;
 mod model;
 mod parity;
+mod parked;
 mod positions;
 mod projection;
 mod projector;
@@ -28,7 +30,13 @@ mod switch;
 pub mod testing;
 
 pub use error::{Failure, RebuildError};
+pub use flow::{
+    BEHIND_SECONDS, Flow, Follower, FollowerState, Seen, Standing, TOPIC, describe_flow, sample_flow,
+};
 pub use parity::Difference;
+pub use parked::{
+    Freed, ParkedError, ParkedStream, SkippedEvent, parked, parked_streams, retry, skip, skipped,
+};
 pub use positions::{Freshness, Positions};
 pub use projection::{IN_MOVED, PgQuery, Projection, Table};
 pub use projector::{Projector, Step};

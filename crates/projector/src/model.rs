@@ -1,13 +1,15 @@
 //! The Postgres schema a read model lives in: its tables, its checkpoints, and what it was made from.
 //!
-//! Besides the projection's own tables there are two of ours:
+//! Besides the projection's own tables there are three of ours:
 //! - `checkpoints`: the last event applied of each log partition;
+//! - `parked`: events that were set aside instead (`parked`);
 //! - `origin`: the log the rows were made from, and the text the tables were made with. Rows of another
 //!   log, or tables of another build, stop the projector instead of being mixed with ours.
 
 use crate::{
     Failure, Projection,
     batch::{Checkpoints, position_in},
+    parked,
     projection::schema_of,
 };
 use holdfast_event_log::LogPosition;
@@ -17,11 +19,11 @@ use uuid::Uuid;
 /// Advisory lock namespace of everything that makes or renames a read model's schema.
 const SCHEMA_LOCK: i32 = 0x4846_5343;
 
-/// The live read model's checkpoints; makes the read model if it is not there.
-pub(crate) async fn open<P: Projection>(conn: &mut PgConnection) -> Result<Checkpoints, Failure> {
+/// Makes the read model if it is not there.
+pub(crate) async fn open<P: Projection>(conn: &mut PgConnection) -> Result<(), Failure> {
     let schema = schema_of(P::NAME);
-    if let Some(checkpoints) = live::<P>(conn).await? {
-        return Ok(checkpoints);
+    if live::<P>(conn).await?.is_some() {
+        return Ok(());
     }
     let mut tx = conn.begin().await?;
     lock_schemas(&mut *tx, P::NAME).await?;
@@ -30,7 +32,7 @@ pub(crate) async fn open<P: Projection>(conn: &mut PgConnection) -> Result<Check
         (&mut *tx).execute(P::indexes_sql(&schema).as_str()).await?;
     }
     tx.commit().await?;
-    Ok(live::<P>(conn).await?.unwrap_or_default())
+    live::<P>(conn).await.map(drop)
 }
 
 /// The live read model's checkpoints; none if there is no live read model. Refuses one that does not fit
@@ -40,7 +42,8 @@ pub(crate) async fn live<P: Projection>(conn: &mut PgConnection) -> Result<Optio
     if !exists(&mut *conn, &schema).await? {
         return Ok(None);
     }
-    let tables: Vec<_> = P::TABLES.iter().map(|table| table.name).chain(["checkpoints", "origin"]).collect();
+    let tables: Vec<_> =
+        P::TABLES.iter().map(|table| table.name).chain(["checkpoints", "origin", "parked"]).collect();
     if !has_tables(&mut *conn, &schema, &tables).await? {
         return Err(Failure::OtherTables { name });
     }
@@ -74,7 +77,9 @@ pub(crate) async fn create<P: Projection>(conn: &mut PgConnection, schema: &str)
          ) WITH (fillfactor = 20);
          CREATE TABLE {schema}.origin (log_id uuid NOT NULL, tables text NOT NULL);
          INSERT INTO {schema}.checkpoints
-         SELECT generate_series(0, partitions - 1), 0 FROM log_identity;"
+         SELECT generate_series(0, partitions - 1), 0 FROM log_identity;
+         {}",
+        parked::table_sql(schema)
     );
     conn.execute(ours.as_str()).await?;
     conn.execute(P::tables_sql(schema).as_str()).await?;

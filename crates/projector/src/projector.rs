@@ -53,7 +53,7 @@ const LAG_EVERY: Duration = Duration::from_secs(1);
 /// What one call of [`Projector::run_once`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Events applied.
+    /// Events applied, or set aside with their stream.
     pub events: usize,
     /// The batch was full, or another projector came first: call again at once.
     pub more: bool,
@@ -109,7 +109,8 @@ impl<P: Projection, S: Source> Projector<P, S> {
     async fn step(&mut self) -> Result<Step, Failure> {
         let conn = self.link.connection().await?;
         if !self.open {
-            self.feed.start_at(model::open::<P>(conn).await?);
+            model::open::<P>(conn).await?;
+            self.feed.start(conn).await?;
             self.open = true;
         }
         let step = match self.feed.step(conn, BATCH_EVENTS_MAX, None).await? {
@@ -130,7 +131,8 @@ impl<P: Projection, S: Source> Projector<P, S> {
             }
         }
         let state = if step.more { State::CatchingUp } else { State::Running };
-        self.status.send_replace(ProjectorStatus { state, checkpoints: checkpoints.to_vec(), lag_events });
+        let checkpoints = checkpoints.to_vec();
+        self.status.send_replace(ProjectorStatus { state, checkpoints, lag_events });
         metrics::counter!("holdfast_projected_events_total", "projection" => P::NAME)
             .increment(step.events as u64);
         metrics::counter!("holdfast_projected_batches_total", "projection" => P::NAME)
@@ -186,7 +188,7 @@ impl<P: Projection, S: Source> Projector<P, S> {
             let began = Instant::now();
             match self.run_once().await {
                 Err(failure) if failure.is_transient() => {
-                    self.tell_once(&failure, retry == RETRY_MIN);
+                    self.tell_once(&failure);
                     sleep(retry).await;
                     retry = (retry * 2).min(RETRY_MAX);
                 }
@@ -211,10 +213,10 @@ impl<P: Projection, S: Source> Projector<P, S> {
         }
     }
 
-    /// Once per change of state, not once per attempt.
-    fn tell_once(&self, failure: &Failure, first: bool) {
+    /// Once per reason, not once per attempt.
+    fn tell_once(&self, failure: &Failure) {
         let why = in_words(failure);
-        if first {
+        if !matches!(&self.status.borrow().state, State::Retrying(told) if *told == why) {
             warn!(projection = P::NAME, "projector {} waits: {why}", P::NAME);
         }
         self.tell(State::Retrying(why));

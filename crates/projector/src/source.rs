@@ -16,10 +16,15 @@ pub enum SourceError {
     Poison {
         /// Where it stands.
         at: LogPosition,
+        /// Of which stream it is.
+        stream: String,
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The source is not one that this log's events can come from.
+    #[error("the source of events cannot be used")]
+    Unfit(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Somebody else wrote into the source.
     #[error("the source has a foreign record in partition {partition} (offset {offset})")]
     Foreign {
@@ -73,8 +78,11 @@ impl Source for LogSource {
             self.link.put_back(conn);
         }
         read.map_err(|error| match error {
-            ReadError::Decode { at, .. } | ReadError::Stream { at, .. } => {
-                SourceError::Poison { at, source: Box::new(error) }
+            ReadError::Decode { at, inventory_id, .. } => {
+                SourceError::Poison { at, stream: inventory_id.to_string(), source: Box::new(error) }
+            }
+            ReadError::Stream { at, ref aggregate_id, .. } => {
+                SourceError::Poison { at, stream: aggregate_id.clone(), source: Box::new(error) }
             }
             ReadError::Database(_) => unreachable(error),
         })

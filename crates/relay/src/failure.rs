@@ -14,7 +14,7 @@ pub enum Failure {
     #[error(transparent)]
     Topic(#[from] TopicError),
     /// The broker did not take a batch.
-    #[error("the events were not sent")]
+    #[error(transparent)]
     Send(#[from] SendError),
     /// The topic has the records of another log.
     #[error(
@@ -42,6 +42,19 @@ pub enum Failure {
         /// Where the log ends.
         head: i64,
     },
+    /// Records of the topic are gone, or never were there.
+    #[error(
+        "topic {topic} has {records} records up to {at}, fewer than that position: some are missing, as when it was made \
+         anew while a relay wrote into it; delete the topic, and start the relay again, which fills it from position 1"
+    )]
+    Hole {
+        /// The topic.
+        topic: String,
+        /// Where it ends.
+        at: LogPosition,
+        /// How many records that partition has had.
+        records: i64,
+    },
     /// The topic has another event at a position than the log.
     #[error(
         "topic {topic} and the log have different events at {at}: the log was set back and went on differently; restore it, \
@@ -63,7 +76,7 @@ impl Failure {
             Self::Database(_) => true,
             Self::Topic(error) => error.is_transient(),
             Self::Send(error) => error.is_transient(),
-            Self::OtherLog { .. } | Self::Ahead { .. } | Self::Differs { .. } => false,
+            Self::OtherLog { .. } | Self::Ahead { .. } | Self::Hole { .. } | Self::Differs { .. } => false,
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Who sends which partition: the only code that touches `relays` and `relay_partitions`.
+//! Who sends which partition: the only code that changes `relays` and `relay_partitions`.
 //!
 //! Every relay has one lease and takes its fair share of the partitions: all of them if it is alone. One that joins gets
 //! its share as the others, at their next renewal, let go of what is beyond theirs; one that dies leaves its partitions
 //! free when its lease ends.
 
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 /// How long a lease lasts: how late a dead relay is replaced.
@@ -71,4 +71,29 @@ pub(crate) async fn renew(
 /// Gives everything back, so that another need not wait for the lease to end.
 pub(crate) async fn release(conn: &mut PgConnection, relay_id: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM relays WHERE relay_id = $1").bind(relay_id).execute(conn).await.map(|_| ())
+}
+
+/// A relay's lease and its share, for people to look at.
+#[derive(Clone, Debug, PartialEq, FromRow)]
+pub struct RelayLease {
+    /// Names the process.
+    pub relay_id: Uuid,
+    /// What is left of its lease by Postgres's clock; less than 0: it has ended, and nobody has taken its place.
+    pub lease_seconds: f64,
+    /// Partitions it sends.
+    pub partitions: i64,
+}
+
+/// The relays that have a lease, or had one that nobody has taken over.
+///
+/// # Errors
+/// Whatever Postgres says.
+pub async fn relay_leases(db: impl PgExecutor<'_>) -> Result<Vec<RelayLease>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT relay_id, extract(epoch FROM lease_until - now())::float8 AS lease_seconds,
+                count(log_partition) AS partitions
+         FROM relays LEFT JOIN relay_partitions USING (relay_id) GROUP BY relay_id ORDER BY relay_id",
+    )
+    .fetch_all(db)
+    .await
 }

@@ -5,6 +5,7 @@
 use crate::{
     Failure, PartitionStatus, RelayStatus, State,
     leases::{release, renew},
+    told::tell,
 };
 use holdfast_event_log::{Identity, LogPosition, RawEvent, heads, identity, read_raw_after_each};
 use holdfast_messaging::{EventsProducer, EventsTopic, Kafka, Last, SendError, Topic};
@@ -15,7 +16,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
 /// Events of one batch: bounds how much is sent twice after a crash, and with events of some hundred bytes its memory.
@@ -37,8 +38,14 @@ const SEND_MAX: Duration = Duration::from_secs(10);
 const RETRY_MIN: Duration = Duration::from_millis(100);
 /// Longest pause: how late a broker's return is noticed.
 const RETRY_MAX: Duration = Duration::from_secs(1);
+/// How long a stopped relay waits until it looks whether somebody has mended what stopped it.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How long giving the lease back may take at the end.
 const RELEASE_MAX: Duration = Duration::from_secs(1);
+/// How often it is told how far the topic is, if it has changed: a row of each partition, for people and metrics to look at.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+/// How long telling may keep events waiting.
+const TELL_MAX: Duration = Duration::from_millis(500);
 
 /// What one call of [`Relay::run_once`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +76,9 @@ struct Session {
     /// The last position in the topic, of the partitions that are ours.
     sent: BTreeMap<u16, i64>,
     renewed_at: Option<Instant>,
+    /// What of that was told to others, and when.
+    told: BTreeMap<u16, i64>,
+    told_at: Option<Instant>,
     /// The partition that is served first: it changes with every batch, so that none starves another.
     turn: usize,
 }
@@ -106,6 +116,7 @@ impl Relay {
         }
         let Some(session) = &mut self.session else { return Ok(Step { events: 0, more: false }) };
         session.keep_lease(&self.pool, self.relay_id).await?;
+        session.tell(&self.pool, self.relay_id).await;
         let step = session.send_batch(&self.pool).await?;
         metrics::counter!("holdfast_relayed_events_total").increment(step.events as u64);
         let partitions =
@@ -126,18 +137,51 @@ impl Relay {
     ) -> Result<(), Failure> {
         // Ending in the middle of a batch is safe: the next relay goes on after what is in the topic.
         let ended = shutdown.run_until_cancelled(self.run_for_ever(wake)).await;
-        let given_back =
-            timeout(RELEASE_MAX, async { release(&mut *self.pool.acquire().await?, self.relay_id).await });
-        if !matches!(given_back.await, Ok(Ok(()))) {
-            info!("the relay's partitions were not given back; they are free when its lease ends");
-        }
+        self.give_back().await;
         match ended {
             None => Ok(()),
             Some(failure) => {
-                error!(error = &failure as &dyn Error, "the relay stopped");
-                self.tell(State::Stopped(failure.to_string()));
+                self.stop(&failure);
                 Err(failure)
             }
+        }
+    }
+
+    /// Runs until `shutdown`, like [`Relay::run`]; but after a failure that needs somebody it looks again from time to
+    /// time, because the process has other work and the failure may be mended.
+    pub async fn keep_running(mut self, wake: Option<watch::Receiver<u64>>, shutdown: CancellationToken) {
+        let for_ever = async {
+            loop {
+                let failure = self.run_for_ever(wake.clone()).await;
+                self.stop(&failure);
+                sleep(LOOK_AGAIN_AFTER).await;
+            }
+        };
+        let _: Option<()> = shutdown.run_until_cancelled(for_ever).await;
+        self.give_back().await;
+    }
+
+    /// Says that nothing is sent any more, loudly, once.
+    fn stop(&self, failure: &Failure) {
+        let state = State::Stopped(failure.to_string());
+        if self.status.borrow().state != state {
+            error!(error = failure as &dyn Error, "the relay stopped");
+            self.tell(state);
+        }
+    }
+
+    /// Tells where it ends, and lets another relay have the partitions at once.
+    async fn give_back(&mut self) {
+        let (pool, relay_id) = (self.pool.clone(), self.relay_id);
+        let given_back = async {
+            if let Some(session) = &mut self.session {
+                session.told_at = None;
+                session.tell(&pool, relay_id).await;
+            }
+            release(&mut *pool.acquire().await?, relay_id).await
+        };
+        if !matches!(timeout(RELEASE_MAX, given_back).await, Ok(Ok(()))) {
+            info!("the relay's partitions were not given back; they are free when its lease ends");
         }
     }
 
@@ -182,7 +226,8 @@ impl Session {
             warn!("{warning}");
         }
         let producer = EventsProducer::new(&topic, log.log_id)?;
-        Ok(Self { topic, log, producer, sent: BTreeMap::new(), renewed_at: None, turn: 0 })
+        let (sent, told) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { topic, log, producer, sent, renewed_at: None, told, told_at: None, turn: 0 })
     }
 
     /// Renews the lease when its time has come, and begins with partitions that have become ours.
@@ -208,7 +253,8 @@ impl Session {
         let topic = || self.topic.name().to_owned();
         let mut found = Vec::with_capacity(numbers.len());
         for number in numbers {
-            let Some(Last { log_id, position, event_id }) = ends.get(usize::from(*number)).copied().flatten()
+            let Some(Last { log_id, position, event_id, offset }) =
+                ends.get(usize::from(*number)).copied().flatten()
             else {
                 found.push((*number, 0));
                 continue;
@@ -222,6 +268,9 @@ impl Session {
             if position > head {
                 return Err(Failure::Ahead { topic: topic(), sent: at, head });
             }
+            if offset + 1 < position {
+                return Err(Failure::Hole { topic: topic(), at, records: offset + 1 });
+            }
             let before = LogPosition { position: position - 1, ..at };
             let same = read_raw_after_each(pool, &[before], 1).await?;
             if same.first().is_none_or(|event| event.at != at || event.event_id != event_id) {
@@ -230,6 +279,21 @@ impl Session {
             found.push((*number, position));
         }
         Ok(found)
+    }
+
+    /// Tells others how far the topic is, when its time has come. Whatever hinders it: nothing depends on it.
+    async fn tell(&mut self, pool: &PgPool, relay_id: Uuid) {
+        let waits = self.told_at.is_some_and(|at| at.elapsed() < TELL_EVERY);
+        if waits || self.sent == self.told {
+            return;
+        }
+        self.told_at = Some(Instant::now());
+        let telling = async { tell(&mut *pool.acquire().await?, relay_id, &self.sent).await };
+        match timeout(TELL_MAX, telling).await {
+            Ok(Ok(())) => self.told.clone_from(&self.sent),
+            Ok(Err(error)) => debug!(%error, "it was not told how far the topic is"),
+            Err(_) => debug!("Postgres took too long to be told how far the topic is"),
+        }
     }
 
     async fn send_batch(&mut self, pool: &PgPool) -> Result<Step, Failure> {

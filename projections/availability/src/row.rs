@@ -21,15 +21,19 @@ pub struct InventoryRow {
     pub opened_at: Timestamp,
     /// Its last event.
     pub last_event: LogPosition,
-    /// The last event of its partition that the read model had seen.
+    /// The last event of its partition that the read model had seen, and of this inventory applied.
     pub as_of: LogPosition,
+    /// Whether later events of it are set aside until somebody looks: the seats are older than the log.
+    pub is_parked: bool,
 }
 
 /// What all queries select; `i` is the inventory, `c` the checkpoint of its partition.
 pub(crate) const COLUMNS: &str = "i.inventory_id, i.kind, i.name, i.starts_at, i.zone, i.capacity,
     i.overbooking_allowance, i.held, i.confirmed, i.blocked, i.sales, i.price_amount, i.currency,
     i.seats_per_booking, i.live_bookings_per_user, i.hold_seconds, i.version, i.opened_at, i.log_partition,
-    i.position, c.position AS as_of";
+    i.position,
+    (SELECT min(p.position) - 1 FROM availability.parked p WHERE p.stream = i.inventory_id::text) AS parked_after,
+    c.position AS as_of";
 
 impl InventoryRow {
     pub(crate) fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
@@ -40,6 +44,11 @@ impl InventoryRow {
         let currency = row.try_get("currency")?;
         let currency = Currency::from_code(currency)
             .ok_or_else(|| unreadable("currency", format!("there is no currency {currency}")))?;
+        let parked_after: Option<i64> = row.try_get("parked_after")?;
+        let as_of = match parked_after {
+            Some(position) => LogPosition { log_partition, position },
+            None => place("as_of")?,
+        };
         Ok(Self {
             inventory_id: InventoryId(row.try_get("inventory_id")?),
             subject: subject(row)?,
@@ -61,7 +70,8 @@ impl InventoryRow {
             },
             opened_at: row.try_get("opened_at")?,
             last_event: place("position")?,
-            as_of: place("as_of")?,
+            as_of,
+            is_parked: parked_after.is_some(),
         })
     }
 }

@@ -1,12 +1,12 @@
 //! `GET /health/ready`: whether bookings can be taken now, and if not, what is missing.
 //!
-//! The log and the writer must work. A projector that lags or has stopped is shown, but bookings go
-//! on without it, so it does not make the process unready.
+//! The log and the writer must work. Who follows the log (projectors, the topic, the notifier) is shown, but bookings go on
+//! without them, so that one that lags or has stopped does not make the process unready.
 
-use super::OperatorProblems;
+use super::{FollowerHealth, OperatorProblems, flow_health};
 use crate::{
     problem::StoreError,
-    state::{Api, ApiState, ReadModels},
+    state::{Api, ApiState},
     view::JsonAnswer,
 };
 use axum::{
@@ -14,7 +14,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use holdfast_projector::{Positions, ProjectorStatus, State as ProjectorState};
+use holdfast_projector::{ProjectorStatus, State as ProjectorState};
 use serde::Serialize;
 use std::time::Duration;
 use tokio::{sync::watch, time::timeout};
@@ -41,8 +41,11 @@ pub(crate) struct Readiness {
     log: LogHealth,
     /// The partitions that can be written.
     writer: WriterHealth,
-    /// The read models and who feeds them. Bookings go on without them.
+    /// The projectors of this process; none where they are processes of their own. Bookings go on without them.
     projectors: Vec<ProjectorHealth>,
+    /// Everybody who follows the log, in whatever process, and how far each is; null if Postgres does not say. Bookings go
+    /// on without them.
+    flow: Option<Vec<FollowerHealth>>,
 }
 
 /// Whether Postgres answers.
@@ -63,17 +66,17 @@ pub(crate) struct WriterHealth {
     partitions: u16,
 }
 
-/// How a read model is fed.
+/// What a projector of this process is doing.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct ProjectorHealth {
     /// The read model's name.
     name: &'static str,
-    /// `running`, `catching_up`, `retrying` or `stopped`; `elsewhere` if another process feeds it, or none.
+    /// `running`, `catching_up`, `retrying` or `stopped`.
     state: &'static str,
     /// Why it is retrying or stopped; more is in the log of the process.
     reason: Option<String>,
-    /// Events that are not in the read model yet, as far as is known.
-    lag_events: Option<i64>,
+    /// Events that are not in the read model yet, as far as the projector knows.
+    lag_events: i64,
 }
 
 /// Whether bookings can be taken now, and if not, what is missing.
@@ -92,34 +95,19 @@ pub(crate) async fn ready(State(api): State<ApiState>) -> Response {
 }
 
 async fn readiness(api: &Api) -> Readiness {
-    let (ping, projectors) = tokio::join!(ping(api), projectors(api));
+    let (ping, flow) = tokio::join!(ping(api), flow_health(&api.flow, api.ambient.now()));
     let log = LogHealth { ready: ping.is_ok() };
     let status = api.writer.status();
     let all = status.owned == status.partitions;
     let writer = WriterHealth { ready: all, owned: status.owned, partitions: status.partitions };
-    Readiness { ready: log.ready && writer.ready, log, writer, projectors }
+    let projectors = api.projectors.iter().map(health).collect();
+    Readiness { ready: log.ready && writer.ready, log, writer, projectors, flow }
 }
 
 async fn ping(api: &Api) -> Result<(), StoreError> {
     let ping = sqlx::query("SELECT").execute(&api.pool);
     timeout(Duration::from_millis(PING_MILLISECONDS_MAX), ping).await.map_err(|_| StoreError::Timeout)??;
     Ok(())
-}
-
-async fn projectors(api: &Api) -> Vec<ProjectorHealth> {
-    if !api.projectors.is_empty() {
-        return api.projectors.iter().map(health).collect();
-    }
-    let ReadModels { availability, booking_history } = &api.read_models;
-    let (seats, history) =
-        tokio::join!(elsewhere("availability", availability), elsewhere("booking-history", booking_history));
-    vec![seats, history]
-}
-
-/// What is fed by another process is judged by its table.
-async fn elsewhere(name: &'static str, positions: &Positions) -> ProjectorHealth {
-    let lag = timeout(Duration::from_millis(PING_MILLISECONDS_MAX), positions.lag()).await;
-    ProjectorHealth { name, state: "elsewhere", reason: None, lag_events: lag.ok().and_then(Result::ok) }
 }
 
 fn health(projector: &NamedProjector) -> ProjectorHealth {
@@ -133,7 +121,7 @@ fn health(projector: &NamedProjector) -> ProjectorHealth {
         }
         ProjectorState::Stopped { reason, .. } => ("stopped", Some(reason.clone())),
     };
-    ProjectorHealth { name: projector.name, state, reason, lag_events: Some(status.lag_events) }
+    ProjectorHealth { name: projector.name, state, reason, lag_events: status.lag_events }
 }
 
 #[cfg(test)]

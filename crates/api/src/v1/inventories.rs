@@ -43,7 +43,7 @@ pub(crate) enum Found {
 }
 
 /// Finds an inventory in the read model; where that has not got it yet, or not what the client has
-/// seen already, in the writer. So there is never a 404 after a 201.
+/// seen already, or has set its events aside, in the writer. So there is never a 404 after a 201.
 pub(crate) async fn find(api: &Api, id: InventoryId, fresh: FreshFrom) -> Result<Found, Problem> {
     let stale = freshness(&api.read_models.availability, fresh).await.stale;
     let row = match bounded(holdfast_availability::find(&api.pool, id)).await {
@@ -51,7 +51,7 @@ pub(crate) async fn find(api: &Api, id: InventoryId, fresh: FreshFrom) -> Result
         row => row?,
     };
     match row {
-        Some(row) if !stale => Ok(Found::Row(row, false)),
+        Some(row) if !stale && !row.is_parked => Ok(Found::Row(row, false)),
         Some(row) => Ok(api.writer.inventory(id).await.map_or(Found::Row(row, true), Found::Live)),
         None => Ok(Found::Live(api.writer.inventory(id).await?)),
     }

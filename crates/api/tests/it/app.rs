@@ -13,7 +13,7 @@ use holdfast_ambient::{Ambient, Machine, StoppedClock};
 use holdfast_api::{ApiConfig, ApiParts, ApiState, ReadModels, TokenSecret, router, users};
 use holdfast_availability::Availability;
 use holdfast_booking_history::BookingHistory;
-use holdfast_projector::{LogSource, Positions, Projection, Projector};
+use holdfast_projector::{Flow, LogSource, Positions, Projection, Projector, TOPIC};
 use holdfast_testkit::{Proxy, TestDatabase, database};
 use holdfast_writer::{Writer, WriterConfig};
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -181,6 +181,7 @@ impl App {
             ambient,
             read_models: read_models.clone(),
             projectors: vec![],
+            flow: Flow::new(&pool, [TOPIC, Availability::NAME, BookingHistory::NAME, "notifier"]),
             prometheus: recorder.handle(),
             config,
         });

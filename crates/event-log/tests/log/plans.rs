@@ -6,7 +6,7 @@
 use crate::scene::*;
 use holdfast_event_log::statements::{
     APPEND, FIND_COMMANDS, LAST_SEQUENCE, READ_AFTER, READ_AT, READ_RAW_AFTER, READ_RAW_AFTER_EACH,
-    READ_SEQUENCES, READ_STREAM_AFTER,
+    READ_RAW_AT, READ_SEQUENCES, READ_STREAM_AFTER,
 };
 use serde_json::Value;
 use sqlx::{Executor, PgConnection};
@@ -74,9 +74,10 @@ async fn each_hot_statement_uses_its_index_and_reads_what_it_returns() {
     );
     let commands = |count| format!("ARRAY[{}]", list((0..count).map(|n| format!("md5('{n}')::uuid"))));
 
-    let reads: [(&str, String, &[&str], f64); 10] = [
+    let reads: [(&str, String, &[&str], f64); 11] = [
         (READ_RAW_AFTER, "3, 3000, 500".into(), &[PARTITION_KEY], 500.0),
         (READ_RAW_AFTER_EACH, format!("{everywhere}, 1000"), &[PARTITION_KEY], 1000.0),
+        (READ_RAW_AT, "3, '{5,7,900}'".to_owned(), &[PARTITION_KEY], 3.0),
         (READ_AFTER, format!("{everywhere}, 1000"), &[PARTITION_KEY], 1000.0),
         (READ_AFTER, "'{3}', '{6240}', 1000".into(), &[PARTITION_KEY], 10.0),
         (READ_AT, "3, 3000".into(), &[PARTITION_KEY], 1.0),

@@ -44,7 +44,8 @@ pub(crate) async fn run(api: Api) -> anyhow::Result<()> {
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
-    let plan = Plan { token_secret, compat: api.compat, force: folder.is_some(), projectors: &[] };
+    let plan =
+        Plan { token_secret, compat: api.compat, force: folder.is_some(), projectors: &[], kafka: None };
     let serve = async |system: &System| serve(system, listener, &api, plan, &stop).await;
     match &place {
         Place::Locked(folder) => keeper::with_own_postgres(folder, &stop, serve).await,

@@ -1,69 +1,56 @@
 //! `holdfast project NAME`: one read model's projector as a process of its own, from the log or from its topic.
 
 use crate::config::{Access, EventSource, KafkaAccess, Model};
-use crate::models::WhenStopped;
+use crate::models::{WhenStopped, group_of};
+use crate::ops::{Ops, OpsServer, Teller};
 use crate::out;
 use crate::roles::relay::events_topic;
 use crate::system::System;
 use anyhow::Context as _;
 use holdfast_event_log::identity;
-use holdfast_messaging::{EventsTopic, Kafka, KafkaSource};
+use holdfast_messaging::{Kafka, KafkaSource, Topic};
 use holdfast_projector::LogSource;
-use std::error::Error;
-use std::time::Duration;
-use tokio::time::sleep;
-
-/// How often it is looked whether Kafka, or the topic, is there.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+use tokio_util::sync::CancellationToken;
 
 pub(crate) async fn run(
     model: Model,
     source: EventSource,
     access: &Access,
     kafka: &KafkaAccess,
+    ops: &Ops,
 ) -> anyhow::Result<()> {
     let kafka = match source {
         EventSource::Log => None,
-        EventSource::Kafka => Some(kafka.kafka()?),
+        EventSource::Kafka => Some((kafka.kafka()?, events_topic()?)),
     };
+    let ops = OpsServer::bind(ops).await?;
     System::serve(access, async |system, stop| {
-        let positions = model.positions(&system.pool);
-        let projector = match &kafka {
-            None => model.projector(&system.pool, LogSource::new(&system.pool), positions),
-            Some(kafka) => {
-                let Some(source) = stop.run_until_cancelled(topic_source(model, system, kafka)).await else {
-                    return Ok(());
-                };
-                model.projector(&system.pool, source?, positions)
-            }
-        };
-        let from = kafka.as_ref().map_or("the log", |_| "Kafka");
-        out::line(format_args!("holdfast projects {} from {from}", model.name()));
-        Ok(projector.run(None, stop, WhenStopped::End).await?)
+        let work = async |operator: Teller| project(model, kafka, system, stop, &operator).await;
+        ops.beside("project", system, &[model.name()], work).await
     })
     .await
 }
 
-/// Waits until the topic is there. The group is named after the read model: projectors of one name share its partitions.
-async fn topic_source(model: Model, system: &System, kafka: &Kafka) -> anyhow::Result<KafkaSource> {
-    let (topic, mut told) = (events_topic()?, String::new());
-    let log =
-        identity(&system.pool).await.context("the log could not be read; `holdfast migrate` makes it")?;
-    loop {
-        match EventsTopic::find(kafka, &topic, log.partitions).await {
-            Ok(found) => {
-                let group = format!("holdfast.project.{}", model.name());
-                return Ok(KafkaSource::new(found, group, log.log_id));
-            }
-            Err(error) if error.is_transient() => {
-                let reason = error.to_string();
-                if told != reason {
-                    tracing::warn!(error = &error as &dyn Error, "projector {} waits", model.name());
-                    told = reason;
-                }
-                sleep(LOOK_EVERY).await;
-            }
-            Err(error) => return Err(error.into()),
+async fn project(
+    model: Model,
+    kafka: Option<(Kafka, Topic)>,
+    system: &System,
+    stop: CancellationToken,
+    operator: &Teller,
+) -> anyhow::Result<()> {
+    let positions = model.positions(&system.pool);
+    let from = kafka.as_ref().map_or("the log", |_| "Kafka");
+    let projector = match kafka {
+        None => model.projector(&system.pool, LogSource::new(&system.pool), positions),
+        Some((kafka, topic)) => {
+            let log = identity(&system.pool).await;
+            let log = log.context("the log could not be read; `holdfast migrate` makes it")?;
+            let group = group_of(model.name());
+            let source = KafkaSource::wanting(kafka, topic, log.partitions, group, log.log_id);
+            model.projector(&system.pool, source, positions)
         }
-    }
+    };
+    operator.tell_of(projector.status.clone());
+    out::line(format_args!("holdfast projects {} from {from}", model.name()));
+    Ok(projector.run(None, stop, WhenStopped::End).await?)
 }

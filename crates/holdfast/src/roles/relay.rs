@@ -1,20 +1,27 @@
 //! `holdfast relay`: copies the log into its Kafka topic.
 
 use crate::config::{Access, KafkaAccess};
+use crate::ops::{Ops, OpsServer, Teller};
 use crate::out;
 use crate::system::System;
 use anyhow::Context as _;
 use holdfast_ambient::{Ambient as _, Machine};
 use holdfast_messaging::{EVENTS, Topic, topics};
+use holdfast_projector::TOPIC;
 use holdfast_relay::Relay;
 
-pub(crate) async fn run(access: &Access, kafka: &KafkaAccess) -> anyhow::Result<()> {
+pub(crate) async fn run(access: &Access, kafka: &KafkaAccess, ops: &Ops) -> anyhow::Result<()> {
     let (kafka, topic) = (kafka.kafka()?, events_topic()?);
+    let ops = OpsServer::bind(ops).await?;
     System::serve(access, async |system, stop| {
-        let address = kafka.address().to_owned();
-        out::line(format_args!("holdfast relays the log to {} at {address}", topic.name));
-        let relay = Relay::new(system.pool.clone(), kafka, topic, Machine.new_id());
-        Ok(relay.run(None, stop).await?)
+        let work = async |operator: Teller| {
+            let address = kafka.address().to_owned();
+            out::line(format_args!("holdfast relays the log to {} at {address}", topic.name));
+            let relay = Relay::new(system.pool.clone(), kafka, topic, Machine.new_id());
+            operator.tell_of(relay.status());
+            Ok(relay.run(None, stop).await?)
+        };
+        ops.beside("relay", system, &[TOPIC], work).await
     })
     .await
 }

@@ -3,6 +3,7 @@
 use crate::config::Up;
 use crate::keeper;
 use crate::out;
+use crate::own_kafka::OwnKafka;
 use crate::services::{Plan, Services};
 use crate::signals;
 use crate::system::System;
@@ -34,11 +35,21 @@ pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
     let secret = folder.secret_file("token-secret", || random_hex(SECRET_BYTES))?;
     keeper::with_own_postgres(&folder, &stop, async |system| {
-        let started = stop.or(start(system, &folder, listener, &up, &secret)).await.transpose()?;
-        match started {
-            Some(services) => services.serve(&stop).await,
-            None => Ok(()),
+        let own = up.kafka && up.kafka_access.brokers().is_none();
+        let own_kafka = match own.then(|| OwnKafka::start(&folder, &stop)) {
+            Some(starting) => stop.or(starting).await.transpose()?,
+            None => None,
+        };
+        let started = start(system, &folder, listener, &up, &secret, own_kafka.as_ref());
+        let served = match stop.or(started).await.transpose() {
+            Ok(Some(services)) => services.serve(&stop).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Some(own_kafka) = own_kafka {
+            own_kafka.end(&stop).await;
         }
+        served
     })
     .await
 }
@@ -49,7 +60,14 @@ async fn start(
     listener: TcpListener,
     up: &Up,
     secret: &SecretFile,
+    own_kafka: Option<&OwnKafka>,
 ) -> anyhow::Result<Services> {
+    let kafka = match own_kafka.map(OwnKafka::brokers) {
+        Some(brokers) => Some(up.kafka_access.kafka_at(&brokers)?),
+        None if up.kafka => Some(up.kafka_access.kafka()?),
+        None => None,
+    };
+    let through = kafka.as_ref().map_or_else(String::new, |kafka| format!(", Kafka at {}", kafka.address()));
     let partitions = system.migrate(None).await?;
     let admin = ensure_admin(system, folder).await?;
     let plan = Plan {
@@ -57,11 +75,12 @@ async fn start(
         compat: up.compat && (up.http.listen.ip().is_loopback() || up.http.compat_anywhere),
         force: true, // the folder's lock says that no other process of this log lives
         projectors: if up.no_projectors { &[] } else { Plan::ALL },
+        kafka,
     };
     let compat = plan.compat;
     let services = Services::start(system, listener, &up.http, plan).await?;
     out::line(format_args!(
-        "holdfast is ready: http://{0} (API: http://{0}/docs), {partitions} log partitions in {1}, {admin}{2}",
+        "holdfast is ready: http://{0} (API: http://{0}/docs), {partitions} log partitions in {1}{through}, {admin}{2}",
         services.address,
         up.data.display(),
         if compat { ", booking_monitor's routes on" } else { "" },

@@ -90,6 +90,13 @@ async fn verify_model(pool: &PgPool, model: Model, report: &mut Report) {
         "{name}: {} rows compared with a fold of {} events",
         checked.rows, checked.events
     ));
+    match holdfast_projector::parked_streams(pool, name).await {
+        Ok(0) => {}
+        Ok(streams) => report.find(|| {
+            format!("{streams} streams of {name} are parked, so their rows are not whole; see `holdfast parked list`")
+        }),
+        Err(error) => report.find(|| format!("what {name} has parked could not be read: {error}")),
+    }
     for difference in &checked.differences {
         report.find(|| {
             format!(

@@ -17,7 +17,17 @@ impl Place {
     /// Starts a role that goes on until it is killed.
     pub(crate) fn role(&self, role: &[&str], brokers: &str) -> Child {
         let mut command = self.command(role);
-        command.env("KAFKA_BROKERS", brokers).stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap()
+        // What Kafka's client says about a broker that is away belongs to the test.
+        command.env("KAFKA_BROKERS", brokers).env("HOLDFAST_LOG", "error,librdkafka=off,rdkafka=off");
+        command.stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap()
+    }
+
+    /// One seat.
+    async fn book_one(&self, token: &str, show: &str) {
+        let request = self.http.post(self.url("/v1/bookings")).bearer_auth(token);
+        let request = request.header("Idempotency-Key", rand_key());
+        let answer = request.json(&json!({"inventory_id": show, "quantity": 1})).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED);
     }
 
     pub(crate) async fn verify_topic(&self, brokers: &str) -> (Option<i32>, String) {
@@ -35,12 +45,6 @@ async fn the_topic_is_the_log_and_read_models_from_it_are_those_of_the_log() {
     let server = place.up_with(&["--no-projectors"]).await;
     let admin = place.admin().await;
     let show = place.open_show(&admin, 1_000, 0).await;
-    let book = async || {
-        let request = place.http.post(place.url("/v1/bookings")).bearer_auth(&admin);
-        let request = request.header("Idempotency-Key", rand_key());
-        let answer = request.json(&json!({"inventory_id": show, "quantity": 1})).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::CREATED);
-    };
     let all_agree = async |bookings: u64| {
         let (mut said, expected) = (String::new(), format!("booking-history: {bookings} rows"));
         eventually(PATIENCE, "topic and read models are the log", async || {
@@ -56,13 +60,13 @@ async fn the_topic_is_the_log_and_read_models_from_it_are_those_of_the_log() {
     let mut availability = place.role(&["project", "availability", "--source", "kafka"], &brokers);
     let history = place.role(&["project", "booking-history", "--source", "kafka"], &brokers);
     for _ in 0..20 {
-        book().await;
+        place.book_one(&admin, &show).await;
     }
     all_agree(20).await;
     relay.kill().await.unwrap();
     availability.kill().await.unwrap();
     for _ in 0..20 {
-        book().await;
+        place.book_one(&admin, &show).await;
     }
     let (code, text) = place.verify_topic(&brokers).await;
     assert!(code == Some(1) && text.contains("the relay is behind"), "{text}");
@@ -74,6 +78,53 @@ async fn the_topic_is_the_log_and_read_models_from_it_are_those_of_the_log() {
     drop(history);
     assert_eq!(server.terminate().await, Some(0));
     broker.stop().await.unwrap();
+}
+
+/// `up --kafka`: a broker of its own, which is killed under way; a start on the same folder has the same topic.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn up_with_a_kafka_of_its_own_feeds_the_read_models_from_the_topic() {
+    let place = Place::new();
+    let server = place.up_with(&["--kafka"]).await;
+    let admin = place.admin().await;
+    let show = place.open_show(&admin, 1_000, 0).await;
+    let broker = place.data().join("kafka");
+    let node = || {
+        let nodes = holdfast_broker::status(&broker).unwrap();
+        nodes.first().map(|node| (node.pid, node.address.clone())).unwrap()
+    };
+    // The list comes from the read model alone.
+    let has = async |bookings: usize| {
+        eventually(PATIENCE, "the booking is in the read model", async || {
+            let list = place.http.get(place.url("/v1/bookings")).bearer_auth(&admin).send().await.unwrap();
+            let list = list.json::<serde_json::Value>().await.unwrap();
+            list["data"].as_array().is_some_and(|bookings_there| bookings_there.len() == bookings)
+        })
+        .await;
+    };
+    place.book_one(&admin, &show).await;
+    has(1).await;
+    let (Some(pid), address) = node() else { panic!("the broker runs") };
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
+    place.book_one(&admin, &show).await;
+    has(2).await;
+    let (Some(again), same_address) = node() else { panic!("the broker is back") };
+    assert!(again != pid && same_address == address);
+    let (code, text) = place.verify_topic(&address).await;
+    assert!(
+        code == Some(0) && text.contains("topic: 3 records, 3 events of the log byte for byte"),
+        "{text}"
+    );
+    assert_eq!(server.terminate().await, Some(0));
+    assert_eq!(node().0, None, "it ends with the server");
+
+    let server = place.up_with(&["--kafka"]).await;
+    place.book_one(&admin, &show).await;
+    has(3).await;
+    assert_eq!(server.terminate().await, Some(0));
 }
 
 #[tokio::test]

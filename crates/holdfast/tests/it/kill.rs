@@ -6,13 +6,12 @@
 //! is stored: nothing lost, nothing doubled, nothing oversold, no gap.
 //! Five rounds here; `scripts/kill-test` sets `HOLDFAST_KILL_ROUNDS`.
 
+use crate::booked::{chance, connection, stored};
 use crate::server::{Place, Server, rand_key};
-use holdfast_ambient::{Ambient, Machine};
 use holdfast_cluster::Cluster;
 use reqwest::StatusCode;
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
-use sqlx::{ConnectOptions, Row};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,12 +62,6 @@ struct Counts {
     acknowledged: HashMap<String, (String, Asked)>,
     sold_out: usize,
     resent: usize,
-}
-
-fn chance(below: u64) -> u64 {
-    let mut bytes = [0; 8];
-    Machine.random(&mut bytes);
-    u64::from_le_bytes(bytes) % below
 }
 
 impl Clients {
@@ -152,7 +145,9 @@ async fn killed_at_random_moments_it_loses_and_doubles_nothing() {
         server = kill_under_load(&place, &clients, server, round, &mut counts).await;
     }
     assert_eq!(server.terminate().await, Some(0), "SIGTERM ends in order");
-    let stored = stored(&place, &clients.shows).await;
+    let cluster = Cluster::start(&place.data(), &holdfast_cluster::Options::default()).await.unwrap();
+    let stored = stored(&mut connection(&cluster).await, &clients.shows, &CAPACITIES).await;
+    cluster.stop().await.unwrap();
     let (code, verified) = place.run(&["verify"]).await;
     println!(
         "{} rounds, {} with Postgres killed too, {} with Postgres killed first: {} acknowledged, {} stored, \
@@ -213,31 +208,4 @@ async fn kill_under_load(
     }
     counts.rounds += 1;
     server
-}
-
-/// Bookings in the log: id → (inventory, quantity). A doubled one would be found here twice.
-async fn stored(place: &Place, shows: &[String]) -> HashMap<String, (String, u64)> {
-    let cluster = Cluster::start(&place.data(), &holdfast_cluster::Options::default()).await.unwrap();
-    let mut connection = cluster.connect_options("holdfast").connect().await.unwrap();
-    let rows = sqlx::query(
-        "SELECT payload ->> 'booking_id' AS id, aggregate_id, (payload ->> 'quantity')::bigint AS quantity
-         FROM events WHERE event_type = 'SeatsReserved'",
-    )
-    .fetch_all(&mut connection)
-    .await
-    .unwrap();
-    cluster.stop().await.unwrap();
-    let mut seats: HashMap<String, u64> = HashMap::new();
-    let mut bookings = HashMap::new();
-    for row in &rows {
-        let (id, show): (String, String) = (row.get("id"), row.get("aggregate_id"));
-        let quantity = u64::try_from(row.get::<i64, _>("quantity")).unwrap();
-        *seats.entry(show.clone()).or_default() += quantity;
-        assert!(bookings.insert(id, (show, quantity)).is_none(), "a booking is stored twice");
-    }
-    for (show, capacity) in shows.iter().zip(CAPACITIES) {
-        let sold = seats.get(show).copied().unwrap_or(0);
-        assert!(sold <= u64::from(capacity), "{sold} seats sold of {capacity}");
-    }
-    bookings
 }

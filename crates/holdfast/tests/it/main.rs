@@ -1,12 +1,16 @@
 //! What the README promises, on the executable itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod booked;
 mod compose;
 mod consumers;
 mod ending;
 mod kafka;
 mod kill;
 mod leaving;
+mod operator;
+mod outage;
+mod parked;
 mod secured;
 mod server;
 mod tour;

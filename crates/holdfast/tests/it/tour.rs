@@ -9,7 +9,7 @@ use sqlx::ConnectOptions;
 use std::time::Duration;
 use tokio::process::Command;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The address of the admin that a new system begins with.
 const ADMIN: &str = "admin@holdfast.local";
 const README: &str = include_str!("../../../../README.md");

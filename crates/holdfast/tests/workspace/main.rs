@@ -44,6 +44,7 @@ const OURS: &[(&str, &[&str])] = &[
             "holdfast-api",
             "holdfast-availability",
             "holdfast-booking-history",
+            "holdfast-broker",
             "holdfast-cluster",
             "holdfast-domain",
             "holdfast-event-log",
@@ -57,10 +58,13 @@ const OURS: &[(&str, &[&str])] = &[
     (
         "holdfast-bench",
         &[
+            "holdfast-ambient",
             "holdfast-availability",
             "holdfast-booking-history",
+            "holdfast-broker",
             "holdfast-cluster",
             "holdfast-event-log",
+            "holdfast-messaging",
             "holdfast-projector",
         ],
     ),

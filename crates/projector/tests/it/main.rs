@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod faults;
+mod flow;
 mod live;
 mod overtaken;
+mod parking;
 mod rebuilding;
 mod sharing;
 mod switching;

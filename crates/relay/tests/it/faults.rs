@@ -6,6 +6,8 @@ use holdfast_broker::{Broker, BrokerOptions};
 use holdfast_messaging::Kafka;
 use holdfast_relay::{Relay, State};
 use holdfast_testkit::{eventually, open_folder};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// Bookings do not know whether a broker is there: the log grows, the relay waits and says so, and catches up by itself.
@@ -64,6 +66,31 @@ async fn a_broker_that_is_not_there_at_the_start_is_waited_for_and_named() {
     .await;
     stop.cancel();
     running.await.unwrap().unwrap();
+}
+
+/// Somebody wrote the port of an HTTP server. Its "HTTP" read as a length would be a gigabyte.
+#[tokio::test]
+async fn a_port_that_speaks_http_is_waited_for_and_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let http = tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let _ = client.read(&mut [0; 1_024]).await;
+            let _ = client.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").await;
+        }
+    });
+    let rig = Rig::on(Kafka::new(&address, []).unwrap()).await;
+    let relay = rig.relay();
+    let (status, stop) = (relay.status(), CancellationToken::new());
+    let running = tokio::spawn(relay.run(None, stop.clone()));
+    eventually(PATIENCE, "it says who gives no answer", async || match &status.borrow().state {
+        State::Retrying(why) => why.contains(&address),
+        _ => false,
+    })
+    .await;
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    http.abort();
 }
 
 /// The partitions are shared, and one that ends leaves its share to the other.

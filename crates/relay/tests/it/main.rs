@@ -2,7 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod copying;
+mod drills;
 mod faults;
 mod following;
+mod foreign;
+mod limits;
+mod rebalancing;
 mod refusing;
 mod rig;
+mod telling;

@@ -1,14 +1,42 @@
 //! Topics that are not written to, and what the operator is told.
 
-use crate::rig::{PARTITIONS, Rig};
-use holdfast_messaging::{EventsProducer, EventsTopic};
+use crate::rig::{PARTITIONS, PATIENCE, Rig};
+use holdfast_messaging::{EventsProducer, EventsTopic, TopicError, testing::delete};
 use holdfast_relay::{Failure, Relay};
+use holdfast_testkit::eventually;
 use uuid::Uuid;
 
 async fn refusal(relay: &mut Relay) -> Failure {
     let failure = relay.run_once().await.expect_err("it is refused");
     assert!(!failure.is_transient(), "{failure}");
     failure
+}
+
+/// The same after failures that may go away: while a topic is being deleted, its nodes say so one after the other.
+async fn stops(relay: &mut Relay) -> Failure {
+    let mut stopped = None;
+    eventually(PATIENCE, "it stops", async || {
+        stopped = relay.run_once().await.err().filter(|failure| !failure.is_transient());
+        stopped.is_some()
+    })
+    .await;
+    stopped.expect("it stopped")
+}
+
+impl Rig {
+    async fn delete_topic(&self) {
+        delete(&self.kafka, &self.topic.name).await.unwrap();
+        eventually(PATIENCE, "the topic is gone", async || {
+            let found = EventsTopic::find(&self.kafka, &self.topic, PARTITIONS).await;
+            matches!(found, Err(TopicError::Missing { .. }))
+        })
+        .await;
+    }
+
+    async fn make_topic_anew(&self, partitions: u16) {
+        self.delete_topic().await;
+        EventsTopic::open(&self.kafka, &self.topic, partitions).await.unwrap();
+    }
 }
 
 /// Two installations and one broker: the second would make a mess of both.
@@ -65,6 +93,43 @@ async fn a_topic_with_another_number_of_partitions_is_refused_with_what_to_do() 
         failure.contains("has 5 partitions and the log has 4") && failure.contains("delete the topic"),
         "{failure}"
     );
+}
+
+/// Somebody deletes the topic under a running relay, and makes another of the name with the wrong count.
+#[tokio::test]
+async fn a_topic_that_is_made_anew_with_another_number_of_partitions_is_refused() {
+    let mut rig = Rig::new().await;
+    let mut relay = rig.relay();
+    rig.append(5).await;
+    rig.send_all(&mut relay).await;
+    rig.make_topic_anew(PARTITIONS - 1).await;
+    rig.append(1).await;
+    stops(&mut relay).await;
+    let failure = refusal(&mut rig.relay()).await.to_string();
+    assert!(failure.contains("has 3 partitions and the log has 4"), "{failure}");
+}
+
+/// The same with the right count: what the relay would send next is not the beginning, and no consumer could begin.
+#[tokio::test]
+async fn a_topic_that_is_made_anew_under_a_relay_stops_it_and_every_later_one() {
+    let mut rig = Rig::new().await;
+    let mut relay = rig.relay();
+    rig.append(5).await;
+    rig.send_all(&mut relay).await;
+    rig.make_topic_anew(PARTITIONS).await;
+    rig.append(1).await;
+    let failure = stops(&mut relay).await.to_string();
+    assert!(failure.contains("made anew") && failure.contains("delete the topic"), "{failure}");
+    sqlx::query("DELETE FROM relays").execute(&rig.pool).await.unwrap();
+    let failure = refusal(&mut rig.relay()).await;
+    assert!(matches!(failure, Failure::Hole { records: 1, .. }), "{failure:?}");
+
+    // What it says helps.
+    rig.delete_topic().await;
+    sqlx::query("DELETE FROM relays").execute(&rig.pool).await.unwrap();
+    rig.send_all(&mut rig.relay()).await;
+    let report = rig.verified().await;
+    assert_eq!((report.found, report.events), (0, 6 * u64::from(PARTITIONS)), "{report:?}");
 }
 
 /// Its settings would let Kafka throw history away: said loudly, and bookings are not held up by it.

@@ -2,10 +2,10 @@
 
 use holdfast_ambient::{Ambient, Machine};
 use holdfast_domain::{InventoryId, SalesClosed, SeatsBlocked, Timestamp};
-use holdfast_messaging::{EVENTS, Kafka, Topic, topics};
+use holdfast_messaging::{EVENTS, EventsTopic, Kafka, Topic, testing::alter, topics};
 use holdfast_projector::testing::{Happened, TestLog};
 use holdfast_relay::{Relay, TopicReport, verify};
-use holdfast_testkit::{TestDatabase, database, kafka};
+use holdfast_testkit::{Proxy, TestDatabase, database, kafka};
 use sqlx::PgPool;
 use std::time::Duration;
 use uuid::Uuid;
@@ -16,7 +16,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const PARTITIONS: u16 = 4;
 
 pub(crate) struct Rig {
-    _db: TestDatabase,
+    db: TestDatabase,
     pub(crate) pool: PgPool,
     pub(crate) log: TestLog,
     pub(crate) kafka: Kafka,
@@ -32,11 +32,16 @@ impl Rig {
         let db = database().await;
         let pool = db.pool();
         let log = TestLog::create(&pool, PARTITIONS).await;
-        Self { _db: db, pool, log, kafka, topic: fresh_topic() }
+        Self { db, pool, log, kafka, topic: fresh_topic() }
     }
 
     pub(crate) fn relay(&self) -> Relay {
         Relay::new(self.pool.clone(), self.kafka.clone(), self.topic.clone(), Machine.new_id())
+    }
+
+    /// The topic itself, made if it is not there.
+    pub(crate) async fn events_topic(&self) -> EventsTopic {
+        EventsTopic::open(&self.kafka, &self.topic, PARTITIONS).await.expect("the topic is as it must be")
     }
 
     /// Appends `events` events to each partition, in one statement for all.
@@ -50,6 +55,23 @@ impl Rig {
     pub(crate) async fn append_large(&mut self, bytes: usize) {
         let event = SeatsBlocked { quantity: 1, reason: "x".repeat(bytes) }.into();
         self.log.append(&[Happened { event, ..happened(0) }]).await;
+    }
+
+    /// The same, of text that no compression makes much smaller.
+    pub(crate) async fn append_incompressible(&mut self, bytes: usize) {
+        let ids = std::iter::repeat_with(|| Machine.new_id().simple().to_string().split_off(16));
+        let event = SeatsBlocked { quantity: 1, reason: ids.take(bytes / 16 + 1).collect() }.into();
+        self.log.append(&[Happened { event, ..happened(0) }]).await;
+    }
+
+    /// A proxy in front of the database, for a projector that shall lose something.
+    pub(crate) fn proxy(&self) -> Proxy {
+        self.db.proxy()
+    }
+
+    /// Changes a setting of the topic.
+    pub(crate) async fn alter_topic(&self, setting: &str, value: &str) {
+        alter(&self.kafka, &self.topic.name, setting, value).await.expect("Kafka takes the setting");
     }
 
     /// Sends until nothing is left.
