@@ -111,6 +111,9 @@ class Native:
         if any(self.lives(name) for name in self.state["processes"]):
             fail(f"{self.folder} runs already; `down` ends it")
         self.folder.mkdir(parents=True, exist_ok=True)
+        closed = [place for place in self.folder.resolve().parents if not place.stat().st_mode & 1]
+        if os.geteuid() == 0 and closed:
+            fail(f"{closed[0]} is closed to the user that PostgreSQL runs as; name an open folder with --folder")
         self.state = {"processes": {}, "kafka": None, "program": str(pathlib.Path(program).absolute())}
         self.save()
         subprocess.run([ROOT / "scripts/compose-setup", self.folder], check=True, stderr=subprocess.DEVNULL)
@@ -235,7 +238,7 @@ class Native:
                     os.kill(pid, signal.SIGKILL)
                     print(f"{service} had to be killed")
                 time.sleep(PAUSE)
-        if self.state["kafka"]:
+        if self.state["kafka"] and (self.folder / "kafka").exists():
             subprocess.run([ROOT / "scripts/kafka", "stop", "--data", self.folder / "kafka"], check=True, stdout=subprocess.DEVNULL)
         self.state = {"processes": {}, "kafka": None}
         if self.folder.exists():
