@@ -191,18 +191,20 @@ stop_test_kafka() {
     done
 }
 
-# A Python with Kafka's client in the target folder, for the example consumer: once, and again when its list has changed.
-need_python_consumer() {
-    local wanted_by="$root/kafka/consumers/requirements.txt" place wanted
-    place="${CARGO_TARGET_DIR:-$root/target}/consumer-python"
-    wanted="$(cksum <"$wanted_by")"
+# A Python of our own in the target folder, for the example consumer and for docker-compose.yml: once, and again when its
+# lists have changed. Sets python.
+need_python() {
+    local place wanted lists=("$root/kafka/consumers/requirements.txt" "$root/scripts/compose-requirements.txt")
+    place="${CARGO_TARGET_DIR:-$root/target}/python"
+    python="$place/bin/python"
+    wanted="$(cat "${lists[@]}" | cksum)"
     if [ "$(cat "$place/complete" 2>/dev/null || true)" = "$wanted" ]; then return 0; fi
     # Debian's Python comes without the part that makes environments.
-    python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages "Python, for the example consumer" python3 python3-venv
-    say "fetching Kafka's client for Python into $place (once)"
+    python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages "Python" python3 python3-venv
+    say "fetching what our Python programs need into $place (once)"
     rm -rf "$place"
     python3 -m venv "$place" || fail "no Python environment could be made in $place; see above"
-    "$place/bin/pip" install -q --disable-pip-version-check -r "$wanted_by" >&2 ||
-        fail "pip could not fetch Kafka's client for Python; it needs the net once. See above, and try again"
+    "$place/bin/pip" install -q --disable-pip-version-check -r "${lists[0]}" -r "${lists[1]}" >&2 ||
+        fail "pip could not fetch what our Python programs need; it needs the net once. See above, and try again"
     printf '%s\n' "$wanted" >"$place/complete"
 }

@@ -4,6 +4,8 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+#[cfg(test)]
+mod compose;
 mod config;
 mod keeper;
 mod models;

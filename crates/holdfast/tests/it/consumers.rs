@@ -36,7 +36,7 @@ fn workspace(path: &str) -> PathBuf {
 /// The Python that `scripts/test` has given Kafka's client to.
 fn python() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace("target"), PathBuf::from);
-    let python = target.join("consumer-python/bin/python");
+    let python = target.join("python/bin/python");
     assert!(python.exists(), "{} is missing; `scripts/test` sets it up", python.display());
     python
 }
