@@ -1,8 +1,15 @@
 //! Time, ids and chance: the one place that asks the machine for them.
 //!
 //! Everything else takes an [`Ambient`] as an argument, so that a test can say what o'clock it is.
-//! `clippy.toml` forbids the calls below everywhere else.
+//! `clippy.toml` forbids the calls below everywhere else. Beside it stand the two ways in which we wait: for something to
+//! become so ([`Wait`]), and for more to do ([`Poll`]).
 #![expect(clippy::disallowed_methods, reason = "this is the one place")]
+
+mod poll;
+mod wait;
+
+pub use poll::Poll;
+pub use wait::Wait;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::RngCore;

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use holdfast_ambient::Ambient;
+use holdfast_ambient::{Ambient, Wait};
 use rustix::process::Signal;
 use tokio::{process::Child, task::JoinSet};
 use tracing::{info, warn};
@@ -24,7 +24,6 @@ use crate::{
     process::Process,
     programs::Programs,
     status,
-    wait::Wait,
 };
 
 /// How long nodes may take until they are ready: 3 s for one, 7 s for three, and many times that on a busy machine or

@@ -13,7 +13,8 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use holdfast_ambient::Ambient;
 
-use crate::{BrokerError, Nodes, error::Doing, wait::Wait};
+use crate::{BrokerError, Nodes, error::Doing};
+use holdfast_ambient::Wait;
 
 /// Bytes of a cluster's id; Kafka takes it as 22 characters of base64url.
 const CLUSTER_ID_BYTES: usize = 16;

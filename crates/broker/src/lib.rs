@@ -24,7 +24,6 @@ mod process;
 mod programs;
 mod security;
 mod status;
-mod wait;
 
 pub use broker::{Broker, Stop};
 pub use error::BrokerError;

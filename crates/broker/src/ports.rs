@@ -13,7 +13,8 @@ use std::{
 
 use holdfast_ambient::Ambient;
 
-use crate::{BrokerError, layout, wait::Wait};
+use crate::{BrokerError, layout};
+use holdfast_ambient::Wait;
 
 /// The first port that we choose; well-known services lie below.
 const FIRST: u16 = 20_000;

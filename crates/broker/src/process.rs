@@ -13,7 +13,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{BrokerError, error::Doing, wait::Wait};
+use crate::{BrokerError, error::Doing};
+use holdfast_ambient::Wait;
 
 /// The class that is a node.
 pub(crate) const NODE: &str = "kafka.Kafka";

@@ -23,7 +23,6 @@ mod programs;
 mod settings;
 mod socket;
 mod start;
-mod wait;
 
 pub use cluster::{Cluster, Stop};
 pub use error::ClusterError;

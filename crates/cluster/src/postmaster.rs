@@ -12,7 +12,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{ClusterError, error::Doing, wait::Wait};
+use crate::{ClusterError, error::Doing};
+use holdfast_ambient::Wait;
 
 /// The main process of a running server.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -25,8 +25,8 @@ use crate::{
     postmaster::{Postmaster, end_orphans},
     programs::{Places, Programs},
     settings, socket,
-    wait::Wait,
 };
+use holdfast_ambient::Wait;
 
 /// How long a server may take until it answers: recovery of `max_wal_size` (4 GB) takes minutes on a slow disk.
 const READY_MAX: Duration = Duration::from_secs(300);

@@ -11,6 +11,7 @@ use crate::{
     model,
     status::in_words,
 };
+use holdfast_ambient::Poll;
 use sqlx::PgPool;
 use std::time::Duration;
 use tokio::{
@@ -27,13 +28,6 @@ const BATCH_EVENTS_MAX: usize = 1_000;
 /// milliseconds; a statement for each would cost more than the events in it. Far below the 50 ms within
 /// which a booking is to be visible.
 const GATHER: Duration = Duration::from_millis(20);
-
-/// Polling without a wake: at once after events, more and more seldom while there are none.
-const POLL_MIN: Duration = Duration::from_millis(5);
-/// The longest an event waits for a projector that nobody wakes.
-const POLL_MAX: Duration = Duration::from_millis(200);
-/// Polling beside a wake: only a lost signal or another process's commit waits for it.
-const POLL_BESIDE_WAKE: Duration = Duration::from_millis(500);
 
 /// First pause after a failure that may go away.
 const RETRY_MIN: Duration = Duration::from_millis(50);
@@ -182,8 +176,8 @@ impl<P: Projection, S: Source> Projector<P, S> {
         }
     }
 
-    async fn run_for_ever(&mut self, mut wake: Option<watch::Receiver<u64>>) -> Failure {
-        let (mut poll, mut retry) = (POLL_MIN, RETRY_MIN);
+    async fn run_for_ever(&mut self, wake: Option<watch::Receiver<u64>>) -> Failure {
+        let (mut poll, mut retry) = (Poll::new(wake), RETRY_MIN);
         loop {
             let began = Instant::now();
             match self.run_once().await {
@@ -201,12 +195,11 @@ impl<P: Projection, S: Source> Projector<P, S> {
                     if step.more {
                         continue;
                     }
-                    poll = if step.events > 0 { POLL_MIN } else { (poll * 2).min(POLL_MAX) };
                     if step.events > 0 {
                         sleep_until(began + GATHER).await;
                     }
                     if !S::WAITS {
-                        wait(&mut wake, poll).await;
+                        poll.again(step.events > 0).await;
                     }
                 }
             }
@@ -224,14 +217,5 @@ impl<P: Projection, S: Source> Projector<P, S> {
 
     fn tell(&self, state: State) {
         self.status.send_modify(|status| status.state = state);
-    }
-}
-
-/// Waits for a commit or for `poll`; without a (living) wake only for the latter.
-async fn wait(wake: &mut Option<watch::Receiver<u64>>, poll: Duration) {
-    let Some(commits) = wake else { return sleep(poll).await };
-    let signal = timeout(POLL_BESIDE_WAKE, commits.changed()).await;
-    if matches!(signal, Ok(Err(_))) {
-        *wake = None; // the writer is gone; from here on it is polled
     }
 }

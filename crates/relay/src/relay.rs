@@ -7,6 +7,7 @@ use crate::{
     leases::{release, renew},
     told::tell,
 };
+use holdfast_ambient::Poll;
 use holdfast_event_log::{Identity, LogPosition, RawEvent, heads, identity, read_raw_after_each};
 use holdfast_messaging::{EventsProducer, EventsTopic, Kafka, Last, SendError, Topic};
 use sqlx::PgPool;
@@ -21,12 +22,6 @@ use uuid::Uuid;
 
 /// Events of one batch: bounds how much is sent twice after a crash, and with events of some hundred bytes its memory.
 const BATCH_EVENTS_MAX: i64 = 2_000;
-/// Polling without a wake: at once after events, more and more seldom while there are none.
-const POLL_MIN: Duration = Duration::from_millis(5);
-/// The longest an event waits for a relay that nobody wakes.
-const POLL_MAX: Duration = Duration::from_millis(100);
-/// Polling beside a wake: only a lost signal or another process's commit waits for it.
-const POLL_BESIDE_WAKE: Duration = Duration::from_millis(500);
 /// A lease lasts five times as long.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// Without a renewal for so long, another relay may soon have the partitions: no batch is begun before the next renewal. One
@@ -185,8 +180,8 @@ impl Relay {
         }
     }
 
-    async fn run_for_ever(&mut self, mut wake: Option<watch::Receiver<u64>>) -> Failure {
-        let (mut poll, mut retry) = (POLL_MIN, RETRY_MIN);
+    async fn run_for_ever(&mut self, wake: Option<watch::Receiver<u64>>) -> Failure {
+        let (mut poll, mut retry) = (Poll::new(wake), RETRY_MIN);
         loop {
             match self.run_once().await {
                 Err(failure) if failure.is_transient() => {
@@ -206,8 +201,7 @@ impl Relay {
                     if step.more {
                         continue;
                     }
-                    poll = if step.events > 0 { POLL_MIN } else { (poll * 2).min(POLL_MAX) };
-                    wait(&mut wake, poll).await;
+                    poll.again(step.events > 0).await;
                 }
             }
         }
@@ -325,14 +319,5 @@ impl Session {
         }
         let full = i64::try_from(events.len()).is_ok_and(|events| events >= BATCH_EVENTS_MAX);
         Ok(Step { events: events.len(), more: full })
-    }
-}
-
-/// Waits for a commit or for `poll`; without a (living) wake only for the latter.
-async fn wait(wake: &mut Option<watch::Receiver<u64>>, poll: Duration) {
-    let Some(commits) = wake else { return sleep(poll).await };
-    let signal = timeout(POLL_BESIDE_WAKE, commits.changed()).await;
-    if matches!(signal, Ok(Err(_))) {
-        *wake = None; // the writer is gone; from here on it is polled
     }
 }

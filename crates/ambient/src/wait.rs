@@ -4,27 +4,28 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// First pause: a fork of Postgres takes about this long, so a quick start is not slowed by us.
+/// First pause: a process forks in about this long, so a quick start is not slowed by us.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
-/// Longest pause: adds at most this to whatever is waited for, at a cost nobody sees.
-const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// Longest pause: adds at most this to whatever is waited for, and a processor does not feel it.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// A wait that has begun.
 #[derive(Debug)]
-pub(crate) struct Wait {
+pub struct Wait {
     until: Instant,
     pause: Duration,
 }
 
 impl Wait {
     /// Starts the clock.
-    pub(crate) fn at_most(limit: Duration) -> Self {
+    #[must_use]
+    pub fn at_most(limit: Duration) -> Self {
         Self { until: Instant::now() + limit, pause: FIRST_PAUSE }
     }
 
     /// Pauses before the next question; `false` once the deadline has passed, without pausing.
-    pub(crate) async fn again(&mut self) -> bool {
+    pub async fn again(&mut self) -> bool {
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return false;
