@@ -1,5 +1,6 @@
 //! What the HTTP side is told at start.
 
+use holdfast_notifier::WebhookKey;
 use std::{fmt, time::Duration};
 
 /// Fewest bytes of a token secret: as many as HMAC-SHA256 puts out (RFC 7518 §3.2).
@@ -53,18 +54,25 @@ pub struct ApiConfig {
     pub hashes_at_once: usize,
     /// Whether booking_monitor's routes are served. They need no token.
     pub compat: bool,
+    /// What the secrets of webhook endpoints are computed from: the notifier's own key.
+    pub webhook_key: WebhookKey,
+    /// Whether a webhook endpoint may have a private address or plain HTTP: in development only.
+    pub webhooks_allow_private: bool,
 }
 
 impl ApiConfig {
-    /// The usual values: tokens for an hour, roles for 5 seconds, one hash at a time, no compatibility.
+    /// The usual values: tokens for an hour, roles for 5 seconds, one hash at a time, no compatibility,
+    /// webhooks to public addresses alone.
     #[must_use]
-    pub fn new(token_secret: TokenSecret) -> Self {
+    pub fn new(token_secret: TokenSecret, webhook_key: WebhookKey) -> Self {
         Self {
             token_secret,
             token_ttl: Duration::from_secs(60 * 60),
             role_ttl: Duration::from_secs(5),
             hashes_at_once: 1,
             compat: false,
+            webhook_key,
+            webhooks_allow_private: false,
         }
     }
 }

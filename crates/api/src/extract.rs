@@ -11,6 +11,6 @@ mod refused;
 pub(crate) use body::{Body, OptionalBody, read_body};
 pub(crate) use caller::{Admin, Caller};
 pub(crate) use headers::{FreshFrom, IdempotencyKey, REQUEST_ID, Trace, id_or_new};
-pub(crate) use id::PathId;
+pub(crate) use id::{PathId, PathIds};
 pub(crate) use query::{FromQuery, Params, Query};
 pub(crate) use refused::FormRefused;

@@ -7,11 +7,13 @@
 
 mod field;
 mod fields;
+mod webhook;
 
 pub(crate) use field::{
     CurrencyCode, Email, Field, Id, Instant, PriceAmount, ReasonCode, Text, Whole, Zone, id,
 };
 pub(crate) use fields::Fields;
+pub(crate) use webhook::{EventTypes, FromPositions};
 
 use crate::problem::FieldError;
 use holdfast_domain::UserId;

@@ -69,5 +69,6 @@ impl HttpMetrics {
 fn operations(path: &str, item: &PathItem) -> Vec<(Method, Arc<RouteMetrics>)> {
     let get = item.get.as_ref().map(|_| (Method::GET, RouteMetrics::new("GET", path)));
     let post = item.post.as_ref().map(|_| (Method::POST, RouteMetrics::new("POST", path)));
-    get.into_iter().chain(post).collect()
+    let delete = item.delete.as_ref().map(|_| (Method::DELETE, RouteMetrics::new("DELETE", path)));
+    get.into_iter().chain(post).chain(delete).collect()
 }

@@ -42,6 +42,17 @@ const PAGE_POLICY: &str =
         (name = "shows", description = "What is sold."),
         (name = "inventories", description = "Its seats."),
         (name = "bookings", description = "Who has them."),
+        (name = "webhooks", description = "Who is told what happens, by webhook. For admins.\n\n\
+            A webhook is a POST of `{id, type, api_version, created_at, livemode, sequence, data: {object, \
+            previous_attributes}}`. `id` is the event's, the same on every retry and replay: drop what you have had. \
+            `sequence` orders the events of a booking, and of an inventory, whatever order they arrive in. `object` is \
+            what it was after the event, `previous_attributes` what the event changed; null: it made the object.\n\n\
+            Headers (Standard Webhooks): `Webhook-Id`, `Webhook-Timestamp` (seconds), `Webhook-Signature`: `v1,` and the \
+            base64 of HMAC-SHA256 of `id.timestamp.body` with the secret's bytes (base64 after `whsec_`); two, separated by \
+            a blank, for 24 hours after a rotation. Refuse timestamps that are more than 300 s off.\n\n\
+            Answer 2xx within 10 s. Redirects are not followed; 410 disables the endpoint; everything else is tried again \
+            after 5 s, 30 s, 1 m, 5 m, 20 m, 1 h, 4 h, 6 h, 12 h, 24 h and 24 h, or later where `Retry-After` asks for it. \
+            At least once, at most five at a time. An endpoint that has not answered 2xx for three days is paused."),
         (name = "operator", description = "Health and metrics."),
         (name = "booking_monitor", description = "booking_monitor's contract over the same commands, for its clients and \
             load scripts; on only where it was asked for, and without a token. Differs from the original in that an answered \

@@ -7,7 +7,7 @@ use crate::{
     openapi, ops,
     problem::{Code, Problem},
     state::ApiState,
-    v1::{bookings, inventories, sessions, shows, users},
+    v1::{bookings, inventories, sessions, shows, users, webhook_endpoints as hooks},
 };
 use axum::Router;
 use std::sync::Arc;
@@ -47,6 +47,14 @@ fn documented(compat: bool) -> OpenApiRouter<ApiState> {
         .routes(routes!(bookings::confirm_booking))
         .routes(routes!(bookings::cancel_booking))
         .routes(routes!(bookings::get_timeline))
+        .routes(routes!(hooks::create_endpoint, hooks::list_endpoints))
+        .routes(routes!(hooks::get_endpoint, hooks::delete_endpoint))
+        .routes(routes!(hooks::enable_endpoint))
+        .routes(routes!(hooks::rotate_secret))
+        .routes(routes!(hooks::ping_endpoint))
+        .routes(routes!(hooks::replay_events))
+        .routes(routes!(hooks::list_deliveries))
+        .routes(routes!(hooks::redeliver))
         .routes(routes!(ops::live))
         .routes(routes!(ops::ready))
         .routes(routes!(ops::metrics));

@@ -7,6 +7,7 @@ use crate::{
 };
 use holdfast_ambient::Ambient;
 use holdfast_domain::{BookingId, InventoryId};
+use holdfast_notifier::WebhookKey;
 use holdfast_projector::{Flow, Positions};
 use holdfast_writer::Writer;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -64,6 +65,8 @@ pub struct Api {
     pub(crate) flow: Flow,
     pub(crate) prometheus: PrometheusHandle,
     pub(crate) compat: bool,
+    pub(crate) webhook_key: WebhookKey,
+    pub(crate) webhooks_allow_private: bool,
     pub(crate) tokens: Tokens,
     pub(crate) roles: Roles,
     pub(crate) hasher: Hasher,
@@ -83,6 +86,8 @@ impl ApiState {
             hasher: Hasher::new(config.hashes_at_once),
             bookings: bookings.build_with_hasher(FxBuildHasher),
             compat: config.compat,
+            webhook_key: config.webhook_key,
+            webhooks_allow_private: config.webhooks_allow_private,
             pool,
             writer,
             ambient,

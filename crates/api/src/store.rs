@@ -1,6 +1,6 @@
 //! Waiting for Postgres, but not for long.
 
-use crate::problem::StoreError;
+use crate::problem::{Problem, StoreError};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -14,6 +14,15 @@ where
     StoreError: From<E>,
 {
     let answer = timeout(Duration::from_millis(STORE_MILLISECONDS_MAX), question).await;
+    Ok(answer.map_err(|_| StoreError::Timeout)??)
+}
+
+/// Awaits work of a layer that tells its own errors, within the same bound.
+pub(crate) async fn bounded_work<T, E>(work: impl Future<Output = Result<T, E>>) -> Result<T, Problem>
+where
+    Problem: From<E>,
+{
+    let answer = timeout(Duration::from_millis(STORE_MILLISECONDS_MAX), work).await;
     Ok(answer.map_err(|_| StoreError::Timeout)??)
 }
 

@@ -6,3 +6,4 @@ pub(crate) mod inventories;
 pub(crate) mod sessions;
 pub(crate) mod shows;
 pub(crate) mod users;
+pub(crate) mod webhook_endpoints;

@@ -67,6 +67,16 @@ pub const FIND_COMMANDS: &str = "
            e.sequence, e.event_type, e.event_version, e.payload::text AS payload, e.recorded_at
     FROM commands c JOIN events e USING (log_partition, position) WHERE c.command_id = ANY($1)";
 
+/// A scalar sub-select for a statement of another table's owner in the same database: the id of the event that stands
+/// where two expressions of that statement say, or null.
+#[must_use]
+pub fn event_id_sql(log_partition: &str, position: &str) -> String {
+    format!(
+        "(SELECT events.event_id FROM events
+          WHERE events.log_partition = {log_partition} AND events.position = {position})"
+    )
+}
+
 /// An event as it is stored, payload and metadata byte for byte.
 #[derive(Clone, Debug)]
 pub struct RawEvent {

@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use holdfast_api::users::Role as UserRole;
 use holdfast_event_log::LogPosition;
 use holdfast_messaging::Kafka;
+use holdfast_notifier::FromPosition;
 use std::{
     ffi::OsString,
     net::SocketAddr,
@@ -84,6 +85,8 @@ pub(crate) enum Role {
         /// Such as http://127.0.0.1:8080/health/ready.
         url: String,
     },
+    /// Tells others what happened: webhooks, and mails. Several may run; they share the queue.
+    Notify(Notify),
     /// Brings the database's tables up to date.
     Migrate {
         #[command(flatten)]
@@ -127,7 +130,7 @@ impl Role {
     /// The log filter where none is given: servers tell what they do, commands print their result.
     pub(crate) fn log_default(&self) -> &'static str {
         match self {
-            Self::Up(_) | Self::Api(_) | Self::Relay { .. } | Self::Project { .. } => {
+            Self::Up(_) | Self::Api(_) | Self::Relay { .. } | Self::Project { .. } | Self::Notify(_) => {
                 "info,sqlx=warn,librdkafka=error,rdkafka=off"
             }
             Self::Migrate { .. }
@@ -159,6 +162,10 @@ pub(crate) struct Up {
     pub(crate) kafka: bool,
     #[command(flatten)]
     pub(crate) kafka_access: KafkaAccess,
+    #[command(flatten)]
+    pub(crate) webhooks: Webhooks,
+    #[command(flatten)]
+    pub(crate) mails: MailOut,
     /// Without projectors: reads are stale and say so.
     #[arg(long, hide = true)]
     pub(crate) no_projectors: bool,
@@ -178,6 +185,51 @@ pub(crate) struct Api {
     /// secret itself.
     #[arg(long, env = "HOLDFAST_TOKEN_SECRET_FILE", value_name = "FILE")]
     pub(crate) token_secret_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) webhooks: Webhooks,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Notify {
+    /// Where its events come from; it can be changed at any time.
+    #[arg(long, env = "HOLDFAST_SOURCE", default_value = "kafka")]
+    pub(crate) source: EventSource,
+    /// Begin here and not where it was, or, the first time, at the end of the log: `all`, or the first event of each log
+    /// partition, such as 0-17,3-1; others go on where they are. What was queued in the last 30 days is not queued again.
+    /// It is done at every start, so leave it out of what starts by itself.
+    #[arg(long, value_name = "all|P-N,P-N...")]
+    pub(crate) from_position: Option<FromPosition>,
+    #[command(flatten)]
+    pub(crate) webhooks: Webhooks,
+    #[command(flatten)]
+    pub(crate) mails: MailOut,
+    #[command(flatten)]
+    pub(crate) access: Access,
+    #[command(flatten)]
+    pub(crate) kafka: KafkaAccess,
+    #[command(flatten)]
+    pub(crate) ops: Ops,
+}
+
+/// What webhooks are signed with, and where they may go.
+#[derive(Debug, Args)]
+pub(crate) struct Webhooks {
+    /// File with the key that the secrets of webhook endpoints are computed from, at least 32 bytes; else
+    /// HOLDFAST_WEBHOOK_KEY holds the key itself. The same for all processes; in a data folder `up` makes one.
+    #[arg(long, env = "HOLDFAST_WEBHOOK_KEY_FILE", value_name = "FILE")]
+    pub(crate) webhook_key_file: Option<PathBuf>,
+    /// Let webhooks go to private addresses and over plain HTTP: for development alone.
+    #[arg(long, env = "HOLDFAST_WEBHOOKS_ALLOW_PRIVATE", default_value_t = false, action = ArgAction::Set,
+          value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) webhooks_allow_private: bool,
+}
+
+/// Where mails go.
+#[derive(Debug, Args)]
+pub(crate) struct MailOut {
+    /// Folder that mails are put into, a file for each; without it there are none.
+    #[arg(long, env = "HOLDFAST_MAIL_FOLDER", value_name = "FOLDER")]
+    pub(crate) mail_folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -335,7 +387,7 @@ pub(crate) enum Parked {
     /// Applies what waits, in order: after a new build, or a repair. What still cannot be applied goes on waiting.
     Retry {
         /// Where it waits.
-        name: Model,
+        name: Consumer,
         /// Only this stream: an inventory's id.
         #[arg(long, value_name = "ID")]
         stream: Option<String>,
@@ -345,7 +397,7 @@ pub(crate) enum Parked {
     /// Leaves out for good the event that holds a stream up, and applies what waits behind it.
     Skip {
         /// Where it waits.
-        name: Model,
+        name: Consumer,
         /// The event's position, such as 7-1234.
         at: LogPosition,
         /// Why it is left out; kept, and shown by `list`.
@@ -406,6 +458,14 @@ pub(crate) enum User {
         #[command(flatten)]
         access: Access,
     },
+}
+
+/// Who makes something of the log's events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Consumer {
+    Availability,
+    BookingHistory,
+    Notifier,
 }
 
 /// The read models.

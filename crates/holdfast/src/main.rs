@@ -9,6 +9,7 @@ mod compose;
 mod config;
 mod keeper;
 mod models;
+mod notifying;
 mod ops;
 mod out;
 mod own_kafka;
@@ -75,6 +76,7 @@ async fn run(role: Role) -> anyhow::Result<()> {
         }
         Role::Status(status) => roles::status::run(&status).await,
         Role::Health { url } => roles::health::run(&url).await,
+        Role::Notify(notify) => roles::notify::run(&notify).await,
         Role::Migrate { access, partitions } => roles::migrate::run(&access, partitions).await,
         Role::Rebuild { name, accept_difference, access } => {
             roles::rebuild::run(name, accept_difference, &access).await

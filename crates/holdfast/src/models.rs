@@ -1,11 +1,12 @@
 //! The read models by name: the one list that `up`, `project`, `rebuild` and `verify` share.
 
-use crate::config::Model;
+use crate::config::{Consumer, Model};
 use crate::progress;
 use futures::FutureExt as _;
 use holdfast_availability::Availability;
 use holdfast_booking_history::BookingHistory;
 use holdfast_event_log::LogPosition;
+use holdfast_notifier::Notices;
 use holdfast_projector::{
     Difference, Failure, Freed, ParkedError, Positions, Progress, Projection, Projector, ProjectorStatus,
     Rebuilt, Source, TOPIC, rebuild, retry, skip, verify_model,
@@ -19,12 +20,16 @@ use tokio_util::sync::CancellationToken;
 /// All of them.
 pub(crate) const MODELS: [Model; 2] = [Model::Availability, Model::BookingHistory];
 
+/// Everybody who may set streams of the log aside.
+pub(crate) const CONSUMERS: [Consumer; 3] =
+    [Consumer::Availability, Consumer::BookingHistory, Consumer::Notifier];
+
 /// The consumer group of a read model: projectors of one name share the topic's partitions.
 pub(crate) fn group_of(name: &str) -> String {
     format!("holdfast.project.{name}")
 }
 /// Everybody who follows the log, as operators see them.
-pub(crate) const FOLLOWERS: [&str; 4] = [TOPIC, Availability::NAME, BookingHistory::NAME, "notifier"];
+pub(crate) const FOLLOWERS: [&str; 4] = [TOPIC, Availability::NAME, BookingHistory::NAME, Notices::NAME];
 
 /// A comparison of a read model with a fold of its own.
 pub(crate) struct Checked {
@@ -109,27 +114,6 @@ impl Model {
         Ok(rebuilt?)
     }
 
-    /// Applies what is parked.
-    pub(crate) async fn retry(self, pool: &PgPool, stream: Option<&str>) -> Result<Freed, ParkedError> {
-        match self {
-            Self::Availability => retry::<Availability>(pool, stream).await,
-            Self::BookingHistory => retry::<BookingHistory>(pool, stream).await,
-        }
-    }
-
-    /// Leaves a parked event out for good.
-    pub(crate) async fn skip(
-        self,
-        pool: &PgPool,
-        at: LogPosition,
-        reason: &str,
-    ) -> Result<Freed, ParkedError> {
-        match self {
-            Self::Availability => skip::<Availability>(pool, at, reason).await,
-            Self::BookingHistory => skip::<BookingHistory>(pool, at, reason).await,
-        }
-    }
-
     pub(crate) async fn verify(self, pool: &PgPool) -> anyhow::Result<Checked> {
         let bar = progress::bar(0, self.name());
         let verified = match self {
@@ -149,6 +133,40 @@ pub(crate) fn in_words(name: &str, difference: &Difference) -> String {
         "{name}.{table}: {changed} rows differ, {only_live} are not in the log, {only_fresh} are missing; such as {}",
         examples.join(", ")
     )
+}
+
+impl Consumer {
+    /// The name in commands, tables and metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Availability => Availability::NAME,
+            Self::BookingHistory => BookingHistory::NAME,
+            Self::Notifier => Notices::NAME,
+        }
+    }
+
+    /// Applies what is parked.
+    pub(crate) async fn retry(self, pool: &PgPool, stream: Option<&str>) -> Result<Freed, ParkedError> {
+        match self {
+            Self::Availability => retry::<Availability>(pool, stream).await,
+            Self::BookingHistory => retry::<BookingHistory>(pool, stream).await,
+            Self::Notifier => retry::<Notices>(pool, stream).await,
+        }
+    }
+
+    /// Leaves a parked event out for good.
+    pub(crate) async fn skip(
+        self,
+        pool: &PgPool,
+        at: LogPosition,
+        reason: &str,
+    ) -> Result<Freed, ParkedError> {
+        match self {
+            Self::Availability => skip::<Availability>(pool, at, reason).await,
+            Self::BookingHistory => skip::<BookingHistory>(pool, at, reason).await,
+            Self::Notifier => skip::<Notices>(pool, at, reason).await,
+        }
+    }
 }
 
 fn show(bar: &ProgressBar) -> impl FnMut(Progress) + Send + use<> {

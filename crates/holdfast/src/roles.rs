@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod health;
 pub(crate) mod log;
 pub(crate) mod migrate;
+pub(crate) mod notify;
 pub(crate) mod parked;
 pub(crate) mod project;
 pub(crate) mod rebuild;

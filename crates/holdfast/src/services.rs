@@ -7,6 +7,7 @@
 
 use crate::config::{Http, Model};
 use crate::models::{FOLLOWERS, MODELS, WhenStopped, group_of};
+use crate::notifying;
 use crate::prometheus;
 use crate::roles::relay::events_topic;
 use crate::signals::{POSTGRES_SHARE, Stop};
@@ -16,11 +17,13 @@ use holdfast_ambient::{Ambient, Machine};
 use holdfast_api::{ApiConfig, ApiParts, ApiState, NamedProjector, ReadModels, TokenSecret};
 use holdfast_event_log::identity;
 use holdfast_messaging::{Kafka, KafkaSource, Topic};
+use holdfast_notifier::{Notifier, NotifierParts, WebhookKey};
 use holdfast_projector::{Flow, SharedLog, Source, sample_flow};
 use holdfast_relay::Relay;
 use holdfast_writer::{Writer, WriterConfig};
 use sqlx::PgPool;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::{net::TcpListener, time::timeout};
@@ -43,6 +46,11 @@ pub(crate) struct Plan {
     pub(crate) projectors: &'static [Model],
     /// Where the log is sent to, and the read models fed from. None: they are fed from the log.
     pub(crate) kafka: Option<Kafka>,
+    pub(crate) webhook_key: WebhookKey,
+    pub(crate) webhooks_allow_private: bool,
+    /// Whether webhooks and mails are sent by this process.
+    pub(crate) notify: bool,
+    pub(crate) mail_folder: Option<PathBuf>,
 }
 
 /// A server that is ready: everything runs but HTTP, whose listener is open.
@@ -87,20 +95,30 @@ impl Services {
             booking_history: Model::BookingHistory.positions(&system.pool),
         };
         let spawner = Spawner { pool: &system.pool, writer: &writer, tasks: &tasks, stop: &stop_tasks };
+        let parts = match plan.notify {
+            false => None,
+            true => {
+                let (key, mails) = (plan.webhook_key.clone(), plan.mail_folder.as_deref());
+                Some(notifying::parts(&system.pool, key, plan.webhooks_allow_private, mails)?)
+            }
+        };
         let projectors = match plan.kafka {
             None => {
-                // Both are given what the writer commits; what is not there they read from the log, once for both.
+                // All are given what the writer commits; what is not there they read from the log, once for all.
                 let log = SharedLog::following(&system.pool, writer.committed());
+                spawner.notifier(log.clone(), parts)?;
                 spawner.projectors(plan.projectors, &read_models, |_| log.clone())
             }
             Some(kafka) => {
                 let log = identity(&system.pool).await.context("the log could not be read")?;
                 let topic = events_topic()?;
-                spawner.relay(kafka.clone(), topic.clone(), ambient.new_id());
-                spawner.projectors(plan.projectors, &read_models, |name| {
+                let source = |group: String| {
                     let (kafka, topic) = (kafka.clone(), topic.clone());
-                    KafkaSource::wanting(kafka, topic, log.partitions, group_of(name), log.log_id)
-                })
+                    KafkaSource::wanting(kafka, topic, log.partitions, group, log.log_id)
+                };
+                spawner.relay(kafka.clone(), topic.clone(), ambient.new_id());
+                spawner.notifier(source(notifying::GROUP.to_owned()), parts)?;
+                spawner.projectors(plan.projectors, &read_models, |name| source(group_of(name)))
             }
         };
         let swept = sweep(system.pool.clone(), writer.clone(), ambient.clone());
@@ -120,7 +138,8 @@ impl Services {
             config: ApiConfig {
                 token_ttl: Duration::from_secs(http.token_seconds.into()),
                 compat: plan.compat,
-                ..ApiConfig::new(plan.token_secret)
+                webhooks_allow_private: plan.webhooks_allow_private,
+                ..ApiConfig::new(plan.token_secret, plan.webhook_key)
             },
         });
         Ok(Self { address, listener, state, writer, tasks, stop_tasks })
@@ -175,6 +194,13 @@ impl Spawner<'_> {
             self.tasks.spawn(projector.run(wake, self.stop.clone(), WhenStopped::LookAgain));
         }
         running
+    }
+
+    fn notifier(&self, source: impl Source, parts: Option<NotifierParts>) -> anyhow::Result<()> {
+        let Some(parts) = parts else { return Ok(()) };
+        let notifier = Notifier::new(self.pool, source, parts).context("webhooks cannot be sent over TLS")?;
+        self.tasks.spawn(notifier.keep_running(Some(self.writer.commits()), self.stop.clone()));
+        Ok(())
     }
 
     fn relay(&self, kafka: Kafka, topic: Topic, relay_id: Uuid) {

@@ -37,10 +37,7 @@ pub enum Failure {
         streams: usize,
     },
     /// The read model was made from another log, such as the one before a restore.
-    #[error(
-        "read model {name} was made from log {model}, this is log {log}; \
-         `holdfast rebuild {name}` makes it anew"
-    )]
+    #[error("read model {name} was made from log {model}, this is log {log}; {remedy}")]
     OtherLog {
         /// The read model.
         name: &'static str,
@@ -48,19 +45,21 @@ pub enum Failure {
         model: Uuid,
         /// The log that is here.
         log: Uuid,
+        /// What can be done.
+        remedy: String,
     },
     /// The read model's tables were made by another build.
-    #[error(
-        "the tables of read model {name} are not those of this build; `holdfast rebuild {name}` makes them anew"
-    )]
+    #[error("the tables of read model {name} are not those of this build; {remedy}")]
     OtherTables {
         /// The read model.
         name: &'static str,
+        /// What can be done.
+        remedy: String,
     },
     /// The read model contains events that the log does not have (any more).
     #[error(
-        "read model {name} is at {checkpoint}, but that partition of the log ends at {head}; the log was set \
-         back, and `holdfast rebuild {name}` follows it"
+        "read model {name} is at {checkpoint}, but that partition of the log ends at {head}: the log was set \
+         back; {remedy}"
     )]
     AheadOfLog {
         /// The read model.
@@ -69,6 +68,8 @@ pub enum Failure {
         checkpoint: LogPosition,
         /// Where the log ends.
         head: i64,
+        /// What can be done.
+        remedy: String,
     },
     /// Rows and log contradict each other: a row is there already, a number does not fit.
     #[error("the rows of read model {name} contradict the log; `holdfast rebuild {name}` repairs them")]

@@ -7,9 +7,11 @@
 //! - Two projectors of one name do not apply an event twice: the checkpoint is compared and swapped.
 //! - Live running, rebuilding and verifying are the same loop; they differ in where they start.
 //!
-//! Not here: what a read model does with an event ([`Projection::fold`]), and anything with side effects.
+//! Not here: what a read model does with an event ([`Projection::fold`]), and anything with side effects. The
+//! notifier has side effects, and uses the loop to write down what it owes ([`Begins::AtHeads`]).
 
 mod batch;
+mod begin;
 mod build;
 mod error;
 mod feed;
@@ -29,6 +31,7 @@ mod switch;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use begin::{BeginError, begin_at, stand_by};
 pub use error::{Failure, RebuildError};
 pub use flow::{
     BEHIND_SECONDS, Flow, Follower, FollowerState, Seen, Standing, TOPIC, describe_flow, sample_flow,
@@ -38,7 +41,7 @@ pub use parked::{
     Freed, ParkedError, ParkedStream, SkippedEvent, parked, parked_streams, retry, skip, skipped,
 };
 pub use positions::{Freshness, Positions};
-pub use projection::{IN_MOVED, PgQuery, Projection, Table};
+pub use projection::{Begins, IN_MOVED, PgQuery, Projection, Table};
 pub use projector::{Projector, Step};
 pub use rebuild::{Progress, Rebuilt, Verified, rebuild, verify_model};
 pub use shared::SharedLog;

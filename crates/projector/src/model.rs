@@ -7,10 +7,10 @@
 //!   log, or tables of another build, stop the projector instead of being mixed with ours.
 
 use crate::{
-    Failure, Projection,
+    Begins, Failure, Projection,
     batch::{Checkpoints, position_in},
     parked,
-    projection::schema_of,
+    projection::{remedy, schema_of},
 };
 use holdfast_event_log::LogPosition;
 use sqlx::{Connection, Executor, PgConnection, PgExecutor};
@@ -45,22 +45,23 @@ pub(crate) async fn live<P: Projection>(conn: &mut PgConnection) -> Result<Optio
     let tables: Vec<_> =
         P::TABLES.iter().map(|table| table.name).chain(["checkpoints", "origin", "parked"]).collect();
     if !has_tables(&mut *conn, &schema, &tables).await? {
-        return Err(Failure::OtherTables { name });
+        return Err(Failure::OtherTables { name, remedy: remedy::<P>() });
     }
     let origin = format!("SELECT o.log_id, o.tables, i.log_id FROM {schema}.origin o, log_identity i");
     let (model, tables, log): (Uuid, String, Uuid) = sqlx::query_as(&origin).fetch_one(&mut *conn).await?;
     if model != log {
-        return Err(Failure::OtherLog { name, model, log });
+        return Err(Failure::OtherLog { name, model, log, remedy: remedy::<P>() });
     }
     if tables != definition::<P>() {
-        return Err(Failure::OtherTables { name });
+        return Err(Failure::OtherTables { name, remedy: remedy::<P>() });
     }
     let checkpoints = checkpoints(&mut *conn, &schema).await?;
     for head in holdfast_event_log::heads(conn).await? {
         let position = position_in(&checkpoints, head.log_partition);
         if position > head.position {
             let checkpoint = LogPosition { log_partition: head.log_partition, position };
-            return Err(Failure::AheadOfLog { name, checkpoint, head: head.position });
+            let (head, remedy) = (head.position, remedy::<P>());
+            return Err(Failure::AheadOfLog { name, checkpoint, head, remedy });
         }
     }
     Ok(Some(checkpoints))
@@ -82,6 +83,10 @@ pub(crate) async fn create<P: Projection>(conn: &mut PgConnection, schema: &str)
         parked::table_sql(schema)
     );
     conn.execute(ours.as_str()).await?;
+    if P::BEGINS == Begins::AtHeads {
+        let heads = heads(&mut *conn).await?;
+        set_checkpoints(&mut *conn, schema, &heads).await?;
+    }
     conn.execute(P::tables_sql(schema).as_str()).await?;
     sqlx::query(&format!("INSERT INTO {schema}.origin SELECT log_id, $1 FROM log_identity"))
         .bind(definition::<P>())
@@ -118,6 +123,24 @@ pub(crate) async fn checkpoints(db: impl PgExecutor<'_>, schema: &str) -> Result
     sqlx::query_scalar(&format!("SELECT position FROM {schema}.checkpoints ORDER BY log_partition"))
         .fetch_all(db)
         .await
+}
+
+/// Where every partition of the log ends.
+pub(crate) async fn heads(db: impl PgExecutor<'_>) -> Result<Checkpoints, sqlx::Error> {
+    Ok(holdfast_event_log::heads(db).await?.into_iter().map(|head| head.position).collect())
+}
+
+/// Puts the checkpoints of all partitions somewhere else.
+pub(crate) async fn set_checkpoints(
+    db: impl PgExecutor<'_>,
+    schema: &str,
+    checkpoints: &[i64],
+) -> Result<(), sqlx::Error> {
+    sqlx::query(&format!("UPDATE {schema}.checkpoints SET position = ($1::bigint[])[log_partition + 1]"))
+        .bind(checkpoints)
+        .execute(db)
+        .await
+        .map(|_| ())
 }
 
 /// Until the end of the transaction, nobody else makes or renames the schemas of this read model.

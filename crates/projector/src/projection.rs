@@ -24,10 +24,23 @@ pub struct Table {
     pub key: &'static [&'static str],
 }
 
+/// Where a projection that has never run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begins {
+    /// With the first event: its rows are made of the whole log.
+    AtFirst,
+    /// After the last event there is: what it does has effects, and history is not done again. It cannot be
+    /// rebuilt or verified.
+    AtHeads,
+}
+
 /// One read model.
 pub trait Projection: Send + Sync + 'static {
     /// The word used in commands, metrics and logs; with `_` for `-` it names the Postgres schema.
     const NAME: &'static str;
+
+    /// Where it begins when it has never run.
+    const BEGINS: Begins = Begins::AtFirst;
 
     /// All its tables.
     const TABLES: &'static [Table];
@@ -55,6 +68,14 @@ pub trait Projection: Send + Sync + 'static {
     #[must_use]
     fn schema() -> String {
         schema_of(Self::NAME)
+    }
+}
+
+/// What an operator can do about stored checkpoints that do not fit this log or this build.
+pub(crate) fn remedy<P: Projection>() -> String {
+    match P::BEGINS {
+        Begins::AtFirst => format!("`holdfast rebuild {}` makes it anew from this log", P::NAME),
+        Begins::AtHeads => "--from-position says where to begin in this log".to_owned(),
     }
 }
 

@@ -116,7 +116,8 @@ mod tests {
     const NOW: DateTime<Utc> = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
 
     fn tokens(secret: u8) -> Tokens {
-        Tokens::new(&ApiConfig::new(TokenSecret::new([secret; 32]).unwrap()))
+        let webhook_key = holdfast_notifier::WebhookKey::new([1; 32]).unwrap();
+        Tokens::new(&ApiConfig::new(TokenSecret::new([secret; 32]).unwrap(), webhook_key))
     }
 
     fn user() -> UserId {

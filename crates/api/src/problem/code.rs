@@ -76,6 +76,10 @@ codes! {
     AlreadyOpen = "already_open", CONFLICT, "The inventory is already open";
     /// An account has this e-mail already.
     EmailTaken = "email_taken", CONFLICT, "An account has this e-mail already";
+    /// There are as many webhook endpoints as there may be.
+    TooManyWebhookEndpoints = "too_many_webhook_endpoints", CONFLICT, "There are too many webhook endpoints";
+    /// A replay of the endpoint is being queued.
+    ReplayRunning = "replay_running", CONFLICT, "A replay is being queued already";
     /// The body is larger than we read.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
     /// The body is not declared as JSON.

@@ -71,6 +71,12 @@ pub(crate) async fn freshness(positions: &Positions, from: FreshFrom) -> Freshne
 }
 
 impl<T> Page<T> {
+    /// A page of what is no read model: it is as it is now.
+    pub(crate) fn of(data: Vec<T>, next_cursor: Option<String>) -> Self {
+        let freshness = Freshness { as_of: None, stale: false };
+        Self { data, meta: Meta { next_cursor, freshness } }
+    }
+
     /// Nothing, from a read model that is not there yet.
     pub(crate) fn not_made_yet() -> Self {
         let freshness = Freshness { as_of: None, stale: true };

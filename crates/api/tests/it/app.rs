@@ -13,6 +13,7 @@ use holdfast_ambient::{Ambient, Machine, StoppedClock};
 use holdfast_api::{ApiConfig, ApiParts, ApiState, ReadModels, TokenSecret, router, users};
 use holdfast_availability::Availability;
 use holdfast_booking_history::BookingHistory;
+use holdfast_notifier::{Notices, WebhookKey};
 use holdfast_projector::{Flow, LogSource, Positions, Projection, Projector, TOPIC};
 use holdfast_testkit::{Proxy, TestDatabase, database};
 use holdfast_writer::{Writer, WriterConfig};
@@ -170,7 +171,7 @@ impl App {
             availability: Positions::of::<Availability>(&pool),
             booking_history: Positions::of::<BookingHistory>(&pool),
         };
-        let mut config = ApiConfig::new(TokenSecret::new([7; 32]).unwrap());
+        let mut config = ApiConfig::new(TokenSecret::new([7; 32]).unwrap(), webhook_key());
         config.role_ttl = ROLE_TTL;
         config.hashes_at_once = 2;
         configure(&mut config);
@@ -253,6 +254,18 @@ impl App {
         project::<BookingHistory>(&self.pool, &self.read_models.booking_history).await;
     }
 
+    /// Queues what endpoints are owed.
+    pub(crate) async fn notify(&self) {
+        project::<Notices>(&self.pool, &Positions::of::<Notices>(&self.pool)).await;
+    }
+
+    /// Registers a webhook endpoint for bookings that are sold, and returns its answer.
+    pub(crate) async fn webhook_endpoint(&self, admin: &Someone) -> Value {
+        let body = json!({"url": "https://example.com/hooks", "event_types": ["booking.confirmed.v1"]});
+        let key = Machine.new_id().to_string();
+        self.post("/v1/webhook-endpoints").by(admin).key(&key).json(&body).send().await.ok(201)
+    }
+
     pub(crate) async fn events(&self) -> i64 {
         sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(&self.db.pool()).await.unwrap()
     }
@@ -290,6 +303,11 @@ impl App {
 async fn project<P: Projection>(pool: &PgPool, positions: &Positions) {
     let mut projector = Projector::<P, _>::new(pool, LogSource::new(pool), positions.clone());
     while projector.run_once().await.unwrap().more {}
+}
+
+/// What a test's server computes webhook secrets from.
+pub(crate) fn webhook_key() -> WebhookKey {
+    WebhookKey::new([9; 32]).unwrap()
 }
 
 /// What o'clock it is when a test begins.

@@ -16,3 +16,4 @@ mod serving;
 mod shows;
 mod store_gone;
 mod users;
+mod webhooks;

@@ -2,6 +2,7 @@
 
 use crate::config::{Api, Target};
 use crate::keeper;
+use crate::notifying;
 use crate::out;
 use crate::services::{Plan, Services};
 use crate::signals::{self, Stop};
@@ -44,8 +45,17 @@ pub(crate) async fn run(api: Api) -> anyhow::Result<()> {
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
-    let plan =
-        Plan { token_secret, compat: api.compat, force: folder.is_some(), projectors: &[], kafka: None };
+    let plan = Plan {
+        token_secret,
+        compat: api.compat,
+        force: folder.is_some(),
+        projectors: &[],
+        webhook_key: notifying::key(&api.webhooks, folder)?,
+        webhooks_allow_private: api.webhooks.webhooks_allow_private,
+        notify: false,
+        mail_folder: None,
+        kafka: None,
+    };
     let serve = async |system: &System| serve(system, listener, &api, plan, &stop).await;
     match &place {
         Place::Locked(folder) => keeper::with_own_postgres(folder, &stop, serve).await,

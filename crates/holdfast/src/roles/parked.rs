@@ -1,7 +1,7 @@
 //! `holdfast parked`: events that could not be applied, and the streams that wait behind them.
 
-use crate::config::{Access, Model, Parked};
-use crate::models::MODELS;
+use crate::config::{Access, Consumer, Parked};
+use crate::models::CONSUMERS;
 use crate::out;
 use crate::system::System;
 use anyhow::Context as _;
@@ -22,8 +22,8 @@ pub(crate) async fn run(command: &Parked) -> anyhow::Result<()> {
 async fn list(access: &Access) -> anyhow::Result<()> {
     let read = async |system: &System| {
         let mut read = vec![];
-        for model in MODELS {
-            let name = model.name();
+        for consumer in CONSUMERS {
+            let name = consumer.name();
             let waiting = parked(&system.pool, name, LINES_MAX).await.context("what is parked")?;
             let left_out = skipped(&system.pool, name, LINES_MAX).await.context("what was skipped")?;
             read.push((name, waiting, left_out));
@@ -51,23 +51,23 @@ async fn list(access: &Access) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn retry(model: Model, stream: Option<&str>, access: &Access) -> anyhow::Result<()> {
-    let retry = async |system: &System| Ok(model.retry(&system.pool, stream).await?);
-    report(model, System::with_all_of(access, retry).await?);
+async fn retry(consumer: Consumer, stream: Option<&str>, access: &Access) -> anyhow::Result<()> {
+    let retry = async |system: &System| Ok(consumer.retry(&system.pool, stream).await?);
+    report(consumer, System::with_all_of(access, retry).await?);
     Ok(())
 }
 
-async fn skip(model: Model, at: LogPosition, reason: &str, access: &Access) -> anyhow::Result<()> {
-    let skip = async |system: &System| Ok(model.skip(&system.pool, at, reason).await?);
+async fn skip(consumer: Consumer, at: LogPosition, reason: &str, access: &Access) -> anyhow::Result<()> {
+    let skip = async |system: &System| Ok(consumer.skip(&system.pool, at, reason).await?);
     let freed = System::with_all_of(access, skip).await?;
-    out::line(format_args!("{}: the event at {at} is left out from now on", model.name()));
-    report(model, freed);
+    out::line(format_args!("{}: the event at {at} is left out from now on", consumer.name()));
+    report(consumer, freed);
     Ok(())
 }
 
-fn report(model: Model, Freed { streams, events, waiting }: Freed) {
+fn report(consumer: Consumer, Freed { streams, events, waiting }: Freed) {
     out::line(format_args!(
         "{}: {events} events applied, {streams} streams flow again, {waiting} still wait",
-        model.name()
+        consumer.name()
     ));
 }

@@ -2,6 +2,7 @@
 
 use crate::config::Up;
 use crate::keeper;
+use crate::notifying;
 use crate::out;
 use crate::own_kafka::OwnKafka;
 use crate::services::{Plan, Services};
@@ -22,7 +23,7 @@ const ADMIN_EMAIL: &str = "admin@holdfast.local";
 /// File with the password that the first admin was made with.
 const PASSWORD_FILE: &str = "admin-password";
 /// Random bytes of a secret; written in hexadecimal.
-const SECRET_BYTES: usize = 32;
+pub(crate) const SECRET_BYTES: usize = 32;
 /// Random bytes of the first admin's password; written in hexadecimal.
 const PASSWORD_BYTES: usize = 16;
 
@@ -76,6 +77,10 @@ async fn start(
         force: true, // the folder's lock says that no other process of this log lives
         projectors: if up.no_projectors { &[] } else { Plan::ALL },
         kafka,
+        webhook_key: notifying::key(&up.webhooks, Some(folder))?,
+        webhooks_allow_private: up.webhooks.webhooks_allow_private,
+        notify: !up.no_projectors,
+        mail_folder: up.mails.mail_folder.clone(),
     };
     let compat = plan.compat;
     let services = Services::start(system, listener, &up.http, plan).await?;
@@ -119,7 +124,7 @@ async fn ensure_admin(system: &System, folder: &DataFolder) -> anyhow::Result<St
     }
 }
 
-fn random_hex(bytes: usize) -> String {
+pub(crate) fn random_hex(bytes: usize) -> String {
     let mut random = vec![0; bytes];
     Machine.random(&mut random);
     random.iter().fold(String::with_capacity(bytes * 2), |mut hex, byte| {

@@ -1,14 +1,14 @@
 //! The roles as processes of their own, through a real Kafka.
 
-use crate::server::{Place, rand_key};
+use crate::server::Place;
 use holdfast_ambient::Machine;
 use holdfast_broker::{Broker, BrokerOptions};
 use holdfast_testkit::{eventually, open_folder};
-use reqwest::StatusCode;
-use serde_json::json;
 use std::process::Stdio;
 use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
+use tokio::time::timeout;
 
 /// JVM, group and projectors all start here; a busy machine is given time.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -20,14 +20,6 @@ impl Place {
         // What Kafka's client says about a broker that is away belongs to the test.
         command.env("KAFKA_BROKERS", brokers).env("HOLDFAST_LOG", "error,librdkafka=off,rdkafka=off");
         command.stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap()
-    }
-
-    /// One seat.
-    async fn book_one(&self, token: &str, show: &str) {
-        let request = self.http.post(self.url("/v1/bookings")).bearer_auth(token);
-        let request = request.header("Idempotency-Key", rand_key());
-        let answer = request.json(&json!({"inventory_id": show, "quantity": 1})).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::CREATED);
     }
 
     pub(crate) async fn verify_topic(&self, brokers: &str) -> (Option<i32>, String) {
@@ -60,13 +52,13 @@ async fn the_topic_is_the_log_and_read_models_from_it_are_those_of_the_log() {
     let mut availability = place.role(&["project", "availability", "--source", "kafka"], &brokers);
     let history = place.role(&["project", "booking-history", "--source", "kafka"], &brokers);
     for _ in 0..20 {
-        place.book_one(&admin, &show).await;
+        place.sell_one(&admin, &show).await;
     }
     all_agree(20).await;
     relay.kill().await.unwrap();
     availability.kill().await.unwrap();
     for _ in 0..20 {
-        place.book_one(&admin, &show).await;
+        place.sell_one(&admin, &show).await;
     }
     let (code, text) = place.verify_topic(&brokers).await;
     assert!(code == Some(1) && text.contains("the relay is behind"), "{text}");
@@ -101,7 +93,7 @@ async fn up_with_a_kafka_of_its_own_feeds_the_read_models_from_the_topic() {
         })
         .await;
     };
-    place.book_one(&admin, &show).await;
+    place.sell_one(&admin, &show).await;
     has(1).await;
     let (Some(pid), address) = node() else { panic!("the broker runs") };
     rustix::process::kill_process(
@@ -109,7 +101,7 @@ async fn up_with_a_kafka_of_its_own_feeds_the_read_models_from_the_topic() {
         rustix::process::Signal::KILL,
     )
     .unwrap();
-    place.book_one(&admin, &show).await;
+    place.sell_one(&admin, &show).await;
     has(2).await;
     let (Some(again), same_address) = node() else { panic!("the broker is back") };
     assert!(again != pid && same_address == address);
@@ -122,7 +114,7 @@ async fn up_with_a_kafka_of_its_own_feeds_the_read_models_from_the_topic() {
     assert_eq!(node().0, None, "it ends with the server");
 
     let server = place.up_with(&["--kafka"]).await;
-    place.book_one(&admin, &show).await;
+    place.sell_one(&admin, &show).await;
     has(3).await;
     assert_eq!(server.terminate().await, Some(0));
 }
@@ -144,5 +136,33 @@ async fn without_kafka_it_says_what_to_give() {
     let output = place.command(&wrong).output().await.unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("line 3 of") && !text.contains("secret-word"), "{text}");
+    assert_eq!(server.terminate().await, Some(0));
+}
+
+/// The port of a real HTTP server, our own: nobody crashes, those that serve wait and say for whom, and the others end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_that_is_not_kafkas_is_named() {
+    let place = Place::new();
+    let server = place.up().await;
+    let wrong = format!("Kafka at {} does not answer", place.address);
+    for role in [&["relay"][..], &["project", "availability", "--source", "kafka"]] {
+        let mut command = place.command(role);
+        command.env("KAFKA_BROKERS", &place.address).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = command.kill_on_drop(true).spawn().unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let says_so = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if line.contains(&wrong) {
+                    return;
+                }
+            }
+            panic!("{role:?} ended without a word about {wrong}");
+        };
+        timeout(PATIENCE, says_so).await.expect("it says so in time");
+        assert!(process.try_wait().unwrap().is_none(), "{role:?} waits");
+        process.kill().await.unwrap();
+    }
+    let (code, text) = place.verify_topic(&place.address).await;
+    assert!(code == Some(1) && text.contains(&wrong), "{text}");
     assert_eq!(server.terminate().await, Some(0));
 }

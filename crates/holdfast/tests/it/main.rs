@@ -8,6 +8,7 @@ mod ending;
 mod kafka;
 mod kill;
 mod leaving;
+mod notify;
 mod operator;
 mod outage;
 mod parked;

@@ -7,34 +7,29 @@
 //!
 //! A short form here; `scripts/outage-test` sets `HOLDFAST_OUTAGE_SECONDS`, `_KILLS` and `_NODES`.
 
-use crate::booked::{Bookings, chance, connection, stored};
-use crate::server::{Place, rand_key};
+mod flow;
+mod load;
+
+use crate::booked::{connection, stored};
+use crate::server::Place;
+use flow::{Flow, Role};
 use holdfast_ambient::Machine;
 use holdfast_broker::{Broker, BrokerOptions, Nodes};
 use holdfast_cluster::Cluster;
-use holdfast_testkit::{eventually, open_folder};
-use reqwest::StatusCode;
-use serde_json::{Value, json};
+use holdfast_testkit::open_folder;
+use load::{Answers, CAPACITIES, Clients};
 use sqlx::PgPool;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::process::Child;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 /// Concurrent clients.
 const CLIENTS: u64 = 8;
-/// A client's pause after an answer: bounds the load to 2,000 bookings a second, whatever the machine.
-const PAUSE: Duration = Duration::from_millis(4);
-/// Seats of each show. The first sells out during a test.
-const CAPACITIES: [u32; 4] = [2_000, 1_000_000, 1_000_000, 1_000_000];
-/// How long a process that is at work lives at most until it is killed.
-const ALIVE_MILLISECONDS_MAX: u64 = 1_000;
 /// How often the broker is killed at most, beside being stopped: each time everything else waits for it.
 const BROKER_KILLS_MAX: u32 = 2;
-/// How long anything may take to go on: a JVM starts, a group settles, on a machine with other things to do.
-const PATIENCE: Duration = Duration::from_secs(180);
 /// Errors that are printed; the rest is only counted.
 const ERRORS_SHOWN: usize = 10;
 
@@ -54,176 +49,6 @@ impl Form {
         };
         let nodes = Nodes::from_count(number("NODES", 1).try_into().unwrap()).expect("1 or 3 nodes");
         Self { nodes, away: Duration::from_secs(number("SECONDS", 3).into()), kills: number("KILLS", 1) }
-    }
-}
-
-/// What the clients got.
-#[derive(Default)]
-struct Answers {
-    booked: Bookings,
-    sold_out: usize,
-    /// Everything that is neither a booking nor sold out.
-    errors: Vec<String>,
-    slowest: Duration,
-}
-
-struct Clients {
-    place: Arc<Place>,
-    token: String,
-    shows: Vec<String>,
-    stop: AtomicBool,
-}
-
-impl Clients {
-    /// Books until told to stop.
-    async fn load(self: Arc<Self>) -> Answers {
-        let mut answers = Answers::default();
-        while !self.stop.load(Ordering::Relaxed) {
-            let show = &self.shows[usize::try_from(chance(CAPACITIES.len() as u64)).unwrap()];
-            let asked_at = Instant::now();
-            match self.book(show, 1 + chance(3)).await {
-                Ok(Some((id, quantity))) => {
-                    assert!(answers.booked.insert(id, (show.clone(), quantity)).is_none(), "one id twice");
-                }
-                Ok(None) => answers.sold_out += 1,
-                Err(error) => answers.errors.push(error),
-            }
-            answers.slowest = answers.slowest.max(asked_at.elapsed());
-            sleep(PAUSE).await;
-        }
-        answers
-    }
-
-    /// One booking; none: sold out.
-    async fn book(&self, show: &str, quantity: u64) -> Result<Option<(String, u64)>, String> {
-        let request = self.place.http.post(self.place.url("/v1/bookings")).bearer_auth(&self.token);
-        let asked = json!({"inventory_id": show, "quantity": quantity});
-        let answer = request.header("Idempotency-Key", rand_key()).json(&asked).send().await;
-        let answer = answer.map_err(|error| format!("{error:?}"))?;
-        let status = answer.status();
-        let body: Value = answer.json().await.map_err(|error| format!("{status}: {error:?}"))?;
-        match (status, body["code"].as_str()) {
-            (StatusCode::CREATED, _) => Ok(Some((body["id"].as_str().unwrap().to_owned(), quantity))),
-            (StatusCode::CONFLICT, Some("sold_out")) => Ok(None),
-            _ => Err(format!("{status}: {body}")),
-        }
-    }
-}
-
-impl Answers {
-    fn add(mut self, other: Self) -> Self {
-        self.booked.extend(other.booked);
-        self.sold_out += other.sold_out;
-        self.errors.extend(other.errors);
-        self.slowest = self.slowest.max(other.slowest);
-        self
-    }
-}
-
-/// The way from the log to the read models.
-struct Flow {
-    place: Arc<Place>,
-    broker: Broker,
-    pool: PgPool,
-}
-
-/// A process of it.
-#[derive(Clone, Copy)]
-enum Role {
-    Relay,
-    Projector(&'static str),
-}
-
-impl Flow {
-    fn start(&self, role: Role) -> Child {
-        let brokers = self.broker.bootstrap();
-        match role {
-            Role::Relay => self.place.role(&["relay"], &brokers),
-            Role::Projector(name) => self.place.role(&["project", name, "--source", "kafka"], &brokers),
-        }
-    }
-
-    /// Kills it so often, each time at a random moment while it is at work, and starts it again.
-    async fn kill(&self, role: Role, mut process: Child, times: u32) -> Child {
-        for _ in 0..times {
-            self.at_work(role).await;
-            sleep(Duration::from_millis(chance(ALIVE_MILLISECONDS_MAX))).await;
-            assert!(process.try_wait().unwrap().is_none(), "it ended by itself");
-            process.kill().await.unwrap();
-            process = self.start(role);
-        }
-        self.at_work(role).await;
-        process
-    }
-
-    /// The relay has all partitions for itself, so the one before it is given up; a projector applies events.
-    async fn at_work(&self, role: Role) {
-        match role {
-            Role::Relay => {
-                let sql = "SELECT (SELECT count(*) FROM relays) = 1
-                           AND (SELECT count(*) FROM relay_partitions) = (SELECT count(*) FROM log_heads)";
-                eventually(PATIENCE, "the relay has all partitions", async || {
-                    sqlx::query_scalar::<_, bool>(sql).fetch_one(&self.pool).await.unwrap()
-                })
-                .await;
-            }
-            Role::Projector(name) => {
-                let before = self.folded(name).await;
-                eventually(PATIENCE, "the projector applies events", async || {
-                    self.folded(name).await > before
-                })
-                .await;
-            }
-        }
-    }
-
-    /// Events that a read model has; none before its projector has run.
-    async fn folded(&self, name: &str) -> i64 {
-        let schema = name.replace('-', "_");
-        let sql = format!("SELECT coalesce(sum(position), 0)::bigint FROM {schema}.checkpoints");
-        sqlx::query_scalar(&sql).fetch_one(&self.pool).await.unwrap_or(0)
-    }
-
-    /// Waits until both read models have what the log has now. Returns how long that took.
-    async fn drained(&self) -> Duration {
-        let began = Instant::now();
-        let heads: Vec<(i16, i64)> = sqlx::query_as("SELECT log_partition, position FROM log_heads")
-            .fetch_all(&self.pool)
-            .await
-            .unwrap();
-        let (partitions, positions): (Vec<_>, Vec<_>) = heads.into_iter().unzip();
-        let sql =
-            "SELECT count(*) = 0 FROM unnest($1::smallint[], $2::bigint[]) head (log_partition, position)
-                   LEFT JOIN availability.checkpoints a USING (log_partition)
-                   LEFT JOIN booking_history.checkpoints h USING (log_partition)
-                   WHERE coalesce(least(a.position, h.position), 0) < head.position";
-        eventually(PATIENCE, "the read models have what the log has", async || {
-            let query = sqlx::query_scalar::<_, bool>(sql).bind(&partitions).bind(&positions);
-            query.fetch_one(&self.pool).await.is_ok_and(|drained| drained)
-        })
-        .await;
-        began.elapsed()
-    }
-
-    /// Watches, for as long as it is polled, how long no read model moves, and keeps the longest in `longest`.
-    async fn watch(&self, longest: &Cell<Duration>) {
-        let (mut last, mut since) = (0, Instant::now());
-        loop {
-            let now = self.folded("availability").await + self.folded("booking-history").await;
-            if now != last {
-                (last, since) = (now, Instant::now());
-            }
-            longest.set(longest.get().max(since.elapsed()));
-            sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    async fn restart_broker(&self, times: u32) {
-        for _ in 0..times {
-            self.at_work(Role::Projector("availability")).await;
-            self.broker.kill_node(1).await.unwrap();
-            self.broker.start_node(1).await.unwrap();
-        }
     }
 }
 

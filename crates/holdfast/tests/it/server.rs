@@ -61,6 +61,16 @@ impl Place {
         self.up_with(&[]).await
     }
 
+    /// Books one seat, and returns the booking's id.
+    pub(crate) async fn sell_one(&self, token: &str, show: &str) -> String {
+        let request = self.http.post(self.url("/v1/bookings")).bearer_auth(token);
+        let request = request.header("Idempotency-Key", rand_key());
+        let answer = request.json(&json!({"inventory_id": show, "quantity": 1})).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        let booking: Value = answer.json().await.unwrap();
+        booking["id"].as_str().unwrap().to_owned()
+    }
+
     pub(crate) async fn up_with(&self, flags: &[&str]) -> Server {
         self.start(Command::new(program()).arg("up").arg("--data").arg(self.data()).args(flags)).await
     }
@@ -68,8 +78,8 @@ impl Place {
     /// `holdfast api` in the folder that has `.holdfast` in it, with nothing said about where the log is.
     pub(crate) async fn api_in_the_folder(&self) -> Server {
         let mut api = Command::new(program());
-        for named in ["HOLDFAST_DATA", "DATABASE_URL", "HOLDFAST_TOKEN_SECRET", "HOLDFAST_TOKEN_SECRET_FILE"]
-        {
+        let keys = ["HOLDFAST_TOKEN_SECRET", "HOLDFAST_TOKEN_SECRET_FILE", "HOLDFAST_WEBHOOK_KEY_FILE"];
+        for named in ["HOLDFAST_DATA", "DATABASE_URL", "HOLDFAST_WEBHOOK_KEY"].into_iter().chain(keys) {
             api.env_remove(named);
         }
         self.start(api.arg("api").current_dir(self.folder())).await

@@ -6,6 +6,7 @@ use super::metadata;
 
 /// Licences that ask for no more than their own text and notice.
 const ALLOWED: &[&str] = &[
+    "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
     "BSD-2-Clause",

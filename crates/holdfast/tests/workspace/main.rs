@@ -23,6 +23,10 @@ const OURS: &[(&str, &[&str])] = &[
     ("holdfast-projector", &["holdfast-domain", "holdfast-event-log"]),
     ("holdfast-messaging", &["holdfast-domain", "holdfast-event-log", "holdfast-projector"]),
     ("holdfast-relay", &["holdfast-event-log", "holdfast-messaging"]),
+    (
+        "holdfast-notifier",
+        &["holdfast-ambient", "holdfast-domain", "holdfast-event-log", "holdfast-projector"],
+    ),
     ("holdfast-availability", &["holdfast-domain", "holdfast-event-log", "holdfast-projector"]),
     ("holdfast-booking-history", &["holdfast-domain", "holdfast-event-log", "holdfast-projector"]),
     (
@@ -33,6 +37,7 @@ const OURS: &[(&str, &[&str])] = &[
             "holdfast-booking-history",
             "holdfast-domain",
             "holdfast-event-log",
+            "holdfast-notifier",
             "holdfast-projector",
             "holdfast-writer",
         ],
@@ -49,6 +54,7 @@ const OURS: &[(&str, &[&str])] = &[
             "holdfast-domain",
             "holdfast-event-log",
             "holdfast-messaging",
+            "holdfast-notifier",
             "holdfast-projector",
             "holdfast-relay",
             "holdfast-writer",
@@ -73,6 +79,7 @@ const OURS: &[(&str, &[&str])] = &[
 /// Others' crates that only some of ours may use: `(theirs, ours)`.
 const RESERVED: &[(&str, &[&str])] = &[
     ("axum", &["holdfast-api", "holdfast"]),
+    ("lettre", &["holdfast-notifier"]),
     ("postgres-es", &["holdfast-writer"]),
     ("rand", &["holdfast-ambient"]),
     ("rdkafka", &["holdfast-messaging"]),
@@ -85,6 +92,7 @@ const RESERVED: &[(&str, &[&str])] = &[
             "holdfast-booking-history",
             "holdfast-cluster",
             "holdfast-event-log",
+            "holdfast-notifier",
             "holdfast-projector",
             "holdfast-relay",
             "holdfast-testkit",

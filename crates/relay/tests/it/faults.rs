@@ -3,7 +3,9 @@
 use crate::rig::{PARTITIONS, PATIENCE, Rig, fresh_topic};
 use holdfast_ambient::Machine;
 use holdfast_broker::{Broker, BrokerOptions};
-use holdfast_messaging::Kafka;
+use holdfast_event_log::LogPosition;
+use holdfast_messaging::{Kafka, KafkaSource};
+use holdfast_projector::Source as _;
 use holdfast_relay::{Relay, State};
 use holdfast_testkit::{eventually, open_folder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -46,6 +48,48 @@ async fn a_broker_that_dies_and_returns_gets_everything_in_order() {
     let report = rig.verified().await;
     assert_eq!((report.found, report.events), (0, 110 * u64::from(PARTITIONS)), "{report:?}");
     assert_eq!(report.records, report.events + report.again, "{report:?}");
+    broker.stop().await.unwrap();
+}
+
+/// The client complains several times a second while the broker is away. All of it is one answer: a projector, which
+/// pauses after each, would otherwise go on only long after the broker is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_piled_up_while_the_broker_was_away_delays_no_projector() {
+    let folder = open_folder();
+    let broker = Broker::start(folder.path(), &BrokerOptions::default(), &Machine).await.unwrap();
+    let mut rig = Rig::on(Kafka::new(&broker.bootstrap(), []).unwrap()).await;
+    let mut relay = rig.relay();
+    rig.append(1).await;
+    rig.send_all(&mut relay).await;
+    let log_id = holdfast_event_log::identity(&rig.pool).await.unwrap().log_id;
+    let mut source = KafkaSource::new(rig.events_topic().await, format!("{}.pile", rig.topic.name), log_id);
+    let mut after: Vec<_> =
+        (0..PARTITIONS).map(|log_partition| LogPosition { log_partition, position: 0 }).collect();
+    let mut complaints = 0;
+    let mut has_all = async |position: i64| {
+        eventually(PATIENCE, "everything is read", async || {
+            match source.read(&after, 1_000).await {
+                Ok(events) => events.iter().for_each(|e| after[usize::from(e.at.log_partition)] = e.at),
+                Err(_) => complaints += 1,
+            }
+            after.iter().all(|at| at.position == position)
+        })
+        .await;
+        std::mem::take(&mut complaints)
+    };
+    has_all(1).await;
+    for _ in 0..2 {
+        broker.kill_node(1).await.unwrap();
+        broker.start_node(1).await.unwrap();
+    }
+    rig.append(1).await;
+    eventually(PATIENCE, "it is sent", async || {
+        let step = relay.run_once().await;
+        step.is_ok_and(|step| step.events == 0 && !step.more)
+    })
+    .await;
+    let complaints = has_all(2).await;
+    assert!(complaints <= 3, "it complained {complaints} times of what was over");
     broker.stop().await.unwrap();
 }
 

@@ -60,6 +60,31 @@ async fn an_event_that_is_larger_than_the_topic_takes_stops_the_relay_until_the_
     assert_eq!((report.found, report.events), (0, 8 * u64::from(PARTITIONS) + 1), "{report:?}");
 }
 
+/// The same while it is sending: what is on its way behind the event is not taken, or the topic would have a hole.
+#[tokio::test]
+async fn nothing_follows_an_event_that_is_refused() {
+    let mut rig = Rig::new().await;
+    let mut small = rig.topic.clone();
+    small.settings.insert("max.message.bytes".to_owned(), "600000".to_owned());
+    EventsTopic::open(&rig.kafka, &small, PARTITIONS).await.unwrap();
+    let mut relay = rig.relay();
+    rig.append(3).await;
+    rig.send_all(&mut relay).await;
+    rig.append(1).await;
+    rig.append_incompressible(MEGABYTE).await;
+    rig.append(200).await;
+    eventually(PATIENCE, "it stops", async || {
+        let failure = relay.run_once().await.expect_err("not all of it can be sent");
+        matches!(&failure, Failure::Send(SendError::TooLarge { at, .. }) if at.position == 5)
+    })
+    .await;
+    let report = rig.verified().await;
+    assert!(report.findings.iter().all(|finding| finding.contains("the relay is behind")), "{report:?}");
+    assert!(
+        report.findings.iter().any(|finding| finding.contains("partition 0 of the topic ends at position 4"))
+    );
+}
+
 /// Kafka gives up a disk that it cannot write to, and ends. A limit on the size of its files is met by the same calls as
 /// a full disk, and needs no disk of one's own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

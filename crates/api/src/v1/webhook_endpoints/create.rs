@@ -1,0 +1,81 @@
+//! `POST /v1/webhook-endpoints`: register a URL. Its secret is in this answer and in no other.
+
+use super::EndpointWithSecret;
+use crate::{
+    command::CommandName,
+    extract::{Admin, Body, IdempotencyKey},
+    form::{EventTypes, Fields, Form, Text},
+    problem::{FieldError, Problem, problems},
+    state::ApiState,
+    store::bounded_work,
+    view::JsonAnswer,
+};
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use holdfast_notifier::{NewEndpoint, URL_CHARS_MAX, check_url, create};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+const ROUTE: &str = "POST /v1/webhook-endpoints";
+
+type Url = Text<1, URL_CHARS_MAX>;
+
+/// Asks for webhooks.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"url": "https://example.com/webhooks",
+    "event_types": ["booking.confirmed.v1", "booking.cancelled.v1"]}))]
+pub(crate) struct CreateWebhookEndpoint {
+    /// Where they are sent to: https, and a public address.
+    #[schema(inline)]
+    url: Url,
+    /// Which events are sent.
+    #[schema(inline)]
+    event_types: EventTypes,
+}
+
+impl Form for CreateWebhookEndpoint {
+    fn fields(fields: &mut Fields<'_>) {
+        fields.required::<Url>("url");
+        fields.required::<EventTypes>("event_types");
+    }
+}
+
+problems! {
+    /// Why there is no endpoint.
+    CreateEndpointProblems:
+        MalformedJson, IdempotencyKeyRequired, IdempotencyKeyInvalid, Unauthenticated, Forbidden,
+        TooManyWebhookEndpoints, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused,
+        RequestTimeout, StoreUnavailable,
+}
+
+/// Register a webhook endpoint. It is owed every event of its types from now on. The secret is told this once.
+#[utoipa::path(
+    post, path = "/v1/webhook-endpoints", tag = "webhooks", request_body = CreateWebhookEndpoint,
+    params(("Idempotency-Key" = String, Header, description = "Yours: sending the request again with it makes no second endpoint.",
+        min_length = 1, max_length = 255)),
+    security(("bearer" = []), ("x_access_token" = [])),
+    responses((status = 201, description = "The endpoint and its secret.", body = EndpointWithSecret), CreateEndpointProblems)
+)]
+pub(crate) async fn create_endpoint(
+    State(api): State<ApiState>,
+    Admin(admin): Admin,
+    key: IdempotencyKey,
+    Body(request): Body<CreateWebhookEndpoint>,
+) -> Result<Response, Problem> {
+    check_url(&request.url.0, api.webhooks_allow_private).map_err(|wrong| {
+        Problem::invalid(vec![FieldError { pointer: "/url".to_owned(), detail: wrong.to_string() }])
+    })?;
+    let name = CommandName::keyed(admin.into(), ROUTE, Uuid::nil(), &key, &request);
+    let new =
+        NewEndpoint { endpoint_id: name.command_id, url: request.url.0, event_types: request.event_types.0 };
+    let made = create(&api.pool, &api.webhook_key, &new, api.ambient.now());
+    let (endpoint, secret, _) = bounded_work(made).await?;
+    let place = [(header::LOCATION, format!("/v1/webhook-endpoints/{}", endpoint.endpoint_id))];
+    let body = JsonAnswer(EndpointWithSecret::of(endpoint, &secret));
+    Ok((StatusCode::CREATED, place, body).into_response())
+}

@@ -1,0 +1,139 @@
+//! Webhooks and mails, as the executable sends them.
+
+use crate::server::{Place, rand_key};
+use axum::{Router, body::Bytes, http::HeaderMap, routing::any};
+use holdfast_ambient::Machine;
+use holdfast_broker::{Broker, BrokerOptions};
+use holdfast_testkit::{eventually, open_folder};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::{net::TcpListener, process::Child};
+
+/// JVM, group and notifier all start here; a busy machine is given time.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Takes every webhook, and keeps how often each came and with which body.
+#[derive(Clone, Default)]
+struct Receiver(Arc<Mutex<BTreeMap<String, Vec<Bytes>>>>);
+
+impl Receiver {
+    async fn start() -> (Self, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let this = Self::default();
+        let kept = this.0.clone();
+        let take = any(move |headers: HeaderMap, body: Bytes| async move {
+            let id = headers["webhook-id"].to_str().unwrap().to_owned();
+            kept.lock().unwrap().entry(id).or_default().push(body);
+        });
+        tokio::spawn(axum::serve(listener, Router::new().fallback(take)).into_future());
+        (this, url)
+    }
+
+    fn got(&self) -> BTreeMap<String, Vec<Bytes>> {
+        self.0.lock().unwrap().clone()
+    }
+
+    async fn has(&self, count: usize) {
+        eventually(PATIENCE, "every webhook arrives", async || self.got().len() == count).await;
+    }
+}
+
+impl Place {
+    async fn register(&self, admin: &str, url: &str) -> Value {
+        let body = json!({"url": url, "event_types": ["booking.confirmed.v1", "booking.cancelled.v1"]});
+        let request = self.http.post(self.url("/v1/webhook-endpoints")).bearer_auth(admin);
+        let answer = request.header("Idempotency-Key", rand_key()).json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        answer.json().await.unwrap()
+    }
+
+    fn notifier(&self, flags: &[&str], brokers: &str) -> Child {
+        let flags = [&["notify", "--webhooks-allow-private"], flags].concat();
+        let mut command = self.command(&flags);
+        command.env("KAFKA_BROKERS", brokers).stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap()
+    }
+}
+
+/// Needs nothing configured but leave to send to ourselves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn up_sends_webhooks_and_mails() {
+    let place = Place::new();
+    let mails = place.folder().join("mails");
+    let server = place.up_with(&["--webhooks-allow-private", "--mail-folder", mails.to_str().unwrap()]).await;
+    let key = std::fs::metadata(place.data().join("webhook-key")).unwrap();
+    assert_eq!(key.permissions().mode() & 0o777, 0o600);
+    let (receiver, url) = Receiver::start().await;
+    let admin = place.admin().await;
+    place.register(&admin, &url).await;
+    let show = place.open_show(&admin, 10, 0).await;
+    let booking = place.sell_one(&admin, &show).await;
+    receiver.has(1).await;
+    let (id, bodies) = receiver.got().pop_first().unwrap();
+    let body: Value = serde_json::from_slice(&bodies[0]).unwrap();
+    assert_eq!(
+        (&body["type"], &body["data"]["object"]["id"]),
+        (&json!("booking.confirmed.v1"), &json!(booking))
+    );
+    let mail = mails.join(format!("{id}.eml"));
+    eventually(PATIENCE, "the mail is there", async || mail.is_file()).await;
+    assert!(std::fs::read_to_string(mail).unwrap().contains("To: admin@holdfast.local"));
+    assert_eq!(server.terminate().await, Some(0));
+}
+
+/// Bookings by one process, the topic by another, webhooks by a third, which is killed again and again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notifier_that_is_killed_loses_no_webhook_and_repeats_only_what_it_was() {
+    let folder = open_folder();
+    let broker = Broker::start(folder.path(), &BrokerOptions::default(), &Machine).await.unwrap();
+    let brokers = broker.bootstrap();
+    let place = Place::new();
+    let server = place.up_with(&["--no-projectors", "--webhooks-allow-private"]).await;
+    let (receiver, url) = Receiver::start().await;
+    let admin = place.admin().await;
+    let show = place.open_show(&admin, 1_000, 0).await;
+    place.register(&admin, &url).await;
+    let mut relay = place.command(&["relay"]);
+    let relay =
+        relay.env("KAFKA_BROKERS", &brokers).stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+    let mut sold = 0;
+    // The source can change at any time: positions are the same.
+    for source in ["kafka", "log", "log"] {
+        let mut notifier = place.notifier(&["--source", source], &brokers);
+        for _ in 0..20 {
+            place.sell_one(&admin, &show).await;
+            sold += 1;
+        }
+        eventually(PATIENCE, "it is at work", async || receiver.got().len() > sold - 20).await;
+        notifier.kill().await.unwrap();
+    }
+    // What the killed ones had claimed is free again after a minute.
+    let _last = place.notifier(&["--source", "log"], &brokers);
+    receiver.has(sold).await;
+    for (id, bodies) in receiver.got() {
+        assert!(bodies.iter().all(|body| *body == bodies[0]), "{id} came with different bodies");
+    }
+    drop(relay);
+    assert_eq!(server.terminate().await, Some(0));
+    broker.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_place_that_is_not_in_the_log_is_refused_with_what_is() {
+    let place = Place::new();
+    let server = place.up_with(&["--no-projectors"]).await;
+    for (from, says) in [
+        ("soon", "give `all`, or the first event of each partition"),
+        ("99-1", "this log has the partitions 0 to 15"),
+        ("3-7", "that partition can be begun at 1 to 1"),
+    ] {
+        let (code, text) = place.run(&["notify", "--source", "log", "--from-position", from]).await;
+        assert!(code != Some(0) && text.contains(says), "{from}: {text}");
+    }
+    assert_eq!(server.terminate().await, Some(0));
+}

@@ -1,0 +1,39 @@
+//! Mails as files: one for each, in a folder. For development, and for whoever carries them from there.
+
+use crate::mails::{Mail, MailError, Mailer};
+use futures::future::BoxFuture;
+use std::{io, path::PathBuf};
+use tokio::{fs, io::AsyncWriteExt as _};
+
+/// Puts each mail into a folder, as `<event id>.eml`. A file is whole or not there; a mail that comes again takes its own
+/// place.
+#[derive(Clone, Debug)]
+pub struct MailFolder {
+    folder: PathBuf,
+}
+
+impl MailFolder {
+    /// Mails into `folder`, which is made if it is missing.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn open(folder: PathBuf) -> io::Result<Self> {
+        std::fs::create_dir_all(&folder)?;
+        Ok(Self { folder })
+    }
+
+    async fn write(&self, mail: &Mail) -> io::Result<()> {
+        let (half, whole) =
+            (self.folder.join(format!(".{}.part", mail.id)), self.folder.join(format!("{}.eml", mail.id)));
+        let mut file = fs::File::create(&half).await?;
+        file.write_all(&mail.message).await?;
+        file.sync_all().await?;
+        fs::rename(half, whole).await
+    }
+}
+
+impl Mailer for MailFolder {
+    fn take<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, Result<(), MailError>> {
+        Box::pin(async { self.write(mail).await.map_err(|error| MailError(error.into())) })
+    }
+}

@@ -1,0 +1,200 @@
+//! The notifier whole: its inlet from the log, the senders, and the upkeep of its queue.
+//!
+//! Shape: the projector's loop queues, `deliverer` sends webhooks, `mails` writes mails; they share nothing but tables, so
+//! several notifiers may run. It has connections of its own: hundreds of attempts must not take those that answer requests.
+
+use crate::{
+    deliverer::{DeliverConfig, Deliverer},
+    endpoints::have_from,
+    mails::{AddressBook, Mailer, Mails},
+    notices::Notices,
+    secret::WebhookKey,
+    upkeep::keep_up,
+};
+use holdfast_ambient::Ambient;
+use holdfast_event_log::{LogPosition, heads};
+use holdfast_projector::{BeginError, Failure, Positions, Projector, ProjectorStatus, Source, begin_at};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use std::{str::FromStr, sync::Arc, time::Duration};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Connections of one notifier besides those of its inlet: claims, bodies and records, each a few milliseconds.
+const POOL_CONNECTIONS_MAX: u32 = 6;
+/// How long an attempt waits for a connection to be recorded over. What cannot be recorded is sent again.
+const ACQUIRE_MAX: Duration = Duration::from_secs(10);
+
+/// What a notifier is made of.
+#[derive(Clone, Debug)]
+pub struct NotifierParts {
+    /// Time, ids and chance.
+    pub ambient: Arc<dyn Ambient>,
+    /// What webhooks are signed with.
+    pub key: WebhookKey,
+    /// How webhooks are sent.
+    pub deliver: DeliverConfig,
+    /// How mails are carried, and where addresses are; none: no mails.
+    pub mail: Option<(Arc<dyn Mailer>, Arc<dyn AddressBook>)>,
+}
+
+/// Tells others what happened.
+#[derive(Debug)]
+pub struct Notifier<S> {
+    projector: Projector<Notices, S>,
+    pool: PgPool,
+    ambient: Arc<dyn Ambient>,
+    deliverer: Deliverer,
+    mails: Option<Mails>,
+}
+
+impl<S: Source> Notifier<S> {
+    /// A notifier that reads `source` and keeps its queue in the database of `pool`.
+    ///
+    /// # Errors
+    /// If TLS cannot be set up.
+    pub fn new(pool: &PgPool, source: S, parts: NotifierParts) -> Result<Self, reqwest::Error> {
+        let NotifierParts { ambient, key, deliver, mail } = parts;
+        let projector = Projector::new(pool, source, Positions::of::<Notices>(pool));
+        let pool = PgPoolOptions::new()
+            .max_connections(POOL_CONNECTIONS_MAX)
+            .acquire_timeout(ACQUIRE_MAX)
+            .connect_lazy_with((*pool.connect_options()).clone());
+        let deliverer = Deliverer::new(pool.clone(), ambient.clone(), key, deliver)?;
+        let mails =
+            mail.map(|(mailer, addresses)| Mails::new(pool.clone(), ambient.clone(), mailer, addresses));
+        Ok(Self { projector, pool, ambient, deliverer, mails })
+    }
+
+    /// What its inlet is doing, now and later.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<ProjectorStatus> {
+        self.projector.status()
+    }
+
+    /// Runs until `shutdown`. `wake` changes whenever this process committed something to the log.
+    ///
+    /// # Errors
+    /// The first failure of the inlet that does not go away by itself.
+    pub async fn run(
+        self,
+        wake: Option<watch::Receiver<u64>>,
+        shutdown: CancellationToken,
+    ) -> Result<(), Failure> {
+        let ended = shutdown.child_token();
+        let outlets = self.outlets(ended.clone());
+        let inlet = async {
+            if let Some(mails) = &self.mails {
+                mails.open().await?;
+            }
+            self.projector.run(wake, ended.clone()).await
+        };
+        let inlet = async {
+            let result = inlet.await;
+            ended.cancel();
+            result
+        };
+        tokio::join!(inlet, outlets).0
+    }
+
+    /// Runs until `shutdown`; after a failure that needs somebody its inlet looks again from time to time, and what was
+    /// queued is sent meanwhile.
+    pub async fn keep_running(self, wake: Option<watch::Receiver<u64>>, shutdown: CancellationToken) {
+        let outlets = self.outlets(shutdown.clone());
+        let inlet = async {
+            if let Some(mails) = &self.mails
+                && let Err(error) = mails.open().await
+            {
+                tracing::error!(error = &error as &dyn std::error::Error, "no mails are queued");
+            }
+            self.projector.keep_running(wake, shutdown.clone()).await;
+        };
+        tokio::join!(inlet, outlets);
+    }
+
+    fn outlets(&self, shutdown: CancellationToken) -> impl Future<Output = ()> + Send + use<S> {
+        let (deliverer, queued) = (self.deliverer.clone(), self.projector.status());
+        let upkeep = keep_up(self.pool.clone(), self.ambient.clone());
+        let mails = self.mails.clone();
+        async move {
+            let mails = async {
+                match mails {
+                    Some(mails) => mails.run().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::join!(
+                deliverer.run(queued, shutdown.clone()),
+                shutdown.run_until_cancelled(upkeep),
+                shutdown.run_until_cancelled(mails),
+            );
+        }
+    }
+}
+
+/// Where an operator wants the notifier to begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FromPosition {
+    /// With the first event.
+    All,
+    /// With these events, in their partitions; others go on where they are.
+    At(Vec<LogPosition>),
+}
+
+/// The text is no place to begin at.
+#[derive(Debug, thiserror::Error)]
+#[error("give `all`, or the first event of each partition, such as 0-17,3-1")]
+pub struct NotAPlace;
+
+impl FromStr for FromPosition {
+    type Err = NotAPlace;
+
+    fn from_str(text: &str) -> Result<Self, NotAPlace> {
+        match text.trim() {
+            "all" | "0" => Ok(Self::All),
+            text => {
+                let places = text.split(',').map(|place| place.trim().parse().map_err(|_| NotAPlace));
+                places.collect::<Result<_, _>>().map(Self::At)
+            }
+        }
+    }
+}
+
+/// Sets the notifier to a place in the log, for all endpoints there are. What is there already, owed or delivered within 30
+/// days, is not queued again: to send something once more is what a replay is for.
+///
+/// # Errors
+/// The places are checked against the log.
+pub async fn begin_from(pool: &PgPool, from: &FromPosition) -> Result<(), BeginError> {
+    let mut tx = pool.begin().await?;
+    let first = match from {
+        FromPosition::At(first) => first.clone(),
+        FromPosition::All => {
+            let heads = heads(&mut *tx).await?;
+            heads.iter().map(|head| LogPosition { log_partition: head.log_partition, position: 1 }).collect()
+        }
+    };
+    let checkpoints = begin_at::<Notices>(&mut tx, &first).await?;
+    let named = |partition: u16| first.iter().any(|at| at.log_partition == partition);
+    let have: Vec<_> = (0u16..)
+        .zip(checkpoints)
+        .map(|(partition, at)| if named(partition) { at } else { i64::MAX })
+        .collect();
+    have_from(&mut tx, &have).await?;
+    Ok(tx.commit().await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_to_begin_at_is_all_or_a_list_of_positions() {
+        assert_eq!("all".parse::<FromPosition>().unwrap(), FromPosition::All);
+        assert_eq!("0".parse::<FromPosition>().unwrap(), FromPosition::All);
+        let at = |log_partition, position| LogPosition { log_partition, position };
+        assert_eq!("0-17, 3-1".parse::<FromPosition>().unwrap(), FromPosition::At(vec![at(0, 17), at(3, 1)]));
+        for text in ["", "7", "7-", "0-1,,1-1", "every", "1-1;2-2"] {
+            assert!(text.parse::<FromPosition>().is_err(), "{text}");
+        }
+    }
+}
