@@ -2,7 +2,7 @@
 
 Guarantee: commands, environment and health checks are those of the file. Only names of places change: hosts become
 loopback addresses, secrets and bind mounts the files behind them, Kafka's nodes those of scripts/kafka. What is started is
-written down before it runs on (process id and start time), and only that is ever signalled.
+written down at once (process id and start time), and only that is ever signalled.
 Not here: images we do not build beyond Postgres and Kafka, limits, restart policies, networks.
 """
 import argparse, glob, hashlib, json, os, pathlib, re, shutil, signal, subprocess, sys, time
