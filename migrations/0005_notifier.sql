@@ -41,6 +41,9 @@ CREATE INDEX webhook_deliveries_due ON webhook_deliveries (endpoint_id, next_att
 CREATE INDEX webhook_deliveries_claimed ON webhook_deliveries (endpoint_id) WHERE claimed_until IS NOT NULL;
 -- Serves: an endpoint's deliveries, the latest first, page by page.
 CREATE INDEX webhook_deliveries_listed ON webhook_deliveries (endpoint_id, recorded_at, delivery_id);
+-- Serves: the same of those that are pending or dead, which are few among many.
+CREATE INDEX webhook_deliveries_undelivered ON webhook_deliveries (endpoint_id, recorded_at, delivery_id)
+    WHERE state <> 'delivered';
 -- Serves: sweeping what ended long ago.
 CREATE INDEX webhook_deliveries_ended ON webhook_deliveries (ended_at) WHERE ended_at IS NOT NULL;
 

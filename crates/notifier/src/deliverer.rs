@@ -95,7 +95,13 @@ impl Deliverer {
     pub async fn run<T: Send + Sync>(self, mut wake: watch::Receiver<T>, shutdown: CancellationToken) {
         let mut under_way = UnderWay::default();
         let mut failing = false;
-        while !shutdown.is_cancelled() {
+        loop {
+            tokio::select! {
+                () = under_way.one_ends(), if !under_way.is_empty() => {}
+                gone = wake.changed(), if !failing => if gone.is_err() { sleep(LOOK_EVERY).await },
+                () = sleep(LOOK_EVERY) => {}
+                () = shutdown.cancelled() => break,
+            }
             match self.claim(&under_way.busy()).await {
                 Ok(claimed) => {
                     failing = false;
@@ -109,12 +115,6 @@ impl Deliverer {
                     }
                     failing = true;
                 }
-            }
-            tokio::select! {
-                () = under_way.one_ends(), if !under_way.is_empty() => {}
-                gone = wake.changed(), if !failing => if gone.is_err() { sleep(LOOK_EVERY).await },
-                () = sleep(LOOK_EVERY) => {}
-                () = shutdown.cancelled() => {}
             }
         }
         if timeout(END_MAX, under_way.all_end()).await.is_err() {

@@ -82,17 +82,17 @@ pub async fn deliveries(
     limit: u32,
 ) -> Result<Vec<Delivery>, EndpointError> {
     endpoint(pool, endpoint_id).await?;
+    // The state is a literal: only then can the index of those that are not delivered serve it.
+    let state = state.map_or(String::new(), |state| format!("AND state = '{}'", state.as_str()));
     let sql = format!(
         "SELECT {COLUMNS} FROM webhook_deliveries
-         WHERE endpoint_id = $1 AND ($2::text IS NULL OR state = $2)
-           AND ($3::timestamptz IS NULL OR (recorded_at, delivery_id) < ($3, $4))
-         ORDER BY recorded_at DESC, delivery_id DESC LIMIT $5"
+         WHERE endpoint_id = $1 AND (recorded_at, delivery_id) < (coalesce($2, 'infinity'), $3) {state}
+         ORDER BY recorded_at DESC, delivery_id DESC LIMIT $4"
     );
     let rows = sqlx::query(&sql)
         .bind(endpoint_id)
-        .bind(state.map(DeliveryState::as_str))
         .bind(after.map(|(at, _)| at))
-        .bind(after.map(|(_, id)| id))
+        .bind(after.map_or(Uuid::max(), |(_, id)| id))
         .bind(i64::from(limit.min(DELIVERIES_LIMIT_MAX)))
         .try_map(|row: PgRow| from_row(&row))
         .fetch_all(pool)

@@ -99,21 +99,23 @@ fn count(number: i64) -> f64 {
 
 /// Keeps the queue in order for ever.
 pub(crate) async fn keep_up(pool: PgPool, ambient: std::sync::Arc<dyn Ambient>) {
-    let mut swept_at: Option<Instant> = None;
+    let (mut swept_at, mut pause): (Option<Instant>, _) = (None, REPLAYS_EVERY);
     loop {
+        // At the start, too: others have more urgent things to do then.
+        sleep(pause).await;
         if swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
             swept_at = Some(Instant::now());
             if let Err(error) = upkeep(&pool, ambient.now()).await {
                 debug!(error = &error as &dyn Error, "no upkeep; the next one tries again");
             }
         }
-        match queue_replays(&pool, ambient.now()).await {
-            Ok(true) => {}
-            Ok(false) => sleep(REPLAYS_EVERY).await,
+        pause = match queue_replays(&pool, ambient.now()).await {
+            Ok(true) => Duration::ZERO,
+            Ok(false) => REPLAYS_EVERY,
             Err(error) => {
                 debug!(error = &error as &dyn Error, "no replay; the next look tries again");
-                sleep(REPLAYS_EVERY).await;
+                REPLAYS_EVERY
             }
-        }
+        };
     }
 }
