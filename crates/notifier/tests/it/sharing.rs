@@ -52,8 +52,8 @@ async fn killed_between_sending_and_recording_it_sends_the_same_again() {
     assert_eq!(rig.deliveries(&endpoint, Some(DeliveryState::Delivered)).await.len(), 1);
 }
 
-/// Without the lock on the endpoint in a statement of its own, both count what is under way before the other's claim is
-/// there, and an endpoint gets ten at once.
+/// Without the lock on the endpoint in a statement of its own, both claim the same, and each counts what is under way
+/// before the other's claim is there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_notifiers_share_a_queue_and_five_are_under_way_over_both() {
     let rig = Rig::new().await;

@@ -20,7 +20,8 @@ problems! {
     PingProblems: Unauthenticated, Forbidden, NotFound, StoreUnavailable,
 }
 
-/// Send a `webhook.ping.v1`, to see that it arrives. Its delivery is listed with the others.
+/// Send a `webhook.ping.v1`, to see that it arrives. Its delivery is listed with the others; an endpoint that is not active
+/// gets it when it is enabled.
 #[utoipa::path(
     post, path = "/v1/webhook-endpoints/{id}/ping", tag = "webhooks",
     params(("id" = uuid::Uuid, Path, description = "The endpoint.")),
