@@ -22,6 +22,8 @@ use tokio::{
 
 /// Bookings a second: moderate, so that what is seen is the way through the system and not a queue.
 const BOOKINGS_PER_SECOND: u64 = 1_000;
+/// Bookings that are sent before one is followed, in seconds: groups are joined, and connections made.
+const WARM_UP_SECONDS: u64 = 2;
 /// One of so many is followed.
 const FOLLOWED: u64 = 10;
 /// Requests under way at most; a server that stalls is noted instead of being buried.
@@ -59,7 +61,8 @@ pub(crate) async fn measure(
 ) -> anyhow::Result<()> {
     let http = Client::builder().timeout(REQUEST_MAX).pool_max_idle_per_host(UNDER_WAY_MAX).build()?;
     let booker = Arc::new(Booker { http, url: server.url.clone(), market: market.clone() });
-    let (milliseconds, missed) = follow(&booker, bench.plan.load_seconds * BOOKINGS_PER_SECOND).await?;
+    let (milliseconds, missed) =
+        follow(&booker, (WARM_UP_SECONDS + bench.plan.load_seconds) * BOOKINGS_PER_SECOND).await?;
     let section = format!("{who}, from 201 to visible, {BOOKINGS_PER_SECOND} bookings/s");
     if missed > 0 {
         bench.find(format!(
@@ -120,7 +123,7 @@ impl Booker {
         let token =
             answer.headers().get("consistency-token").context("no Consistency-Token")?.to_str()?.to_owned();
         answer.bytes().await?;
-        if !nth.is_multiple_of(FOLLOWED) {
+        if nth < WARM_UP_SECONDS * BOOKINGS_PER_SECOND || !nth.is_multiple_of(FOLLOWED) {
             return Ok(None);
         }
         let place = token.parse().context("an unreadable Consistency-Token")?;

@@ -45,6 +45,12 @@ const MORE_MAX: Duration = Duration::from_millis(1);
 /// (`group.consumer.session.timeout.ms`).
 const SESSION_TIMEOUT_MS: &str = "6000";
 
+/// How long the broker gathers records before it answers a fetch, unless there are [`FETCH_BYTES_MIN`]: a fetch costs both sides
+/// about as much for one record as for a hundred.
+const FETCH_WAIT_MS: &str = "20";
+/// Some 200 records.
+const FETCH_BYTES_MIN: &str = "65536";
+
 /// The topic as a [`Source`].
 pub struct KafkaSource {
     topic: Wanted,
@@ -152,6 +158,7 @@ impl KafkaSource {
         config.set("group.id", &self.group).set("enable.auto.commit", "false");
         // Beyond the end of a topic that was made anew, or that the relay has yet to fill: what was had is dropped.
         config.set("auto.offset.reset", "earliest");
+        config.set("fetch.wait.max.ms", FETCH_WAIT_MS).set("fetch.min.bytes", FETCH_BYTES_MIN);
         match self.protocol {
             Protocol::Consumer => config.set("group.protocol", "consumer"),
             Protocol::Cooperative => config

@@ -14,7 +14,7 @@ use sqlx::PgPool;
 use std::{collections::BTreeMap, error::Error, time::Duration};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -22,6 +22,9 @@ use uuid::Uuid;
 
 /// Events of one batch: bounds how much is sent twice after a crash, and with events of some hundred bytes its memory.
 const BATCH_EVENTS_MAX: i64 = 2_000;
+/// Between the beginnings of two batches that were not full. A batch is a request to the broker for each partition, and
+/// costs both sides about as much for one event as for a hundred; read models gather for as long.
+const GATHER: Duration = Duration::from_millis(20);
 /// A lease lasts five times as long.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// Without a renewal for so long, another relay may soon have the partitions: no batch is begun before the next renewal. One
@@ -183,6 +186,7 @@ impl Relay {
     async fn run_for_ever(&mut self, wake: Option<watch::Receiver<u64>>) -> Failure {
         let (mut poll, mut retry) = (Poll::new(wake), RETRY_MIN);
         loop {
+            let began = Instant::now();
             match self.run_once().await {
                 Err(failure) if failure.is_transient() => {
                     if retry == RETRY_MIN {
@@ -200,6 +204,9 @@ impl Relay {
                     }
                     if step.more {
                         continue;
+                    }
+                    if step.events > 0 {
+                        sleep_until(began + GATHER).await;
                     }
                     poll.again(step.events > 0).await;
                 }
