@@ -5,22 +5,22 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 TOPIC = "holdfast.events.v1"
 NONE = {"capacity": 0, "overbooking_allowance": 0, "held": 0, "confirmed": 0, "blocked": 0, "sales": "open"}
 
-def apply(seats, event):
-    match event["type"]:
-        case "InventoryOpened":
+def apply(seats, kind, event):
+    match kind:
+        case "InventoryOpened.v1":
             seats["capacity"] = event["capacity"]
             seats["overbooking_allowance"] = event["policy"]["overbooking_allowance"]
-        case "SeatsReserved": seats["held" if event.get("expires_at") else "confirmed"] += event["quantity"]
-        case "BookingConfirmed":
+        case "SeatsReserved.v1": seats["held" if event.get("expires_at") else "confirmed"] += event["quantity"]
+        case "BookingConfirmed.v1":
             seats["held"] -= event["quantity"]
             seats["confirmed"] += event["quantity"]
-        case "BookingCancelled": seats[event["previous_status"]] -= event["released"]
-        case "BookingExpired": seats["held"] -= event["released"]
-        case "CapacityChanged": seats["capacity"] = event["new"]
-        case "SalesClosed": seats["sales"] = "closed"
-        case "SalesReopened": seats["sales"] = "open"
-        case "SeatsBlocked": seats["blocked"] += event["quantity"]
-        case "SeatsUnblocked": seats["blocked"] -= event["quantity"]
+        case "BookingCancelled.v1": seats[event["previous_status"]] -= event["released"]
+        case "BookingExpired.v1": seats["held"] -= event["released"]
+        case "CapacityChanged.v1": seats["capacity"] = event["new"]
+        case "SalesClosed.v1": seats["sales"] = "closed"
+        case "SalesReopened.v1": seats["sales"] = "open"
+        case "SeatsBlocked.v1": seats["blocked"] += event["quantity"]
+        case "SeatsUnblocked.v1": seats["blocked"] -= event["quantity"]
         case unknown: sys.exit(f"{unknown} may change a count, and is not known here")
 
 consumer = Consumer({"bootstrap.servers": sys.argv[1], "group.id": "example", "enable.auto.commit": False})
@@ -32,11 +32,13 @@ last, inventories = dict.fromkeys(partitions, 0), {}
 while unread:
     record = consumer.poll(30) or sys.exit("Kafka sends nothing any more")
     if record.error(): raise KafkaException(record.error())
-    p, position = record.partition(), int(dict(record.headers())["position"])
+    headers = {name: value.decode() for name, value in record.headers()}
+    p, position = record.partition(), int(headers["position"])
     if p in unread and position > last[p] + 1: sys.exit(f"hole: after {p}-{last[p]} comes {p}-{position}")
     if p in unread and position == last[p] + 1:  # a lower position was had: a relay sent it twice
         last[p] = position  # in a database: in the transaction that applies the event
-        apply(inventories.setdefault(record.key().decode(), dict(NONE)), json.loads(record.value()))
+        kind = f"{headers['event_type']}.v{headers['event_version']}"
+        apply(inventories.setdefault(record.key().decode(), dict(NONE)), kind, json.loads(record.value()))
     if record.offset() + 1 >= ends[p][1]: unread.discard(p)
 for inventory_id, seats in sorted(inventories.items()):
     left = seats["capacity"] + seats["overbooking_allowance"] - seats["held"] - seats["confirmed"] - seats["blocked"]

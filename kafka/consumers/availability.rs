@@ -18,27 +18,27 @@ struct Seats {
     closed: bool,
 }
 
-fn apply(seats: &mut Seats, event: &Value) -> Result<(), Box<dyn Error>> {
+fn apply(seats: &mut Seats, kind: &str, event: &Value) -> Result<(), Box<dyn Error>> {
     let number = |name| event.pointer(name).and_then(Value::as_i64).ok_or(format!("{name} is missing"));
-    match event["type"].as_str().unwrap_or_default() {
-        "InventoryOpened" => {
+    match kind {
+        "InventoryOpened.v1" => {
             seats.capacity = number("/capacity")?;
             seats.allowance = number("/policy/overbooking_allowance")?;
         }
-        "SeatsReserved" if event["expires_at"].is_null() => seats.confirmed += number("/quantity")?,
-        "SeatsReserved" => seats.held += number("/quantity")?,
-        "BookingConfirmed" => {
+        "SeatsReserved.v1" if event["expires_at"].is_null() => seats.confirmed += number("/quantity")?,
+        "SeatsReserved.v1" => seats.held += number("/quantity")?,
+        "BookingConfirmed.v1" => {
             seats.held -= number("/quantity")?;
             seats.confirmed += number("/quantity")?;
         }
-        "BookingCancelled" if event["previous_status"] == "held" => seats.held -= number("/released")?,
-        "BookingCancelled" => seats.confirmed -= number("/released")?,
-        "BookingExpired" => seats.held -= number("/released")?,
-        "CapacityChanged" => seats.capacity = number("/new")?,
-        "SalesClosed" => seats.closed = true,
-        "SalesReopened" => seats.closed = false,
-        "SeatsBlocked" => seats.blocked += number("/quantity")?,
-        "SeatsUnblocked" => seats.blocked -= number("/quantity")?,
+        "BookingCancelled.v1" if event["previous_status"] == "held" => seats.held -= number("/released")?,
+        "BookingCancelled.v1" => seats.confirmed -= number("/released")?,
+        "BookingExpired.v1" => seats.held -= number("/released")?,
+        "CapacityChanged.v1" => seats.capacity = number("/new")?,
+        "SalesClosed.v1" => seats.closed = true,
+        "SalesReopened.v1" => seats.closed = false,
+        "SeatsBlocked.v1" => seats.blocked += number("/quantity")?,
+        "SeatsUnblocked.v1" => seats.blocked -= number("/quantity")?,
         unknown => return Err(format!("{unknown} may change a count, and is not known here").into()),
     }
     Ok(())
@@ -62,9 +62,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     while !unread.is_empty() {
         let record = consumer.poll(WAIT).ok_or("Kafka sends nothing any more")??;
         let Some(end) = unread.get(&record.partition()).copied() else { continue };
-        let position = record.headers().into_iter().flat_map(|headers| headers.iter());
-        let position = position.filter(|header| header.key == "position").find_map(|header| header.value);
-        let position: i64 = str::from_utf8(position.ok_or("a record without a position")?)?.parse()?;
+        let header = |name| {
+            let headers = record.headers().into_iter().flat_map(|headers| headers.iter());
+            let value = headers.filter(|header| header.key == name).find_map(|header| header.value);
+            value.and_then(|value| str::from_utf8(value).ok()).ok_or(format!("a record without {name}"))
+        };
+        let position: i64 = header("position")?.parse()?;
         let last = last.entry(record.partition()).or_insert(0);
         if position > *last + 1 {
             return Err(
@@ -75,7 +78,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         if position == *last + 1 {
             let key = str::from_utf8(record.key().unwrap_or_default())?.to_owned();
             let event = serde_json::from_slice(record.payload().unwrap_or_default())?;
-            apply(inventories.entry(key).or_insert_with(Seats::default), &event)?;
+            let kind = format!("{}.v{}", header("event_type")?, header("event_version")?);
+            apply(inventories.entry(key).or_insert_with(Seats::default), &kind, &event)?;
             // In a database: in the transaction that applies the event.
             *last = position;
         }

@@ -1,6 +1,7 @@
 //! A Kafka of one node for `up --kafka`, in the data folder: started, brought back when it dies, ended in the end.
 //!
-//! It keeps its address, so relay and projectors find it again by themselves. Bookings never wait for it.
+//! It keeps its address, so relay and projectors find it again by themselves. A start waits until it is ready, because its
+//! address is chosen then; from there on bookings never wait for it.
 
 use crate::signals::{POSTGRES_SHARE, Stop};
 use anyhow::Context as _;
@@ -48,6 +49,7 @@ impl OwnKafka {
     /// Ends it in order; one that takes too long is killed, and recovers at the next start.
     pub(crate) async fn end(self, stop: &Stop) {
         stop.now();
+        let broker = self.broker.clone();
         let end = async {
             if let Err(error) = self.keeper.await {
                 tracing::warn!(%error, "the task that keeps Kafka running failed");
@@ -59,7 +61,12 @@ impl OwnKafka {
             Ok(Err(error)) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "Kafka was not stopped")
             }
-            Err(_) => tracing::warn!("Kafka did not end in time"),
+            Err(_) => {
+                tracing::warn!("Kafka did not end in time; it is killed, and recovers at the next start");
+                if let Err(error) = broker.kill_node(NODE).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "Kafka was not killed");
+                }
+            }
         }
     }
 }

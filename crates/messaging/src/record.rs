@@ -60,8 +60,8 @@ pub struct Received<'r> {
     pub log_id: Uuid,
     /// Where the event stands.
     pub at: LogPosition,
-    /// The stream.
-    pub inventory_id: InventoryId,
+    /// The stream: an inventory's id, unless a newer build has others.
+    pub stream: &'r str,
     /// The event's place in the stream, from 1.
     pub sequence: i64,
     /// The event's type.
@@ -83,6 +83,17 @@ pub enum RecordError {
     /// It is there, and is not what it must be.
     #[error("the record's {0} cannot be read")]
     Malformed(&'static str),
+}
+
+/// A record of ours holds an event that this build does not understand.
+#[derive(Debug, thiserror::Error)]
+pub enum NotUnderstood {
+    /// The event itself.
+    #[error(transparent)]
+    Event(#[from] DecodeError),
+    /// Its stream.
+    #[error("the stream {0} is no inventory, and this build knows nothing else")]
+    Stream(String),
 }
 
 impl<'r> Received<'r> {
@@ -110,7 +121,7 @@ impl<'r> Received<'r> {
         Ok(Self {
             log_id: id("log_id", head("log_id")?)?,
             at: LogPosition { log_partition: partition, position: number("position")? },
-            inventory_id: InventoryId(id("key", text("key", key)?)?),
+            stream: text("key", key)?,
             sequence: number("sequence")?,
             event_type: head("event_type")?,
             event_version: head("event_version")?,
@@ -123,9 +134,11 @@ impl<'r> Received<'r> {
     ///
     /// # Errors
     /// A type or version of a newer build, or a value of another shape.
-    pub fn decode(&self) -> Result<Recorded, DecodeError> {
+    pub fn decode(&self) -> Result<Recorded, NotUnderstood> {
+        let inventory_id = Uuid::try_parse(self.stream).map(InventoryId);
+        let inventory_id = inventory_id.map_err(|_| NotUnderstood::Stream(self.stream.to_owned()))?;
         let event = InventoryEvent::decode(self.event_type, self.event_version, self.payload)?;
-        let Self { at, inventory_id, sequence, recorded_at, .. } = *self;
+        let Self { at, sequence, recorded_at, .. } = *self;
         Ok(Recorded { at, inventory_id, sequence, event, recorded_at })
     }
 }

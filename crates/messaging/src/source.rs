@@ -200,7 +200,12 @@ impl Source for KafkaSource {
             self.consumer = Some(self.join().await?);
         }
         if let Some(error) = self.pending.take() {
-            return Err(error);
+            // Another member may have passed it meanwhile.
+            let passed = matches!(&error, SourceError::Poison { at, .. }
+                if after.iter().any(|place| place.log_partition == at.log_partition && place.position >= at.position));
+            if !passed {
+                return Err(error);
+            }
         }
         let (mut events, mut until, mut records) = (Vec::new(), Instant::now() + FIRST_MAX, 0);
         let mut complaint = None;
@@ -285,7 +290,7 @@ impl Places {
             Err(source) => {
                 // The projector asks again for what stands before it, and then for this.
                 seek(consumer, &self.topic, at.log_partition, last);
-                let stream = received.inventory_id.to_string();
+                let stream = received.stream.to_owned();
                 Err(SourceError::Poison { at, stream, source: Box::new(source) })
             }
         }

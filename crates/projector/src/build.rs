@@ -84,6 +84,11 @@ impl<P: Projection, F: FnMut(Progress) + Send> Build<P, F> {
         self.link.connection().await.map_err(sql("connecting"))
     }
 
+    /// The schema it is built in.
+    pub(crate) fn schema(&self) -> &str {
+        &self.schema
+    }
+
     /// Follows a moving goal until it is near.
     pub(crate) async fn approach(&mut self, goal: Goal) -> Result<(), RebuildError> {
         for _ in 0..ROUNDS_MAX {
@@ -129,7 +134,7 @@ impl<P: Projection, F: FnMut(Progress) + Send> Build<P, F> {
         if events_between(&until, feed.checkpoints()) > 0 {
             return Err(RebuildError::LiveWentBack { name: P::NAME });
         }
-        feed.run_to(&mut tx, BATCH_EVENTS_MAX, &until, |_| ()).await?;
+        feed.run_to_in_tx(&mut tx, BATCH_EVENTS_MAX, &until).await?;
         // Whole tables are compared: what is right for keyed access is wrong here.
         (&mut *tx)
             .execute("SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on")

@@ -42,6 +42,8 @@ pub(crate) struct Feed<P, S> {
     exceptions: Exceptions,
     /// So many of the next events are applied one by one: the tables refused one of them.
     one_by_one: usize,
+    /// Somebody's transaction is around every batch: what the tables refuse must not end it.
+    in_transaction: bool,
     /// The partition that is served first: it changes with every batch, so that none starves another.
     turn: usize,
     /// The next batch, if it was read while the last one was written.
@@ -69,6 +71,7 @@ impl<P: Projection, S: Source> Feed<P, S> {
             checkpoints,
             exceptions,
             one_by_one: 0,
+            in_transaction: false,
             turn: 0,
             ahead: None,
             projection,
@@ -86,6 +89,11 @@ impl<P: Projection, S: Source> Feed<P, S> {
 
     pub(crate) fn checkpoints(&self) -> &[i64] {
         &self.checkpoints
+    }
+
+    /// Whether streams are set aside, as far as it knows.
+    pub(crate) fn parks(&self) -> bool {
+        self.exceptions.parks()
     }
 
     pub(crate) fn schema(&self) -> &str {
@@ -111,7 +119,7 @@ impl<P: Projection, S: Source> Feed<P, S> {
         if batch.moved.is_empty() {
             return Ok(Fed::Nothing);
         }
-        if !batch.parked.is_empty() || self.one_by_one > 0 {
+        if !batch.parked.is_empty() || self.one_by_one > 0 || self.in_transaction {
             return self.step_with_care(conn, batch).await;
         }
         let changes = P::fold(&batch.events);
@@ -126,12 +134,7 @@ impl<P: Projection, S: Source> Feed<P, S> {
             write.await
         };
         match moved {
-            Err(Failure::Contradiction { .. }) if batch.len() > 1 => {
-                // Which of them it is, is found out one by one.
-                (self.ahead, self.one_by_one) = (None, batch.len());
-                Ok(Fed::Applied { events: 0, more: true })
-            }
-            Err(Failure::Contradiction { source, .. }) => self.step_without(conn, batch, &source).await,
+            Err(Failure::Contradiction { source, .. }) => self.refused(conn, batch, &source).await,
             moved => self.passed(conn, &batch, moved?).await,
         }
     }
@@ -141,16 +144,16 @@ impl<P: Projection, S: Source> Feed<P, S> {
         let changes = P::fold(&batch.events);
         let mut tx = conn.begin().await?;
         let moved = match write::<P>(&mut tx, &self.statement, &batch, &changes).await {
-            Err(Failure::Contradiction { source, .. }) if batch.len() == 1 => {
-                drop(tx);
-                return self.step_without(conn, batch, &source).await;
+            Err(Failure::Contradiction { source, .. }) => {
+                tx.rollback().await?;
+                return Box::pin(self.refused(conn, batch, &source)).await;
             }
             moved => moved?,
         };
         let whole = moved == batch.moved.len();
         if whole && parked::park(&mut tx, &self.schema, &batch).await? {
             tx.commit().await?;
-            self.exceptions.note(P::NAME, batch.parked.clone());
+            self.exceptions.note(P::NAME, self.schema == P::schema(), batch.parked.clone());
             self.passed(conn, &batch, moved).await
         } else {
             tx.rollback().await?;
@@ -158,19 +161,24 @@ impl<P: Projection, S: Source> Feed<P, S> {
         }
     }
 
-    /// The tables refused the one event of this batch: it is set aside.
-    async fn step_without(
+    /// The tables refused an event of this batch: which of them it is, is found out one by one, and then it is set aside.
+    async fn refused(
         &mut self,
         conn: &mut PgConnection,
         batch: Batch,
         why: &sqlx::Error,
     ) -> Result<Fed, Failure> {
+        self.ahead = None;
+        if batch.len() > 1 {
+            self.one_by_one = batch.len();
+            return Ok(Fed::Applied { events: 0, more: true });
+        }
         let Some(event) = batch.events.first() else { return Ok(Fed::Applied { events: 0, more: true }) };
         let (at, stream) = (event.at, event.inventory_id.to_string());
         let poison = ParkedEvent { at, stream, reason: Some(parked::refusal(why)) };
         let parked = self.exceptions.poison(P::NAME, poison)?;
         let batch = Batch::without(&self.checkpoints, at, parked)?;
-        Box::pin(self.step_with_care(conn, batch)).await
+        self.step_with_care(conn, batch).await
     }
 
     /// Goes on behind a batch, if all its checkpoints were where we believed them to be.
@@ -182,6 +190,19 @@ impl<P: Projection, S: Source> Feed<P, S> {
         self.checkpoints.clone_from(&batch.then);
         self.one_by_one = self.one_by_one.saturating_sub(batch.len());
         Ok(Fed::Applied { events: batch.len(), more: batch.full || self.one_by_one > 0 })
+    }
+
+    /// [`Feed::run_to`] within the caller's transaction.
+    pub(crate) async fn run_to_in_tx(
+        &mut self,
+        tx: &mut PgConnection,
+        limit: usize,
+        until: &[i64],
+    ) -> Result<(), Failure> {
+        self.in_transaction = true;
+        let done = self.run_to(tx, limit, until, |_| ()).await;
+        self.in_transaction = false;
+        done
     }
 
     /// Applies everything up to exactly `until`, telling `applied` the checkpoints after each batch.
@@ -224,6 +245,10 @@ async fn read<P: Projection, S: Source>(
     let (mut events, full) = match source.read(&after, limit).await {
         Err(SourceError::Poison { at, stream, source: why }) => {
             let sound = at.position - 1 - position_in(from, at.log_partition);
+            if sound < 0 {
+                // Another feed has passed it meanwhile.
+                return Batch::check(from, vec![], true, exceptions);
+            }
             let Some(sound) = usize::try_from(sound).ok().filter(|sound| *sound > 0) else {
                 let poison = ParkedEvent { at, stream, reason: Some(in_words(&*why)) };
                 return Batch::without(from, at, exceptions.poison(P::NAME, poison)?);

@@ -22,12 +22,15 @@ const SCHEMA_LOCK: i32 = 0x4846_5343;
 /// Makes the read model if it is not there.
 pub(crate) async fn open<P: Projection>(conn: &mut PgConnection) -> Result<(), Failure> {
     let schema = schema_of(P::NAME);
-    if live::<P>(conn).await?.is_some() {
+    if live::<P>(conn).await?.is_some() && has_tables(&mut *conn, &schema, &["parked"]).await? {
         return Ok(());
     }
     let mut tx = conn.begin().await?;
     lock_schemas(&mut *tx, P::NAME).await?;
-    if !exists(&mut *tx, &schema).await? {
+    if exists(&mut *tx, &schema).await? {
+        // Of a build that set no streams aside.
+        (&mut *tx).execute(parked::table_sql(&schema).as_str()).await?;
+    } else {
         create::<P>(&mut tx, &schema).await?;
         (&mut *tx).execute(P::indexes_sql(&schema).as_str()).await?;
     }
@@ -42,8 +45,7 @@ pub(crate) async fn live<P: Projection>(conn: &mut PgConnection) -> Result<Optio
     if !exists(&mut *conn, &schema).await? {
         return Ok(None);
     }
-    let tables: Vec<_> =
-        P::TABLES.iter().map(|table| table.name).chain(["checkpoints", "origin", "parked"]).collect();
+    let tables: Vec<_> = P::TABLES.iter().map(|table| table.name).chain(["checkpoints", "origin"]).collect();
     if !has_tables(&mut *conn, &schema, &tables).await? {
         return Err(Failure::OtherTables { name, remedy: remedy::<P>() });
     }
@@ -141,6 +143,12 @@ pub(crate) async fn set_checkpoints(
         .execute(db)
         .await
         .map(|_| ())
+}
+
+/// Until the end of the transaction, the feeds of this read model wait. A table lock: it is taken before any row is, so
+/// they and we cannot wait for each other.
+pub(crate) async fn hold(conn: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
+    conn.execute(format!("LOCK TABLE {schema}.checkpoints IN EXCLUSIVE MODE").as_str()).await.map(|_| ())
 }
 
 /// Until the end of the transaction, nobody else makes or renames the schemas of this read model.

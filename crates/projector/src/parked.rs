@@ -11,7 +11,7 @@
 
 use crate::{Failure, batch::Batch, projection::schema_of, status::in_words};
 use holdfast_event_log::{LogPosition, Recorded};
-use sqlx::{Executor as _, PgConnection, PgExecutor, PgPool, Row as _, postgres::PgRow};
+use sqlx::{PgConnection, PgExecutor, PgPool, Row as _, postgres::PgRow};
 use std::collections::HashSet;
 
 mod free;
@@ -27,17 +27,37 @@ const PARKED_STREAMS_MAX: usize = 1_000;
 /// The table beside a read model's checkpoints.
 pub(crate) fn table_sql(schema: &str) -> String {
     format!(
-        "CREATE TABLE {schema}.parked (
+        "CREATE TABLE IF NOT EXISTS {schema}.parked (
              log_partition smallint NOT NULL,
              position      bigint NOT NULL,
-             stream        text NOT NULL,
+             stream        text COLLATE \"C\" NOT NULL,
              reason        text,                    -- null: it only waits behind another
              parked_at     timestamptz NOT NULL DEFAULT now(),
              PRIMARY KEY (log_partition, position)
          );
          -- Serves `retry`, and whoever asks whether a stream waits.
-         CREATE INDEX parked_stream ON {schema}.parked (stream, position);"
+         CREATE INDEX IF NOT EXISTS parked_stream ON {schema}.parked (stream, position);"
     )
+}
+
+/// The streams in that table, by one look into its index for each: behind a stream there may be millions of events.
+pub(crate) fn streams_sql(schema: &str) -> String {
+    format!(
+        "WITH RECURSIVE streams AS (
+             (SELECT stream FROM {schema}.parked ORDER BY stream LIMIT 1)
+             UNION ALL
+             SELECT (SELECT p.stream FROM {schema}.parked p WHERE p.stream > s.stream ORDER BY p.stream LIMIT 1)
+             FROM streams s WHERE s.stream IS NOT NULL)
+         SELECT stream FROM streams WHERE stream IS NOT NULL"
+    )
+}
+
+/// How many streams wait in a schema; none in one that sets no streams aside.
+pub(crate) async fn streams_in(conn: &mut PgConnection, schema: &str) -> Result<i64, sqlx::Error> {
+    if !crate::model::has_tables(&mut *conn, schema, &["parked"]).await? {
+        return Ok(0);
+    }
+    sqlx::query_scalar(&format!("SELECT count(*) FROM ({}) s", streams_sql(schema))).fetch_one(conn).await
 }
 
 /// An event that is set aside.
@@ -61,10 +81,13 @@ pub(crate) struct Exceptions {
 impl Exceptions {
     /// To be loaded after the checkpoints, never before.
     pub(crate) async fn load(conn: &mut PgConnection, name: &str, schema: &str) -> Result<Self, sqlx::Error> {
-        let parked = format!("SELECT DISTINCT stream FROM {schema}.parked");
-        let parked = sqlx::query_scalar(&parked).fetch_all(&mut *conn).await?;
+        let parked = sqlx::query_scalar(&streams_sql(schema)).fetch_all(&mut *conn).await?;
         let skipped = skipped_by(conn, name).await?;
         Ok(Self { parked: parked.into_iter().collect(), skipped })
+    }
+
+    pub(crate) fn parks(&self) -> bool {
+        !self.parked.is_empty()
     }
 
     /// What of these events is to be applied, and what waits behind a parked one.
@@ -97,10 +120,11 @@ impl Exceptions {
         Ok(vec![event])
     }
 
-    /// Notes what was written to the table, and says it once for each event that is to blame.
-    pub(crate) fn note(&mut self, name: &'static str, parked: Vec<ParkedEvent>) {
+    /// Notes what was written to the table, and says it once for each stream of the `live` read model: a build beside it meets
+    /// the same events.
+    pub(crate) fn note(&mut self, name: &'static str, live: bool, parked: Vec<ParkedEvent>) {
         for ParkedEvent { at, stream, reason } in parked {
-            if let Some(reason) = reason {
+            if let Some(reason) = reason.filter(|_| live && !self.parked.contains(&stream)) {
                 tracing::error!(
                     projection = name, %at, stream,
                     "the event at {at} cannot be applied to {name} and parks its stream: {reason}; \
@@ -115,6 +139,9 @@ impl Exceptions {
 /// Writes what a batch sets aside, in the transaction that moves its checkpoints. False: a stream does not wait any more,
 /// so what stands in this batch is not to be set aside.
 pub(crate) async fn park(conn: &mut PgConnection, schema: &str, batch: &Batch) -> Result<bool, sqlx::Error> {
+    if batch.parked.is_empty() {
+        return Ok(true);
+    }
     let behind: HashSet<&str> = batch
         .parked
         .iter()
@@ -122,7 +149,10 @@ pub(crate) async fn park(conn: &mut PgConnection, schema: &str, batch: &Batch) -
         .map(|event| event.stream.as_str())
         .collect();
     let behind: Vec<&str> = behind.into_iter().collect();
-    let waiting = format!("SELECT count(DISTINCT stream) FROM {schema}.parked WHERE stream = ANY ($1)");
+    let waiting = format!(
+        "SELECT count(*) FROM unnest($1::text[]) AS b (stream)
+         WHERE EXISTS (SELECT FROM {schema}.parked p WHERE p.stream = b.stream)"
+    );
     let waiting: i64 = sqlx::query_scalar(&waiting).bind(&behind).fetch_one(&mut *conn).await?;
     if usize::try_from(waiting) != Ok(behind.len()) {
         return Ok(false);
@@ -170,9 +200,4 @@ async fn existing(pool: &PgPool, name: &str) -> Result<Option<String>, sqlx::Err
     let schema = schema_of(name);
     let there = crate::model::has_tables(pool, &schema, &["checkpoints", "parked"]).await?;
     Ok(there.then_some(schema))
-}
-
-/// Holds the feeds of a read model until the end of the transaction, as a switch does.
-async fn hold(conn: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
-    conn.execute(format!("LOCK TABLE {schema}.checkpoints IN EXCLUSIVE MODE").as_str()).await.map(|_| ())
 }

@@ -4,7 +4,7 @@
 //! projector runs in this process (it publishes every commit) or when somebody else has just asked;
 //! otherwise from the checkpoints table, which is asked once for all who wait.
 
-use crate::{Projection, batch::events_between, batch::position_in, model};
+use crate::{Projection, batch::events_between, batch::position_in};
 use holdfast_event_log::LogPosition;
 use sqlx::PgPool;
 use std::{
@@ -44,10 +44,18 @@ pub struct Positions(Arc<Shared>);
 struct Shared {
     pool: PgPool,
     schema: String,
-    known: watch::Sender<Vec<i64>>,
+    known: watch::Sender<Known>,
     fed_at: Mutex<Option<Instant>>,
     /// When the table was asked last. Held while it is asked: the others wait for that answer.
     looked_at: tokio::sync::Mutex<Option<Instant>>,
+}
+
+/// What is known of a read model.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Known {
+    checkpoints: Vec<i64>,
+    /// Whether it has set streams aside; then a checkpoint alone does not say what is in the rows.
+    parks: bool,
 }
 
 impl Positions {
@@ -57,7 +65,7 @@ impl Positions {
         Self(Arc::new(Shared {
             pool: pool.clone(),
             schema: P::schema(),
-            known: watch::Sender::new(vec![]),
+            known: watch::Sender::new(Known::default()),
             fed_at: Mutex::new(None),
             looked_at: tokio::sync::Mutex::new(None),
         }))
@@ -72,13 +80,17 @@ impl Positions {
         let deadline = Instant::now() + timeout;
         let mut known = self.0.known.subscribe();
         loop {
-            let (position, partitions) = {
+            let (position, partitions, parks) = {
                 let known = known.borrow_and_update();
-                (position_in(&known, at.log_partition), known.len())
+                let Known { checkpoints, parks } = &*known;
+                (position_in(checkpoints, at.log_partition), checkpoints.len(), *parks)
             };
             let freshness =
                 Freshness { position: LogPosition { position, ..at }, reached: position >= at.position };
             let no_such_partition = partitions > 0 && usize::from(at.log_partition) >= partitions;
+            if freshness.reached && parks {
+                return Ok(Freshness { reached: !self.is_parked(at).await?, ..freshness });
+            }
             if freshness.reached || no_such_partition || Instant::now() >= deadline {
                 return Ok(freshness);
             }
@@ -96,7 +108,7 @@ impl Positions {
     /// # Errors
     /// Whatever Postgres says.
     pub async fn lag(&self) -> Result<i64, sqlx::Error> {
-        let mut checkpoints = self.read().await?;
+        let mut checkpoints = self.read().await?.checkpoints;
         let heads: Vec<i64> =
             holdfast_event_log::heads(&self.0.pool).await?.into_iter().map(|head| head.position).collect();
         checkpoints.resize(heads.len(), 0);
@@ -104,12 +116,13 @@ impl Positions {
     }
 
     /// Tells all who wait. What is published must be committed.
-    pub(crate) fn publish(&self, checkpoints: &[i64]) {
+    pub(crate) fn publish(&self, checkpoints: &[i64], parks: bool) {
         *self.0.fed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.0.known.send_if_modified(|known| {
-            let changed = known != checkpoints;
+            let changed = known.checkpoints != checkpoints || known.parks != parks;
             if changed {
-                checkpoints.clone_into(known);
+                checkpoints.clone_into(&mut known.checkpoints);
+                known.parks = parks;
             }
             changed
         });
@@ -122,10 +135,10 @@ impl Positions {
         if let Some(due) = looked_at.map(|at| at + LOOK_EVERY).max(fed_at.map(|at| at + FED_FOR)) {
             sleep_until(due).await;
         }
-        let checkpoints = self.read().await?;
+        let read = self.read().await?;
         *looked_at = Some(Instant::now());
         if self.fed_at() == fed_at {
-            self.0.known.send_replace(checkpoints);
+            self.0.known.send_replace(read);
         }
         Ok(())
     }
@@ -134,10 +147,30 @@ impl Positions {
         *self.0.fed_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn read(&self) -> Result<Vec<i64>, sqlx::Error> {
-        match model::checkpoints(&self.0.pool, &self.0.schema).await {
-            Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some(UNDEFINED_TABLE) => Ok(vec![]),
-            read => read,
+    async fn read(&self) -> Result<Known, sqlx::Error> {
+        let schema = &self.0.schema;
+        let read = format!(
+            "SELECT position, EXISTS (SELECT FROM {schema}.parked) FROM {schema}.checkpoints ORDER BY log_partition"
+        );
+        match sqlx::query_as::<_, (i64, bool)>(&read).fetch_all(&self.0.pool).await {
+            Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some(UNDEFINED_TABLE) => {
+                Ok(Known::default())
+            }
+            read => {
+                let read = read?;
+                let parks = read.iter().any(|(_, parks)| *parks);
+                Ok(Known { checkpoints: read.into_iter().map(|(position, _)| position).collect(), parks })
+            }
         }
+    }
+
+    /// Whether an event up to this one was set aside instead of being applied.
+    async fn is_parked(&self, at: LogPosition) -> Result<bool, sqlx::Error> {
+        let parked = format!(
+            "SELECT EXISTS (SELECT FROM {}.parked WHERE log_partition = $1 AND position <= $2)",
+            self.0.schema
+        );
+        let parked = sqlx::query_scalar(&parked).bind(at.log_partition.cast_signed()).bind(at.position);
+        parked.fetch_one(&self.0.pool).await
     }
 }

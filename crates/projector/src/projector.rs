@@ -113,7 +113,7 @@ impl<P: Projection, S: Source> Projector<P, S> {
             Fed::Overtaken => Step { events: 0, more: true },
         };
         let checkpoints = self.feed.checkpoints();
-        self.positions.publish(checkpoints);
+        self.positions.publish(checkpoints, self.feed.parks());
         let mut lag_events = 0;
         if step.more {
             lag_events = self.status.borrow().lag_events.saturating_sub_unsigned(step.events as u64).max(0);

@@ -15,9 +15,9 @@
 use crate::{
     Difference, Failure, Projection, RebuildError,
     build::{Build, Goal},
-    model,
+    model, parked,
 };
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -50,6 +50,10 @@ pub struct Rebuilt {
     pub compared: bool,
     /// What differed from the live read model.
     pub differences: Vec<Difference>,
+    /// Streams that the new one has set aside, because one of their events cannot be applied.
+    pub parked_streams: i64,
+    /// Whether it has set aside more of them than the live one: then rows are missing that nothing was compared with.
+    pub parks_more: bool,
     /// Whether the new one is live now.
     pub switched: bool,
 }
@@ -67,7 +71,7 @@ pub struct Verified {
 }
 
 /// Rebuilds a read model. If its rows differ from the live one's at equal positions it is not switched,
-/// unless `accept_difference`. Works with the live projector running, stopped or behind, and without a
+/// nor if more streams are set aside, unless `accept_difference`. Works with the live projector running, stopped or behind, and without a
 /// live read model.
 ///
 /// # Errors
@@ -99,6 +103,11 @@ pub async fn verify_model<P: Projection>(
     verified.and_then(|verified| ended.map(|()| verified))
 }
 
+async fn parked_streams_in(conn: &mut PgConnection, schema: &str) -> Result<i64, RebuildError> {
+    let streams = parked::streams_in(conn, schema).await;
+    streams.map_err(|source| RebuildError::Database { doing: "counting what is set aside", source })
+}
+
 impl<P: Projection, F: FnMut(Progress) + Send> Build<P, F> {
     async fn rebuild(&mut self, accept_difference: bool, began: Instant) -> Result<Rebuilt, RebuildError> {
         let compared = match model::live::<P>(self.conn().await?).await {
@@ -113,14 +122,29 @@ impl<P: Projection, F: FnMut(Progress) + Send> Build<P, F> {
         self.approach(goal).await?;
         let build_seconds = began.elapsed().as_secs_f64();
         let (rows, differences) = if compared { self.compare().await? } else { (0, vec![]) };
-        let switched = differences.is_empty() || accept_difference;
+        let schema = self.schema().to_owned();
+        let conn = self.conn().await?;
+        let before = if compared { parked_streams_in(conn, &P::schema()).await? } else { 0 };
+        let parked_streams = parked_streams_in(conn, &schema).await?;
+        let parks_more = parked_streams > before;
+        let switched = (differences.is_empty() && !parks_more) || accept_difference;
         if switched {
             self.approach(Goal::Heads).await?;
             self.switch().await?;
         }
         let events = self.done();
         let seconds = began.elapsed().as_secs_f64();
-        Ok(Rebuilt { events, build_seconds, seconds, rows, compared, differences, switched })
+        Ok(Rebuilt {
+            events,
+            build_seconds,
+            seconds,
+            rows,
+            compared,
+            differences,
+            parked_streams,
+            parks_more,
+            switched,
+        })
     }
 
     async fn verify(&mut self) -> Result<Verified, RebuildError> {

@@ -37,13 +37,11 @@ pub(crate) async fn switch<P: Projection>(
     let mut tx = conn.begin().await.map_err(doing)?;
     model::lock_schemas(&mut *tx, P::NAME).await.map_err(doing)?;
     if model::has_tables(&mut *tx, &live, &["checkpoints"]).await.map_err(doing)? {
-        // A table lock: it is taken before any row is, so the projector and we cannot wait for each other.
-        let hold = format!("LOCK TABLE {live}.checkpoints IN EXCLUSIVE MODE");
-        (&mut *tx).execute(hold.as_str()).await.map_err(doing)?;
+        model::hold(&mut tx, &live).await.map_err(doing)?;
     }
     let heads = holdfast_event_log::heads(&mut *tx).await.map_err(doing)?;
     let heads: Vec<_> = heads.into_iter().map(|head| head.position).collect();
-    feed.run_to(&mut tx, batch_events_max, &heads, |_| ()).await?;
+    feed.run_to_in_tx(&mut tx, batch_events_max, &heads).await?;
     if model::exists(&mut *tx, &live).await.map_err(doing)? {
         let rename = format!("ALTER SCHEMA {live} RENAME TO {replaced}");
         (&mut *tx).execute(rename.as_str()).await.map_err(doing)?;

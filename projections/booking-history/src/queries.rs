@@ -109,7 +109,11 @@ pub async fn overdue_inventories(
     let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
         "SELECT inventory_id FROM booking_history.bookings
          WHERE status = 'held' AND expires_at <= $1
-         GROUP BY inventory_id ORDER BY min(expires_at) LIMIT $2",
+         GROUP BY inventory_id
+         -- Those whose events are set aside stay overdue here, and must not keep the others from their turn.
+         ORDER BY EXISTS (SELECT FROM booking_history.parked p WHERE p.stream = inventory_id::text),
+                  min(expires_at)
+         LIMIT $2",
     )
     .bind(now)
     .bind(i64::from(limit))

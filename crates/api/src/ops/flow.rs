@@ -23,6 +23,8 @@ pub struct FollowerHealth {
     lag_events: Option<i64>,
     /// How old the oldest of them is; 0 if there is none.
     lag_seconds: Option<f64>,
+    /// Streams that it has set aside until somebody looks (`holdfast parked list`).
+    parked_streams: Option<i64>,
 }
 
 impl From<&Follower> for FollowerHealth {
@@ -34,6 +36,7 @@ impl From<&Follower> for FollowerHealth {
             reason: follower.reason(),
             lag_events: standing.map(|standing| standing.lag_events),
             lag_seconds: standing.map(|standing| standing.lag_seconds),
+            parked_streams: standing.map(|standing| standing.parked_streams),
         }
     }
 }

@@ -117,7 +117,7 @@ fn health(projector: &NamedProjector) -> ProjectorHealth {
         ProjectorState::CatchingUp => ("catching_up", None),
         // The state's own words come from Postgres and stay in the log.
         ProjectorState::Retrying(_) => {
-            ("retrying", Some("Postgres does not do what it asks; it is tried again".to_owned()))
+            ("retrying", Some("Postgres or Kafka does not do what it asks; it is tried again".to_owned()))
         }
         ProjectorState::Stopped { reason, .. } => ("stopped", Some(reason.clone())),
     };

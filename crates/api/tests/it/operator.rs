@@ -8,7 +8,11 @@ use sqlx::Executor;
 
 /// What `/health/ready` shows of a follower.
 fn shown(follower: &str, state: &str, reason: Value, lag: (Value, Value)) -> Value {
-    json!({"follower": follower, "state": state, "reason": reason, "lag_events": lag.0, "lag_seconds": lag.1})
+    let parked = if lag.0.is_null() { Value::Null } else { json!(0) };
+    json!({
+        "follower": follower, "state": state, "reason": reason, "lag_events": lag.0, "lag_seconds": lag.1,
+        "parked_streams": parked,
+    })
 }
 
 #[tokio::test]

@@ -18,6 +18,19 @@ pub(crate) async fn run(model: Model, accept_difference: bool, access: &Access) 
     for difference in &rebuilt.differences {
         out::line(format_args!("{}", models::in_words(name, difference)));
     }
+    if rebuilt.parked_streams > 0 {
+        out::line(format_args!(
+            "{name}: {} streams are parked, because an event of theirs cannot be applied",
+            rebuilt.parked_streams
+        ));
+    }
+    if rebuilt.parks_more && !rebuilt.switched {
+        bail!(
+            "the new {name} lacks streams that the live one has, or that nothing was compared with; it is not switched. \
+             A build that knows their events mends it, or `holdfast rebuild {name} --accept-difference`, \
+             then `holdfast parked list`"
+        );
+    }
     match (rebuilt.compared, rebuilt.differences.is_empty(), rebuilt.switched) {
         (true, true, true) => {
             out::line(format_args!("{name}: {} rows equal to the live ones; switched", rebuilt.rows))

@@ -78,8 +78,8 @@ impl Follower {
         match &self.standing {
             None => FollowerState::NotThere,
             Some(Standing { ahead: true, .. }) => FollowerState::Ahead,
-            Some(standing) if standing.lag_seconds > BEHIND_SECONDS => FollowerState::Behind,
             Some(standing) if standing.parked_streams > 0 => FollowerState::Parked,
+            Some(standing) if standing.lag_seconds > BEHIND_SECONDS => FollowerState::Behind,
             Some(_) => FollowerState::Current,
         }
     }

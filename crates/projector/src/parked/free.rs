@@ -1,10 +1,11 @@
 //! Sets parked streams free: their events are applied in order, in small transactions that hold the feeds for one batch.
 
-use super::{existing, hold, list::parked, refusal, skipped_by};
+use super::{existing, list::parked, refusal, skipped_by};
 use crate::{
     Failure, Projection,
     feed::write_sql,
     link::{Link, Role},
+    model::{self, hold},
     status::in_words,
 };
 use holdfast_event_log::{LogPosition, ReadError, Recorded, read_raw_at};
@@ -60,6 +61,9 @@ pub enum ParkedError {
     /// The reason says nothing, or too much.
     #[error("give a reason of 1 to {REASON_CHARACTERS_MAX} characters; it is kept with the skipped event")]
     Reason,
+    /// Its tables are not those that this build writes to.
+    #[error("nothing can be applied")]
+    Unfit(#[source] Failure),
     /// The log or the rows could not be read or written.
     #[error("parked events could not be looked at")]
     Database(#[from] sqlx::Error),
@@ -82,6 +86,7 @@ pub async fn retry<P: Projection>(pool: &PgPool, stream: Option<&str>) -> Result
     }
     let mut link = Link::new(pool, Role::Writer);
     let conn = link.connection().await?;
+    model::live::<P>(conn).await.map_err(ParkedError::Unfit)?;
     let skipped = skipped_by(&mut *conn, P::NAME).await?;
     let mut stream =
         Stream::<P> { schema: &schema, skipped: &skipped, page: EVENTS_MAX, of: std::marker::PhantomData };
@@ -180,6 +185,7 @@ impl<P: Projection> Stream<'_, P> {
             .map(holdfast_event_log::RawEvent::decode)
             .collect();
         let refused = match decoded {
+            Ok(_) if raw.len() < positions.len() => Some("it is missing in the log".to_owned()),
             Ok(events) => {
                 let written = self.apply(&mut tx, log_partition, &events).await;
                 match written.map_err(|error| Failure::of_write(P::NAME, error)) {

@@ -1,6 +1,7 @@
 //! What is parked and what was skipped, for those who ask.
 
-use super::{existing, place};
+use super::{existing, place, streams_in, streams_sql};
+use crate::projection::schema_of;
 use holdfast_domain::Timestamp;
 use holdfast_event_log::LogPosition;
 use sqlx::{PgPool, Row as _, postgres::PgRow};
@@ -41,9 +42,11 @@ pub async fn parked(pool: &PgPool, name: &str, limit: u32) -> Result<Vec<ParkedS
     let Some(schema) = existing(pool, name).await? else { return Ok(vec![]) };
     let sql = format!(
         "SELECT first.*, (SELECT count(*) FROM {schema}.parked p WHERE p.stream = first.stream) AS events
-         FROM (SELECT DISTINCT ON (stream) stream, log_partition, position, reason, parked_at
-               FROM {schema}.parked ORDER BY stream, position) first
-         ORDER BY parked_at, stream LIMIT $1"
+         FROM ({}) s CROSS JOIN LATERAL (
+             SELECT stream, log_partition, position, reason, parked_at
+             FROM {schema}.parked p WHERE p.stream = s.stream ORDER BY position LIMIT 1) first
+         ORDER BY parked_at, stream LIMIT $1",
+        streams_sql(&schema)
     );
     let stream = |row: PgRow| {
         Ok(ParkedStream {
@@ -62,9 +65,7 @@ pub async fn parked(pool: &PgPool, name: &str, limit: u32) -> Result<Vec<ParkedS
 /// # Errors
 /// Whatever Postgres says.
 pub async fn parked_streams(pool: &PgPool, name: &str) -> Result<i64, sqlx::Error> {
-    let Some(schema) = existing(pool, name).await? else { return Ok(0) };
-    let sql = format!("SELECT count(DISTINCT stream) FROM {schema}.parked");
-    sqlx::query_scalar(&sql).fetch_one(pool).await
+    streams_in(&mut *pool.acquire().await?, &schema_of(name)).await
 }
 
 /// The events that the consumer `name` leaves out, the latest decision first, at most `limit`.

@@ -1,13 +1,15 @@
 //! An event that cannot be applied holds up its own stream and no other, until somebody decides.
 
 use crate::tally::{append, checkpoints, inventory, projector, tamper};
+use holdfast_event_log::LogPosition;
 use holdfast_projector::{
-    Failure, Freed, ParkedError, Step, parked, parked_streams, rebuild, retry, skip, skipped,
+    Failure, Freed, ParkedError, Positions, Step, parked, parked_streams, rebuild, retry, skip, skipped,
     testing::{Tally, TestLog},
     verify_model,
 };
 use holdfast_testkit::{TestDatabase, database};
 use sqlx::PgPool;
+use std::time::Duration;
 
 const NAME: &str = "tally-of-events";
 
@@ -24,6 +26,10 @@ async fn two_streams() -> (TestDatabase, PgPool, TestLog) {
 
 async fn poison(pool: &PgPool, position: i64) {
     tamper(pool, &format!("UPDATE events SET event_version = '99' WHERE position = {position}")).await;
+}
+
+async fn tamper_with_tables(pool: &PgPool, sql: &str) {
+    sqlx::query(sql).execute(pool).await.unwrap();
 }
 
 async fn mend(pool: &PgPool) {
@@ -166,6 +172,65 @@ async fn a_change_that_the_tables_refuse_parks_its_stream_and_all_others_flow() 
     tamper(&pool, &full.replace(&(i64::MAX - 1).to_string(), "7")).await;
     assert_eq!(retry::<Tally>(&pool, None).await.unwrap(), Freed { streams: 1, events: 2, waiting: 0 });
     assert_eq!(counts(&pool, [0]).await, [9]);
+}
+
+/// A stream that waits goes on selling, so its events stand in nearly every batch when another stream's is refused.
+#[tokio::test]
+async fn a_second_stream_that_the_tables_refuse_is_parked_beside_the_first() {
+    let (_db, pool, mut log) = two_streams().await;
+    apply_all(&pool).await;
+    tamper(&pool, &format!("UPDATE tally_of_events.tally SET events = {}", i64::MAX)).await;
+    append(&mut log, 0, 1).await;
+    apply_all(&pool).await;
+    for nth in [0, 2, 1, 0, 2] {
+        append(&mut log, nth, 1).await;
+    }
+    apply_all(&pool).await;
+    assert_eq!((counts(&pool, [2]).await, parked_streams(&pool, NAME).await.unwrap()), (vec![2], 2));
+    let waiting = parked(&pool, NAME, 10).await.unwrap();
+    assert!(waiting.iter().all(|stream| stream.reason.is_some()), "{waiting:?}");
+    assert_eq!(waiting.iter().map(|stream| stream.events).collect::<Vec<_>>(), [3, 1]);
+}
+
+/// Made by a build that set no streams aside.
+#[tokio::test]
+async fn a_read_model_without_the_table_gets_it() {
+    let (_db, pool, mut log) = two_streams().await;
+    apply_all(&pool).await;
+    tamper_with_tables(&pool, "DROP TABLE tally_of_events.parked").await;
+    append(&mut log, 0, 1).await;
+    poison(&pool, 13).await;
+    apply_all(&pool).await;
+    assert_eq!((counts(&pool, [0, 1]).await, parked_streams(&pool, NAME).await.unwrap()), (vec![6, 6], 1));
+}
+
+/// What is not there cannot differ, so it has to be counted.
+#[tokio::test]
+async fn a_rebuild_that_sets_more_aside_is_not_switched_unasked() {
+    let (_db, pool, _log) = two_streams().await;
+    apply_all(&pool).await;
+    poison(&pool, 12).await;
+    tamper_with_tables(&pool, "UPDATE tally_of_events.origin SET tables = 'those of last year'").await;
+    let rebuilt = rebuild::<Tally>(&pool, false, |_| ()).await.unwrap();
+    assert!(!rebuilt.compared && rebuilt.parks_more && !rebuilt.switched, "{rebuilt:?}");
+    assert!(matches!(retry::<Tally>(&pool, None).await.unwrap_err(), ParkedError::Unfit(_)));
+    let rebuilt = rebuild::<Tally>(&pool, true, |_| ()).await.unwrap();
+    assert!(rebuilt.switched && rebuilt.parked_streams == 1, "{rebuilt:?}");
+    assert_eq!(counts(&pool, [0, 1]).await, [6, 5]);
+}
+
+/// A token's event was set aside: the checkpoint is beyond it, and the rows are not.
+#[tokio::test]
+async fn what_was_set_aside_is_not_said_to_be_there() {
+    let (_db, pool, _log) = two_streams().await;
+    poison(&pool, 3).await;
+    apply_all(&pool).await;
+    let positions = Positions::of::<Tally>(&pool);
+    for (position, reached) in [(2, true), (3, false), (12, false)] {
+        let at = LogPosition { log_partition: 0, position };
+        let freshness = positions.wait_for(at, Duration::from_millis(10)).await.unwrap();
+        assert_eq!((position, freshness.reached), (position, reached));
+    }
 }
 
 #[tokio::test]

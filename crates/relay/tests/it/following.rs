@@ -175,6 +175,21 @@ async fn a_record_that_cannot_be_decoded_parks_its_stream_and_all_others_flow() 
     working.end().await.unwrap();
 }
 
+/// A newer build may have streams that are no inventories: as from the log, theirs wait and all others flow.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_of_a_stream_that_is_no_inventory_parks_it() {
+    let mut rig = Rig::new().await;
+    rig.append(2).await;
+    let change = "UPDATE events SET aggregate_id = 'order-7' WHERE log_partition = 1 AND position = 1";
+    sqlx::query(change).execute(&rig.pool).await.unwrap();
+    rig.send_all(&mut rig.relay()).await;
+    let working = Working::on(rig.fed_by_kafka().await);
+    eventually(PATIENCE, "all others flow", async || rig.tally().await == [2, 1, 2, 2]).await;
+    let waiting = parked(&rig.pool, "tally-of-events", 10).await.unwrap();
+    assert_eq!((waiting[0].stream.as_str(), waiting[0].events), ("order-7", 1));
+    working.end().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_of_another_log_stops_the_projector() {
     let mut rig = Rig::new().await;

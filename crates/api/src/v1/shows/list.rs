@@ -64,7 +64,7 @@ pub(crate) async fn list_shows(
     let last = rows.last().filter(|_| rows.len() == query.limit as usize);
     let next_cursor = last.map(|last| Cursor::write(SHOWS.to_owned(), last.opened_at, last.inventory_id.0));
     let show = |row: InventoryRow| {
-        let seats = SeatsView::from(&row).stale(freshness.stale);
+        let seats = SeatsView::from(&row).stale(freshness.stale || row.is_parked);
         ShowView::from(row).with(seats)
     };
     let data = rows.into_iter().map(show).collect();
