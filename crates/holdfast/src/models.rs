@@ -9,7 +9,7 @@ use holdfast_event_log::LogPosition;
 use holdfast_notifier::Notices;
 use holdfast_projector::{
     Difference, Failure, Freed, ParkedError, Positions, Progress, Projection, Projector, ProjectorStatus,
-    Rebuilt, Source, TOPIC, rebuild, retry, skip, verify_model,
+    Rebuilt, Source, TOPIC, rebuild, retry, skip, stand_by, verify_model,
 };
 use indicatif::ProgressBar;
 use sqlx::PgPool;
@@ -95,6 +95,16 @@ impl Model {
             Self::Availability => Positions::of::<Availability>(pool),
             Self::BookingHistory => Positions::of::<BookingHistory>(pool),
         }
+    }
+
+    /// Makes the read model where it is missing, so that whoever comes after the ready line finds it. What is wrong with one
+    /// that is there, its projector says.
+    pub(crate) async fn stand_by(self, pool: &PgPool) -> anyhow::Result<()> {
+        let mut connection = pool.acquire().await?;
+        Ok(match self {
+            Self::Availability => stand_by::<Availability>(&mut connection).await,
+            Self::BookingHistory => stand_by::<BookingHistory>(&mut connection).await,
+        }?)
     }
 
     pub(crate) fn projector(self, pool: &PgPool, source: impl Source, positions: Positions) -> Ready {

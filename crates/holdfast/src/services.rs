@@ -94,6 +94,11 @@ impl Services {
             availability: Model::Availability.positions(&system.pool),
             booking_history: Model::BookingHistory.positions(&system.pool),
         };
+        for model in plan.projectors {
+            if let Err(error) = model.stand_by(&system.pool).await {
+                tracing::debug!(%error, "{} was not made", model.name());
+            }
+        }
         let spawner = Spawner { pool: &system.pool, writer: &writer, tasks: &tasks, stop: &stop_tasks };
         let parts = match plan.notify {
             false => None,
