@@ -387,7 +387,7 @@ pub(crate) enum Parked {
     /// Applies what waits, in order: after a new build, or a repair. What still cannot be applied goes on waiting.
     Retry {
         /// Where it waits.
-        name: Consumer,
+        name: Follower,
         /// Only this stream: an inventory's id.
         #[arg(long, value_name = "ID")]
         stream: Option<String>,
@@ -397,7 +397,7 @@ pub(crate) enum Parked {
     /// Leaves out for good the event that holds a stream up, and applies what waits behind it.
     Skip {
         /// Where it waits.
-        name: Consumer,
+        name: Follower,
         /// The event's position, such as 7-1234.
         at: LogPosition,
         /// Why it is left out; kept, and shown by `list`.
@@ -462,7 +462,7 @@ pub(crate) enum User {
 
 /// Who makes something of the log's events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Consumer {
+pub(crate) enum Follower {
     Availability,
     BookingHistory,
     Notifier,

@@ -1,6 +1,6 @@
 //! The read models by name: the one list that `up`, `project`, `rebuild` and `verify` share.
 
-use crate::config::{Consumer, Model};
+use crate::config::{Follower, Model};
 use crate::progress;
 use futures::FutureExt as _;
 use holdfast_availability::Availability;
@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const MODELS: [Model; 2] = [Model::Availability, Model::BookingHistory];
 
 /// Everybody who may set streams of the log aside.
-pub(crate) const CONSUMERS: [Consumer; 3] =
-    [Consumer::Availability, Consumer::BookingHistory, Consumer::Notifier];
+pub(crate) const PARKING: [Follower; 3] =
+    [Follower::Availability, Follower::BookingHistory, Follower::Notifier];
 
 /// The consumer group of a read model: projectors of one name share the topic's partitions.
 pub(crate) fn group_of(name: &str) -> String {
@@ -145,7 +145,7 @@ pub(crate) fn in_words(name: &str, difference: &Difference) -> String {
     )
 }
 
-impl Consumer {
+impl Follower {
     /// The name in commands, tables and metrics.
     pub(crate) fn name(self) -> &'static str {
         match self {

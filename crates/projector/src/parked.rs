@@ -20,7 +20,7 @@ mod list;
 pub use free::{Freed, ParkedError, retry, skip};
 pub use list::{ParkedStream, SkippedEvent, parked, parked_streams, skipped};
 
-/// Streams that one consumer may park. One poison event in many streams is a build that lacks a type: beyond this it
+/// Streams that one follower may park. One poison event in many streams is a build that lacks a type: beyond this it
 /// stops, instead of setting the whole log aside.
 const PARKED_STREAMS_MAX: usize = 1_000;
 
@@ -126,7 +126,7 @@ impl Exceptions {
         for ParkedEvent { at, stream, reason } in parked {
             if let Some(reason) = reason.filter(|_| live && !self.parked.contains(&stream)) {
                 tracing::error!(
-                    projection = name, %at, stream,
+                    follower = name, %at, stream,
                     "the event at {at} cannot be applied to {name} and parks its stream: {reason}; \
                      see `holdfast parked list`"
                 );
@@ -181,7 +181,7 @@ pub(crate) fn refusal(error: &sqlx::Error) -> String {
 }
 
 async fn skipped_by(db: impl PgExecutor<'_>, name: &str) -> Result<HashSet<LogPosition>, sqlx::Error> {
-    let skipped = sqlx::query("SELECT log_partition, position FROM skipped_events WHERE consumer = $1")
+    let skipped = sqlx::query("SELECT log_partition, position FROM skipped_events WHERE follower = $1")
         .bind(name)
         .try_map(|row: PgRow| place(&row))
         .fetch_all(db)
@@ -195,7 +195,7 @@ fn place(row: &PgRow) -> Result<LogPosition, sqlx::Error> {
     Ok(LogPosition { log_partition: log_partition.cast_unsigned(), position: row.try_get("position")? })
 }
 
-/// The schema of a consumer of this name, if it is there.
+/// The schema of a follower of this name, if it is there.
 async fn existing(pool: &PgPool, name: &str) -> Result<Option<String>, sqlx::Error> {
     let schema = schema_of(name);
     let there = crate::model::has_tables(pool, &schema, &["checkpoints", "parked"]).await?;

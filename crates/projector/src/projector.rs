@@ -127,9 +127,9 @@ impl<P: Projection, S: Source> Projector<P, S> {
         let state = if step.more { State::CatchingUp } else { State::Running };
         let checkpoints = checkpoints.to_vec();
         self.status.send_replace(ProjectorStatus { state, checkpoints, lag_events });
-        metrics::counter!("holdfast_projected_events_total", "projection" => P::NAME)
+        metrics::counter!("holdfast_projected_events_total", "follower" => P::NAME)
             .increment(step.events as u64);
-        metrics::counter!("holdfast_projected_batches_total", "projection" => P::NAME)
+        metrics::counter!("holdfast_projected_batches_total", "follower" => P::NAME)
             .increment(u64::from(step.events > 0));
         Ok(step)
     }
@@ -171,7 +171,7 @@ impl<P: Projection, S: Source> Projector<P, S> {
     fn stop(&self, failure: &Failure) {
         let state = State::Stopped { reason: failure.to_string(), why: in_words(failure) };
         if self.status.borrow().state != state {
-            error!(projection = P::NAME, "projector {} stopped: {}", P::NAME, in_words(failure));
+            error!(follower = P::NAME, "projector {} stopped: {}", P::NAME, in_words(failure));
             self.tell(state);
         }
     }
@@ -189,7 +189,7 @@ impl<P: Projection, S: Source> Projector<P, S> {
                 Err(failure) => return failure,
                 Ok(step) => {
                     if retry > RETRY_MIN {
-                        info!(projection = P::NAME, "projector {} goes on", P::NAME);
+                        info!(follower = P::NAME, "projector {} goes on", P::NAME);
                         retry = RETRY_MIN;
                     }
                     if step.more {
@@ -210,7 +210,7 @@ impl<P: Projection, S: Source> Projector<P, S> {
     fn tell_once(&self, failure: &Failure) {
         let why = in_words(failure);
         if !matches!(&self.status.borrow().state, State::Retrying(told) if *told == why) {
-            warn!(projection = P::NAME, "projector {} waits: {why}", P::NAME);
+            warn!(follower = P::NAME, "projector {} waits: {why}", P::NAME);
         }
         self.tell(State::Retrying(why));
     }

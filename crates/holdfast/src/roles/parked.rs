@@ -1,14 +1,14 @@
 //! `holdfast parked`: events that could not be applied, and the streams that wait behind them.
 
-use crate::config::{Access, Consumer, Parked};
-use crate::models::CONSUMERS;
+use crate::config::{Access, Follower, Parked};
+use crate::models::PARKING;
 use crate::out;
 use crate::system::System;
 use anyhow::Context as _;
 use holdfast_event_log::LogPosition;
 use holdfast_projector::{Freed, ParkedStream, SkippedEvent, parked, skipped};
 
-/// Lines of a list, for each consumer; more than anybody reads.
+/// Lines of a list, for each follower; more than anybody reads.
 const LINES_MAX: u32 = 1_000;
 
 pub(crate) async fn run(command: &Parked) -> anyhow::Result<()> {
@@ -22,8 +22,8 @@ pub(crate) async fn run(command: &Parked) -> anyhow::Result<()> {
 async fn list(access: &Access) -> anyhow::Result<()> {
     let read = async |system: &System| {
         let mut read = vec![];
-        for consumer in CONSUMERS {
-            let name = consumer.name();
+        for follower in PARKING {
+            let name = follower.name();
             let waiting = parked(&system.pool, name, LINES_MAX).await.context("what is parked")?;
             let left_out = skipped(&system.pool, name, LINES_MAX).await.context("what was skipped")?;
             read.push((name, waiting, left_out));
@@ -51,23 +51,23 @@ async fn list(access: &Access) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn retry(consumer: Consumer, stream: Option<&str>, access: &Access) -> anyhow::Result<()> {
-    let retry = async |system: &System| Ok(consumer.retry(&system.pool, stream).await?);
-    report(consumer, System::with_all_of(access, retry).await?);
+async fn retry(follower: Follower, stream: Option<&str>, access: &Access) -> anyhow::Result<()> {
+    let retry = async |system: &System| Ok(follower.retry(&system.pool, stream).await?);
+    report(follower, System::with_all_of(access, retry).await?);
     Ok(())
 }
 
-async fn skip(consumer: Consumer, at: LogPosition, reason: &str, access: &Access) -> anyhow::Result<()> {
-    let skip = async |system: &System| Ok(consumer.skip(&system.pool, at, reason).await?);
+async fn skip(follower: Follower, at: LogPosition, reason: &str, access: &Access) -> anyhow::Result<()> {
+    let skip = async |system: &System| Ok(follower.skip(&system.pool, at, reason).await?);
     let freed = System::with_all_of(access, skip).await?;
-    out::line(format_args!("{}: the event at {at} is left out from now on", consumer.name()));
-    report(consumer, freed);
+    out::line(format_args!("{}: the event at {at} is left out from now on", follower.name()));
+    report(follower, freed);
     Ok(())
 }
 
-fn report(consumer: Consumer, Freed { streams, events, waiting }: Freed) {
+fn report(follower: Follower, Freed { streams, events, waiting }: Freed) {
     out::line(format_args!(
         "{}: {events} events applied, {streams} streams flow again, {waiting} still wait",
-        consumer.name()
+        follower.name()
     ));
 }

@@ -16,7 +16,7 @@ use std::collections::HashSet;
 const EVENTS_MAX: i64 = 1_000;
 /// Characters of a reason: a sentence or two, or the number of a ticket.
 const REASON_CHARACTERS_MAX: usize = 500;
-/// Streams that one call of [`retry`] looks at; a consumer parks no more.
+/// Streams that one call of [`retry`] looks at; a follower parks no more.
 const STREAMS_MAX: u32 = 10_000;
 
 /// What became of parked streams.
@@ -36,13 +36,13 @@ pub enum ParkedError {
     /// There is nothing of that name to look into.
     #[error("there is no {name} in this database yet; whoever feeds it has not run")]
     NotThere {
-        /// The consumer.
+        /// The follower.
         name: &'static str,
     },
     /// The stream does not wait.
     #[error("stream {stream} is not parked at {name}; `holdfast parked list` shows those that are")]
     NoSuchStream {
-        /// The consumer.
+        /// The follower.
         name: &'static str,
         /// What was asked for.
         stream: String,
@@ -53,7 +53,7 @@ pub enum ParkedError {
          they can be skipped"
     )]
     NotToBlame {
-        /// The consumer.
+        /// The follower.
         name: &'static str,
         /// What was asked for.
         at: LogPosition,
@@ -127,8 +127,8 @@ pub async fn skip<P: Projection>(pool: &PgPool, at: LogPosition, reason: &str) -
         .await?;
     let stream = stream.ok_or(ParkedError::NotToBlame { name: P::NAME, at })?;
     sqlx::query(
-        "INSERT INTO skipped_events (consumer, log_partition, position, stream, reason) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (consumer, log_partition, position) DO NOTHING",
+        "INSERT INTO skipped_events (follower, log_partition, position, stream, reason) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (follower, log_partition, position) DO NOTHING",
     )
     .bind(P::NAME)
     .bind(at.log_partition.cast_signed())

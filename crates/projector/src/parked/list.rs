@@ -34,7 +34,7 @@ pub struct SkippedEvent {
     pub skipped_at: Timestamp,
 }
 
-/// The streams that wait at the consumer `name`, the longest first, at most `limit`. A consumer that is not there has none.
+/// The streams that wait at the follower `name`, the longest first, at most `limit`. A follower that is not there has none.
 ///
 /// # Errors
 /// Whatever Postgres says.
@@ -60,7 +60,7 @@ pub async fn parked(pool: &PgPool, name: &str, limit: u32) -> Result<Vec<ParkedS
     sqlx::query(&sql).bind(i64::from(limit)).try_map(stream).fetch_all(pool).await
 }
 
-/// How many streams wait at the consumer `name`.
+/// How many streams wait at the follower `name`.
 ///
 /// # Errors
 /// Whatever Postgres says.
@@ -68,7 +68,7 @@ pub async fn parked_streams(pool: &PgPool, name: &str) -> Result<i64, sqlx::Erro
     streams_in(&mut *pool.acquire().await?, &schema_of(name)).await
 }
 
-/// The events that the consumer `name` leaves out, the latest decision first, at most `limit`.
+/// The events that the follower `name` leaves out, the latest decision first, at most `limit`.
 ///
 /// # Errors
 /// Whatever Postgres says.
@@ -82,6 +82,6 @@ pub async fn skipped(pool: &PgPool, name: &str, limit: u32) -> Result<Vec<Skippe
         })
     };
     let sql = "SELECT log_partition, position, stream, reason, skipped_at FROM skipped_events
-               WHERE consumer = $1 ORDER BY skipped_at DESC, log_partition, position LIMIT $2";
+               WHERE follower = $1 ORDER BY skipped_at DESC, log_partition, position LIMIT $2";
     sqlx::query(sql).bind(name).bind(i64::from(limit)).try_map(event).fetch_all(pool).await
 }
