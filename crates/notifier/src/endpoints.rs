@@ -36,7 +36,9 @@ const COLUMNS: &str =
 pub enum EndpointState {
     /// It is.
     Active,
-    /// It failed for days, or too much waited for it.
+    /// It is sent what waits for it, which is too much; nothing more is queued until that has drained.
+    Full,
+    /// It failed for days.
     Paused,
     /// It answered 410.
     Disabled,
@@ -57,7 +59,8 @@ pub struct Endpoint {
     pub stopped_reason: Option<String>,
     /// Since when it is not.
     pub stopped_at: Option<Timestamp>,
-    /// The first event of each log partition that was not queued any more: what a replay can begin with.
+    /// The first event of each log partition that was not queued any more, since a replay last began so early: what the next
+    /// one can begin with.
     pub resume_from: Vec<LogPosition>,
     /// The first failure after the last success.
     pub failing_since: Option<Timestamp>,
@@ -256,13 +259,13 @@ pub async fn rotate_secret(
 }
 
 /// Sends to an endpoint again that was paused or disabled. What was queued before goes on; what happened in between was
-/// not queued, and can be replayed from `resume_from`.
+/// not queued, and can be replayed from `resume_from`. One whose queue is full goes on by itself.
 ///
 /// # Errors
 /// `Unknown`, or what failed.
 pub async fn enable(pool: &PgPool, endpoint_id: Uuid) -> Result<Endpoint, EndpointError> {
     let sql = format!(
-        "UPDATE webhook_endpoints SET state = 'active', failing_since = NULL
+        "UPDATE webhook_endpoints SET state = CASE state WHEN 'full' THEN state ELSE 'active' END, failing_since = NULL
          WHERE endpoint_id = $1 AND state <> 'deleted' RETURNING {COLUMNS}"
     );
     let enabled =
@@ -287,6 +290,7 @@ async fn find(db: impl PgExecutor<'_>, endpoint_id: Uuid) -> Result<Option<Endpo
 fn from_row(row: &PgRow) -> Result<Endpoint, sqlx::Error> {
     let state = match row.try_get::<&str, _>("state")? {
         "active" => EndpointState::Active,
+        "full" => EndpointState::Full,
         "paused" => EndpointState::Paused,
         _ => EndpointState::Disabled,
     };
@@ -315,6 +319,7 @@ impl EndpointState {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
+            Self::Full => "full",
             Self::Paused => "paused",
             Self::Disabled => "disabled",
         }
