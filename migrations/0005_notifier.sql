@@ -12,7 +12,8 @@ CREATE TABLE webhook_endpoints (
     stopped_after     bigint[],                         -- of each log partition, the last event before the first gap that no replay has begun before
     after_positions   bigint[] NOT NULL,                -- of each log partition, the last event before the endpoint
     secret_generation integer NOT NULL DEFAULT 1,       -- + 1 with every rotation
-    secret_rotated_at timestamptz,                      -- the secret before it signs too for a while
+    secret_rotated_at timestamptz,                      -- the latest of them
+    secret_rotations  timestamptz[] NOT NULL DEFAULT '{}', -- those of the last day, the latest first: what they replaced signs too
     key_id            uuid NOT NULL,                    -- of the webhook key; says nothing of the key
     failing_since     timestamptz,                      -- the first failure after the last success
     created_at        timestamptz NOT NULL

@@ -39,7 +39,7 @@ const CLAIM: &str = "
             WHERE f.endpoint_id = w.endpoint_id AND f.claimed_until > $1))) due
     WHERE w.endpoint_id = ANY ($2) AND d.delivery_id = due.delivery_id
     RETURNING d.delivery_id, d.endpoint_id, d.event_id, d.event_type, d.log_partition, d.position, d.recorded_at,
-              d.attempts, w.url, w.secret_generation, w.secret_rotated_at, w.key_id";
+              d.attempts, w.url, w.secret_generation, w.secret_rotations, w.key_id";
 
 const RECORD: &str = "
     WITH logged AS (
@@ -61,7 +61,8 @@ pub(crate) struct Claimed {
     pub(crate) attempts: u32,
     pub(crate) url: String,
     pub(crate) secret_generation: i32,
-    pub(crate) secret_rotated_at: Option<Timestamp>,
+    /// When secrets were replaced lately, the last one first.
+    pub(crate) secret_rotations: Vec<Timestamp>,
     pub(crate) key_id: Uuid,
 }
 
@@ -134,7 +135,7 @@ fn claimed(row: &PgRow, claim_id: Uuid) -> Result<Claimed, sqlx::Error> {
         attempts: row.try_get::<i32, _>("attempts")?.unsigned_abs(),
         url: row.try_get("url")?,
         secret_generation: row.try_get("secret_generation")?,
-        secret_rotated_at: row.try_get("secret_rotated_at")?,
+        secret_rotations: row.try_get("secret_rotations")?,
         key_id: row.try_get("key_id")?,
     })
 }

@@ -195,13 +195,14 @@ impl Deliverer {
         Ok(self.sender.send(url, webhook, now).await)
     }
 
-    /// By the secret, and for a day after a rotation by the one before as well.
+    /// By the secret, and by each that was replaced within a day.
     fn signatures(&self, claimed: &Claimed, now: Timestamp, body: &[u8]) -> String {
         let Claimed { owed, secret_generation: generation, .. } = claimed;
         let by =
             |generation| self.key.secret(owed.endpoint_id, generation).signature(owed.event_id, now, body);
-        let overlaps = claimed.secret_rotated_at.is_some_and(|at| now < at + SECRET_OVERLAP);
-        if overlaps { format!("{} {}", by(*generation), by(generation - 1)) } else { by(*generation) }
+        let replaced = claimed.secret_rotations.iter().take_while(|at| now < **at + SECRET_OVERLAP);
+        let before = replaced.zip(1..).map(|(_, back)| by(generation - back));
+        std::iter::once(by(*generation)).chain(before).collect::<Vec<_>>().join(" ")
     }
 
     fn verdict(&self, claimed: &Claimed, outcome: &Outcome, now: Timestamp) -> Verdict {

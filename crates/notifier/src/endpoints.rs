@@ -22,6 +22,8 @@ use uuid::Uuid;
 pub const ENDPOINTS_MAX: usize = 50;
 /// Longest URL of an endpoint.
 pub const URL_CHARS_MAX: usize = 2_000;
+/// Rotations of a day whose secrets sign too: bounds the header. More than that are no rotations, but a mistake.
+const ROTATIONS_KEPT_MAX: i64 = 8;
 /// How long the secret before a rotation signs too.
 pub(crate) const SECRET_OVERLAP: TimeDelta = TimeDelta::hours(24);
 /// Of whoever counts the endpoints to add one: the letters "hook".
@@ -231,8 +233,8 @@ pub async fn delete(pool: &PgPool, endpoint_id: Uuid, now: Timestamp) -> Result<
     if deleted.rows_affected() == 0 { Err(EndpointError::Unknown) } else { Ok(()) }
 }
 
-/// Gives an endpoint another secret, and tells it. The one before signs beside it for 24 hours; the one before that
-/// does not any more.
+/// Gives an endpoint another secret, and tells it. The one before signs beside it for 24 hours, also if there is another
+/// rotation in between: asked twice, because an answer was lost, nothing breaks.
 ///
 /// # Errors
 /// `Unknown`, or what failed.
@@ -243,13 +245,17 @@ pub async fn rotate_secret(
     now: Timestamp,
 ) -> Result<(Endpoint, Secret), EndpointError> {
     let sql = format!(
-        "UPDATE webhook_endpoints SET secret_generation = secret_generation + 1, secret_rotated_at = $2, key_id = $3
+        "UPDATE webhook_endpoints SET secret_generation = secret_generation + 1, secret_rotated_at = $2, key_id = $3,
+             secret_rotations = $2 || ARRAY(
+                 SELECT at FROM unnest(secret_rotations) AS at WHERE at > $4 ORDER BY at DESC LIMIT $5)
          WHERE endpoint_id = $1 AND state <> 'deleted' RETURNING {COLUMNS}"
     );
     let rotated = sqlx::query(&sql)
         .bind(endpoint_id)
         .bind(now)
         .bind(key.id())
+        .bind(now - SECRET_OVERLAP)
+        .bind(ROTATIONS_KEPT_MAX - 1)
         .try_map(|row: PgRow| from_row(&row))
         .fetch_optional(pool)
         .await?

@@ -52,6 +52,25 @@ async fn killed_between_sending_and_recording_it_sends_the_same_again() {
     assert_eq!(rig.deliveries(&endpoint, Some(DeliveryState::Delivered)).await.len(), 1);
 }
 
+/// It can be stopped whatever its claim waits for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notifier_whose_claim_is_not_answered_ends_when_it_is_asked_to() {
+    let rig = Rig::new().await;
+    let mut held = rig.pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE webhook_endpoints").execute(&mut *held).await.unwrap();
+    let (stop, (_wake, woken)) = (CancellationToken::new(), watch::channel(()));
+    let running = tokio::spawn(rig.deliverer().run(woken, stop.clone()));
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                 AND wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE SKIP LOCKED%'";
+    eventually(PATIENCE, "it claims", async || {
+        sqlx::query_scalar::<_, i64>(waits).fetch_one(&rig.pool).await.unwrap() == 1
+    })
+    .await;
+    stop.cancel();
+    tokio::time::timeout(PATIENCE, running).await.expect("it ends while the lock is held").unwrap();
+    held.rollback().await.unwrap();
+}
+
 /// A statement that does not end holds neither its attempt nor the endpoint's place. Postgres may end it all the same, later;
 /// if not, the same is sent again when the claim has ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
