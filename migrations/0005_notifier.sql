@@ -6,13 +6,14 @@ CREATE TABLE webhook_endpoints (
     endpoint_id       uuid PRIMARY KEY,                 -- serves: one endpoint
     url               text NOT NULL,                    -- where it is sent to
     event_types       text[] NOT NULL,                  -- what is sent, such as booking.confirmed.v1
-    state             text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'paused', 'disabled', 'deleted')),
-    stopped_reason    text,                             -- failing, queue_full (paused) or gone (disabled)
+    state             text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'full', 'paused', 'disabled', 'deleted')),
+    stopped_reason    text,                             -- queue_full (full), failing (paused) or gone (disabled)
     stopped_at        timestamptz,                      -- since when it is not active; a deleted one goes when it is swept
-    stopped_after     bigint[],                         -- of each log partition, the last event that was queued before it
+    stopped_after     bigint[],                         -- of each log partition, the last event before the first gap that no replay has begun before
     after_positions   bigint[] NOT NULL,                -- of each log partition, the last event before the endpoint
     secret_generation integer NOT NULL DEFAULT 1,       -- + 1 with every rotation
-    secret_rotated_at timestamptz,                      -- the secret before it signs too for a while
+    secret_rotated_at timestamptz,                      -- the latest of them
+    secret_rotations  timestamptz[] NOT NULL DEFAULT '{}', -- those of the last day, the latest first: what they replaced signs too
     key_id            uuid NOT NULL,                    -- of the webhook key; says nothing of the key
     failing_since     timestamptz,                      -- the first failure after the last success
     created_at        timestamptz NOT NULL
@@ -41,8 +42,8 @@ CREATE INDEX webhook_deliveries_due ON webhook_deliveries (endpoint_id, next_att
 CREATE INDEX webhook_deliveries_claimed ON webhook_deliveries (endpoint_id) WHERE claimed_until IS NOT NULL;
 -- Serves: an endpoint's deliveries, the latest first, page by page.
 CREATE INDEX webhook_deliveries_listed ON webhook_deliveries (endpoint_id, recorded_at, delivery_id);
--- Serves: the same of those that are pending or dead, which are few among many.
-CREATE INDEX webhook_deliveries_undelivered ON webhook_deliveries (endpoint_id, recorded_at, delivery_id)
+-- Serves: the same of those that are pending, or dead, which are few among many, and of which the ones can be many more.
+CREATE INDEX webhook_deliveries_undelivered ON webhook_deliveries (endpoint_id, state, recorded_at, delivery_id)
     WHERE state <> 'delivered';
 -- Serves: sweeping what ended long ago.
 CREATE INDEX webhook_deliveries_ended ON webhook_deliveries (ended_at) WHERE ended_at IS NOT NULL;

@@ -107,9 +107,11 @@ class Native:
 
     # -- up
 
-    def up(self, program):
+    def must_not_run(self):
         if any(self.lives(name) for name in self.state["processes"]):
             fail(f"{self.folder} runs already; `down` ends it")
+
+    def up(self, program):
         self.folder.mkdir(parents=True, exist_ok=True)
         closed = [place for place in self.folder.resolve().parents if not place.stat().st_mode & 1]
         if os.geteuid() == 0 and closed:
@@ -282,6 +284,8 @@ def main():
         return 0
     native = Native(asked.folder)
     if asked.what == "up":
+        # Not within what ends everything when it fails: what runs is another's.
+        native.must_not_run()
         try:
             native.up(asked.program)
         except BaseException:

@@ -48,9 +48,10 @@ const PAGE_POLICY: &str =
             `sequence` orders the events of a booking, and of an inventory, whatever order they arrive in. `object` is \
             what it was after the event, `previous_attributes` what the event changed; null: it made the object.\n\n\
             Headers (Standard Webhooks): `Webhook-Id`, `Webhook-Timestamp` (seconds), `Webhook-Signature`: `v1,` and the \
-            base64 of HMAC-SHA256 of `id.timestamp.body` with the secret's bytes (base64 after `whsec_`); two, separated by \
-            a blank, for 24 hours after a rotation. Refuse timestamps that are more than 300 s off.\n\n\
-            Answer 2xx within 10 s. Redirects are not followed; 410 disables the endpoint; everything else is tried again \
+            base64 of HMAC-SHA256 of `id.timestamp.body` with the secret's bytes (base64 after `whsec_`); one more, separated by \
+            a blank, for 24 hours after each rotation. Refuse timestamps that are more than 300 s off.\n\n\
+            Answer 2xx within 10 s. Redirects are not followed; 410 disables the endpoint, and what it was \
+            asked for waits until it is enabled; everything else is tried again \
             after 5 s, 30 s, 1 m, 5 m, 20 m, 1 h, 4 h, 6 h, 12 h, 24 h and 24 h, or later where `Retry-After` asks for it. \
             At least once, at most five at a time. An endpoint that has not answered 2xx for three days is paused."),
         (name = "operator", description = "Health and metrics."),

@@ -21,7 +21,7 @@ pub(crate) const FAILING_MAX: TimeDelta = TimeDelta::days(3);
 
 const LOCK_ENDPOINTS: &str = "
     SELECT w.endpoint_id FROM webhook_endpoints w
-    WHERE w.state = 'active' AND w.endpoint_id <> ALL ($2) AND EXISTS (
+    WHERE w.state IN ('active', 'full') AND w.endpoint_id <> ALL ($2) AND EXISTS (
         SELECT FROM webhook_deliveries d
         WHERE d.endpoint_id = w.endpoint_id AND d.state = 'pending' AND d.next_attempt_at <= $1
           AND (d.claimed_until IS NULL OR d.claimed_until <= $1))
@@ -39,7 +39,7 @@ const CLAIM: &str = "
             WHERE f.endpoint_id = w.endpoint_id AND f.claimed_until > $1))) due
     WHERE w.endpoint_id = ANY ($2) AND d.delivery_id = due.delivery_id
     RETURNING d.delivery_id, d.endpoint_id, d.event_id, d.event_type, d.log_partition, d.position, d.recorded_at,
-              d.attempts, w.url, w.secret_generation, w.secret_rotated_at, w.key_id";
+              d.attempts, w.url, w.secret_generation, w.secret_rotations, w.key_id";
 
 const RECORD: &str = "
     WITH logged AS (
@@ -47,7 +47,7 @@ const RECORD: &str = "
         VALUES ($1, $3, $2, $4, $5, $6)
     )
     UPDATE webhook_deliveries
-    SET state = $7, attempts = attempts + 1, next_attempt_at = coalesce($8, next_attempt_at), claim_id = NULL,
+    SET state = $7, attempts = attempts + $10, next_attempt_at = coalesce($8, next_attempt_at), claim_id = NULL,
         claimed_until = NULL, ended_at = CASE WHEN $7 = 'pending' THEN NULL ELSE $9 END
     WHERE delivery_id = $1 AND claim_id = $2";
 
@@ -61,7 +61,8 @@ pub(crate) struct Claimed {
     pub(crate) attempts: u32,
     pub(crate) url: String,
     pub(crate) secret_generation: i32,
-    pub(crate) secret_rotated_at: Option<Timestamp>,
+    /// When secrets were replaced lately, the last one first.
+    pub(crate) secret_rotations: Vec<Timestamp>,
     pub(crate) key_id: Uuid,
 }
 
@@ -72,9 +73,11 @@ pub(crate) enum Verdict {
     Delivered,
     /// Again, then.
     Again(Timestamp),
+    /// Again then, and not counted: it was our fault that nothing was sent.
+    NotSent(Timestamp),
     /// Given up.
     Dead,
-    /// Given up, and the receiver wants nothing any more.
+    /// The receiver wants nothing any more: it waits until somebody enables the endpoint.
     Gone,
 }
 
@@ -84,6 +87,7 @@ impl Verdict {
         match self {
             Self::Delivered => "delivered",
             Self::Again(_) => "again",
+            Self::NotSent(_) => "not_sent",
             Self::Dead => "dead",
             Self::Gone => "gone",
         }
@@ -131,7 +135,7 @@ fn claimed(row: &PgRow, claim_id: Uuid) -> Result<Claimed, sqlx::Error> {
         attempts: row.try_get::<i32, _>("attempts")?.unsigned_abs(),
         url: row.try_get("url")?,
         secret_generation: row.try_get("secret_generation")?,
-        secret_rotated_at: row.try_get("secret_rotated_at")?,
+        secret_rotations: row.try_get("secret_rotations")?,
         key_id: row.try_get("key_id")?,
     })
 }
@@ -160,8 +164,9 @@ pub(crate) async fn record(
     };
     let (state, again) = match verdict {
         Verdict::Delivered => ("delivered", None),
-        Verdict::Again(at) => ("pending", Some(at)),
-        Verdict::Dead | Verdict::Gone => ("dead", None),
+        Verdict::Again(at) | Verdict::NotSent(at) => ("pending", Some(at)),
+        Verdict::Gone => ("pending", None),
+        Verdict::Dead => ("dead", None),
     };
     let recorded = sqlx::query(RECORD)
         .bind(claimed.delivery_id)
@@ -173,6 +178,7 @@ pub(crate) async fn record(
         .bind(state)
         .bind(again)
         .bind(ended)
+        .bind(i32::from(!matches!(verdict, Verdict::NotSent(_))))
         .execute(db)
         .await?;
     Ok(recorded.rows_affected() == 1)
@@ -195,19 +201,19 @@ pub(crate) async fn failed(
     sqlx::query(sql).bind(endpoint_id).bind(now).execute(db).await.map(|_| ())
 }
 
-/// Why an endpoint is not sent to any more.
+/// Why an endpoint is owed nothing any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stopped {
     /// It answered 410.
     Gone,
     /// It has failed for three days.
     Failing,
-    /// Too much waits for it.
+    /// Too much waits for it. That is sent, and then it goes on by itself.
     QueueFull,
 }
 
-/// Stops an endpoint, if it is active (and, where that is the reason, has been failing for long enough), and keeps with it
-/// where its gap begins. True: it was this call that stopped it.
+/// Stops an endpoint, if it is sent to (and, where that is the reason, has been failing for long enough), and keeps with it
+/// where its gap begins, if no earlier gap is to be replayed yet. True: it was this call that stopped it.
 pub(crate) async fn stop(
     db: impl PgExecutor<'_>,
     endpoint_id: Uuid,
@@ -217,13 +223,14 @@ pub(crate) async fn stop(
     let (state, reason, failing_until) = match why {
         Stopped::Gone => ("disabled", "gone", None),
         Stopped::Failing => ("paused", "failing", Some(now - FAILING_MAX)),
-        Stopped::QueueFull => ("paused", "queue_full", None),
+        Stopped::QueueFull => ("full", "queue_full", None),
     };
     let sql = format!(
         "UPDATE webhook_endpoints
          SET state = $2, stopped_reason = $3, stopped_at = $4,
-             stopped_after = ARRAY(SELECT position FROM {}.checkpoints ORDER BY log_partition)
-         WHERE endpoint_id = $1 AND state = 'active' AND ($5::timestamptz IS NULL OR failing_since <= $5)",
+             stopped_after = coalesce(stopped_after, ARRAY(SELECT position FROM {}.checkpoints ORDER BY log_partition))
+         WHERE endpoint_id = $1 AND state IN ('active', 'full') AND state <> $2
+           AND ($5::timestamptz IS NULL OR failing_since <= $5)",
         Notices::schema()
     );
     let stopped = sqlx::query(&sql)

@@ -12,13 +12,19 @@ use crate::{
     endpoints::{ENDPOINTS_MAX, SECRET_OVERLAP},
     ladder,
     secret::WebhookKey,
-    sender::{Outcome, Sender, Webhook},
+    sender::{OTHER_KEY, Outcome, Sender, UNREADABLE, Webhook},
 };
 use chrono::TimeDelta;
 use holdfast_ambient::Ambient;
 use holdfast_domain::Timestamp;
 use sqlx::PgPool;
-use std::{collections::HashMap, error::Error, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    error::Error,
+    io::{self, ErrorKind},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -32,6 +38,14 @@ use uuid::Uuid;
 pub(crate) const IN_FLIGHT_PER_ENDPOINT_MAX: usize = 5;
 /// Between two looks at the queue while nothing calls: how late a retry is, and what another process queued.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long a claim may take: milliseconds, unless Postgres is silent.
+const CLAIMING_MAX: Duration = Duration::from_secs(15);
+/// What is left of a claim when its attempt is cut off, whatever it waits for: nobody else makes it beside this one.
+const CLAIM_REST: TimeDelta = TimeDelta::seconds(10);
+/// When an endpoint is looked at again that was made with another key: another process may have that one.
+const OTHER_KEY_PAUSE: TimeDelta = TimeDelta::minutes(1);
+/// When an event is looked at again that this build does not understand: a later build may.
+const UNREADABLE_PAUSE: TimeDelta = TimeDelta::minutes(10);
 /// How long attempts under way may take to end at shutdown; what is cut off is sent again.
 const END_MAX: Duration = Duration::from_secs(3);
 
@@ -44,12 +58,15 @@ pub struct DeliverConfig {
     pub answer_max: Duration,
     /// How long a claim lasts: how late what a dead notifier was sending is sent again. Longer than an attempt.
     pub claim_max: TimeDelta,
+    /// Deliveries that may wait for one endpoint before nothing more is queued for it: a receiver that is slower than what
+    /// happens would let the queue grow for ever. It goes on when half of them wait.
+    pub pending_max: i64,
 }
 
 impl Default for DeliverConfig {
     fn default() -> Self {
         let claim_max = TimeDelta::seconds(60);
-        Self { allow_private: false, answer_max: Duration::from_secs(10), claim_max }
+        Self { allow_private: false, answer_max: Duration::from_secs(10), claim_max, pending_max: 1_000_000 }
     }
 }
 
@@ -102,14 +119,16 @@ impl Deliverer {
                 () = sleep(LOOK_EVERY) => {}
                 () = shutdown.cancelled() => break,
             }
-            match self.claim(&under_way.busy()).await {
-                Ok(claimed) => {
+            let busy = under_way.busy();
+            match shutdown.run_until_cancelled(self.claim(&busy)).await {
+                None => break,
+                Some(Ok(claimed)) => {
                     failing = false;
                     for claimed in claimed {
                         under_way.begin(self.clone(), claimed);
                     }
                 }
-                Err(error) => {
+                Some(Err(error)) => {
                     if !failing {
                         warn!(error = &error as &dyn Error, "the notifier waits: its queue cannot be read");
                     }
@@ -124,11 +143,22 @@ impl Deliverer {
 
     async fn claim(&self, busy: &[Uuid]) -> Result<Vec<Claimed>, sqlx::Error> {
         let now = self.ambient.now();
-        claims::claim(&self.pool, self.ambient.new_id(), now, now + self.config.claim_max, busy).await
+        let claim = claims::claim(&self.pool, self.ambient.new_id(), now, now + self.config.claim_max, busy);
+        timeout(CLAIMING_MAX, claim)
+            .await
+            .unwrap_or_else(|_| Err(io::Error::from(ErrorKind::TimedOut).into()))
+    }
+
+    /// One attempt, whatever happens before its claim ends.
+    async fn attempt(&self, claimed: &Claimed) {
+        let longest = (self.config.claim_max - CLAIM_REST).to_std().unwrap_or_default();
+        if timeout(longest, self.attempt_it(claimed)).await.is_err() {
+            warn!(endpoint.id = %claimed.owed.endpoint_id, "an attempt did not end, and is made again: Postgres is silent");
+        }
     }
 
     /// One attempt, from its body to its record. What cannot be recorded is made again when its claim ends.
-    async fn attempt(&self, claimed: &Claimed) {
+    async fn attempt_it(&self, claimed: &Claimed) {
         let (began, started) = (self.ambient.now(), Instant::now());
         let outcome = match self.send(claimed, began).await {
             Ok(outcome) => outcome,
@@ -150,14 +180,14 @@ impl Deliverer {
         let Claimed { owed, url, .. } = claimed;
         if claimed.key_id != self.key.id() {
             error!(endpoint.id = %owed.endpoint_id, "an endpoint was made with another webhook key than this process has");
-            return Ok(Outcome::Failed("other_key"));
+            return Ok(Outcome::Failed(OTHER_KEY));
         }
         let body = match render(&self.pool, owed).await {
             Ok(body) => body,
             Err(RenderError::Database(error)) => return Err(error),
             Err(error) => {
                 error!(error = &error as &dyn Error, event.id = %owed.event_id, "a webhook has no body");
-                return Ok(Outcome::Failed("unreadable"));
+                return Ok(Outcome::Failed(UNREADABLE));
             }
         };
         let signatures = self.signatures(claimed, now, &body);
@@ -165,13 +195,14 @@ impl Deliverer {
         Ok(self.sender.send(url, webhook, now).await)
     }
 
-    /// By the secret, and for a day after a rotation by the one before as well.
+    /// By the secret, and by each that was replaced within a day.
     fn signatures(&self, claimed: &Claimed, now: Timestamp, body: &[u8]) -> String {
         let Claimed { owed, secret_generation: generation, .. } = claimed;
         let by =
             |generation| self.key.secret(owed.endpoint_id, generation).signature(owed.event_id, now, body);
-        let overlaps = claimed.secret_rotated_at.is_some_and(|at| now < at + SECRET_OVERLAP);
-        if overlaps { format!("{} {}", by(*generation), by(generation - 1)) } else { by(*generation) }
+        let replaced = claimed.secret_rotations.iter().take_while(|at| now < **at + SECRET_OVERLAP);
+        let before = replaced.zip(1..).map(|(_, back)| by(generation - back));
+        std::iter::once(by(*generation)).chain(before).collect::<Vec<_>>().join(" ")
     }
 
     fn verdict(&self, claimed: &Claimed, outcome: &Outcome, now: Timestamp) -> Verdict {
@@ -183,6 +214,8 @@ impl Deliverer {
         }
         let retry_after = match outcome {
             Outcome::Answered { retry_after, .. } => *retry_after,
+            Outcome::Failed(OTHER_KEY) => return Verdict::NotSent(now + OTHER_KEY_PAUSE),
+            Outcome::Failed(UNREADABLE) => return Verdict::NotSent(now + UNREADABLE_PAUSE),
             Outcome::Failed(_) => None,
         };
         let mut chance = [0; 2];
@@ -201,21 +234,20 @@ impl Deliverer {
         verdict: Verdict,
     ) -> Result<(), sqlx::Error> {
         let (pool, endpoint_id, now) = (&self.pool, claimed.owed.endpoint_id, times.1);
+        // First: what is given back must not be claimed again.
+        if verdict == Verdict::Gone && claims::stop(pool, endpoint_id, now, Stopped::Gone).await? {
+            warn!(endpoint.id = %endpoint_id, "a webhook endpoint is gone, and disabled");
+        }
         let ours = claims::record(pool, claimed, times, milliseconds, outcome, verdict).await?;
         if !ours {
             debug!(delivery.id = %claimed.delivery_id, "a claim had ended before its attempt did");
         }
         match verdict {
             Verdict::Delivered => return claims::succeeded(pool, endpoint_id).await,
+            Verdict::NotSent(_) | Verdict::Gone => return Ok(()),
             Verdict::Again(_) => {}
             Verdict::Dead => {
                 warn!(endpoint.id = %endpoint_id, event.id = %claimed.owed.event_id, "a webhook was given up");
-            }
-            Verdict::Gone => {
-                if claims::stop(pool, endpoint_id, now, Stopped::Gone).await? {
-                    warn!(endpoint.id = %endpoint_id, "a webhook endpoint is gone, and disabled");
-                }
-                return Ok(());
             }
         }
         claims::failed(pool, endpoint_id, now).await?;

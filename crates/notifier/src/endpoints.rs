@@ -22,6 +22,8 @@ use uuid::Uuid;
 pub const ENDPOINTS_MAX: usize = 50;
 /// Longest URL of an endpoint.
 pub const URL_CHARS_MAX: usize = 2_000;
+/// Rotations of a day whose secrets sign too: bounds the header. More than that are no rotations, but a mistake.
+const ROTATIONS_KEPT_MAX: i64 = 8;
 /// How long the secret before a rotation signs too.
 pub(crate) const SECRET_OVERLAP: TimeDelta = TimeDelta::hours(24);
 /// Of whoever counts the endpoints to add one: the letters "hook".
@@ -36,7 +38,9 @@ const COLUMNS: &str =
 pub enum EndpointState {
     /// It is.
     Active,
-    /// It failed for days, or too much waited for it.
+    /// It is sent what waits for it, which is too much; nothing more is queued until that has drained.
+    Full,
+    /// It failed for days.
     Paused,
     /// It answered 410.
     Disabled,
@@ -57,7 +61,8 @@ pub struct Endpoint {
     pub stopped_reason: Option<String>,
     /// Since when it is not.
     pub stopped_at: Option<Timestamp>,
-    /// The first event of each log partition that was not queued any more: what a replay can begin with.
+    /// The first event of each log partition that was not queued any more, since a replay last began so early: what the next
+    /// one can begin with.
     pub resume_from: Vec<LogPosition>,
     /// The first failure after the last success.
     pub failing_since: Option<Timestamp>,
@@ -228,8 +233,8 @@ pub async fn delete(pool: &PgPool, endpoint_id: Uuid, now: Timestamp) -> Result<
     if deleted.rows_affected() == 0 { Err(EndpointError::Unknown) } else { Ok(()) }
 }
 
-/// Gives an endpoint another secret, and tells it. The one before signs beside it for 24 hours; the one before that
-/// does not any more.
+/// Gives an endpoint another secret, and tells it. The one before signs beside it for 24 hours, also if there is another
+/// rotation in between: asked twice, because an answer was lost, nothing breaks.
 ///
 /// # Errors
 /// `Unknown`, or what failed.
@@ -240,13 +245,17 @@ pub async fn rotate_secret(
     now: Timestamp,
 ) -> Result<(Endpoint, Secret), EndpointError> {
     let sql = format!(
-        "UPDATE webhook_endpoints SET secret_generation = secret_generation + 1, secret_rotated_at = $2, key_id = $3
+        "UPDATE webhook_endpoints SET secret_generation = secret_generation + 1, secret_rotated_at = $2, key_id = $3,
+             secret_rotations = $2 || ARRAY(
+                 SELECT at FROM unnest(secret_rotations) AS at WHERE at > $4 ORDER BY at DESC LIMIT $5)
          WHERE endpoint_id = $1 AND state <> 'deleted' RETURNING {COLUMNS}"
     );
     let rotated = sqlx::query(&sql)
         .bind(endpoint_id)
         .bind(now)
         .bind(key.id())
+        .bind(now - SECRET_OVERLAP)
+        .bind(ROTATIONS_KEPT_MAX - 1)
         .try_map(|row: PgRow| from_row(&row))
         .fetch_optional(pool)
         .await?
@@ -256,13 +265,13 @@ pub async fn rotate_secret(
 }
 
 /// Sends to an endpoint again that was paused or disabled. What was queued before goes on; what happened in between was
-/// not queued, and can be replayed from `resume_from`.
+/// not queued, and can be replayed from `resume_from`. One whose queue is full goes on by itself.
 ///
 /// # Errors
 /// `Unknown`, or what failed.
 pub async fn enable(pool: &PgPool, endpoint_id: Uuid) -> Result<Endpoint, EndpointError> {
     let sql = format!(
-        "UPDATE webhook_endpoints SET state = 'active', failing_since = NULL
+        "UPDATE webhook_endpoints SET state = CASE state WHEN 'full' THEN state ELSE 'active' END, failing_since = NULL
          WHERE endpoint_id = $1 AND state <> 'deleted' RETURNING {COLUMNS}"
     );
     let enabled =
@@ -287,6 +296,7 @@ async fn find(db: impl PgExecutor<'_>, endpoint_id: Uuid) -> Result<Option<Endpo
 fn from_row(row: &PgRow) -> Result<Endpoint, sqlx::Error> {
     let state = match row.try_get::<&str, _>("state")? {
         "active" => EndpointState::Active,
+        "full" => EndpointState::Full,
         "paused" => EndpointState::Paused,
         _ => EndpointState::Disabled,
     };
@@ -315,6 +325,7 @@ impl EndpointState {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
+            Self::Full => "full",
             Self::Paused => "paused",
             Self::Disabled => "disabled",
         }

@@ -26,6 +26,7 @@ mod notifier;
 mod replays;
 mod secret;
 mod sender;
+mod told;
 mod upkeep;
 
 pub use address::is_public;
@@ -45,4 +46,4 @@ pub use notices::Notices;
 pub use notifier::{FromPosition, NotAPlace, Notifier, NotifierParts, begin_from};
 pub use replays::{ReplayError, queue_replays, replay};
 pub use secret::{KeyTooShort, Secret, WEBHOOK_KEY_BYTES_MIN, WebhookKey};
-pub use upkeep::{Upkeep, upkeep};
+pub use upkeep::{Upkeep, sweep, upkeep};

@@ -9,6 +9,7 @@ use crate::{
     body::{booking, reservation},
     ladder,
     notices::Notices,
+    told::Told,
 };
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
@@ -23,7 +24,7 @@ use lettre::{
 use sqlx::{PgConnection, PgPool, Row};
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{debug, warn};
+use tracing::warn;
 use uuid::Uuid;
 
 /// Mails of one transaction: bounds how long their rows are locked.
@@ -113,10 +114,14 @@ impl Mails {
     /// From now on mails are queued. The first time, and after nobody wrote any for days, only for what happens from now on.
     ///
     /// # Errors
-    /// If the notifier has no place in the log to begin at.
+    /// If the notifier's place in the log, or the log, cannot be read or written now. A place that does not fit this log is
+    /// none: it is the inlet that stops there, and mails are queued when it goes on.
     pub async fn open(&self) -> Result<(), Failure> {
         let mut conn = self.pool.acquire().await?;
-        stand_by::<Notices>(&mut conn).await?;
+        match stand_by::<Notices>(&mut conn).await {
+            Err(failure) if failure.is_transient() => return Err(failure),
+            Ok(()) | Err(_) => {}
+        }
         let after: Vec<_> = heads(&mut *conn).await?.into_iter().map(|head| head.position).collect();
         let now = self.ambient.now();
         sqlx::query(
@@ -132,23 +137,24 @@ impl Mails {
         Ok(())
     }
 
+    /// Opens, however often it must be tried: what is queued before that is not mailed.
+    pub(crate) async fn open_at_last(&self) {
+        let mut told = Told::default();
+        while told.hear("mails, and all that is told, wait to be opened", self.open().await).is_none() {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// Writes mails for ever.
     pub(crate) async fn run(self) {
-        let mut opened_at = Instant::now();
+        let (mut opened_at, mut told) = (Instant::now(), Told::default());
         loop {
             if opened_at.elapsed() >= RENEW_EVERY {
                 opened_at = Instant::now();
-                if let Err(error) = self.open().await {
-                    warn!(error = &error as &dyn Error, "mails could not be kept open");
-                }
+                told.hear("keeping mails open", self.open().await);
             }
-            match self.run_once().await {
-                Ok(mails) if mails > 0 => {}
-                Ok(_) => sleep(LOOK_EVERY).await,
-                Err(error) => {
-                    debug!(error = &error as &dyn Error, "no mails; the next look tries again");
-                    sleep(LOOK_EVERY).await;
-                }
+            if told.hear("writing mails", self.run_once().await).is_none_or(|mails| mails == 0) {
+                sleep(LOOK_EVERY).await;
             }
         }
     }

@@ -4,8 +4,10 @@
 //! checkpoint. So an event is queued exactly once, and a crash repeats nothing and skips nothing.
 //!
 //! Correctness: the event's id is looked up in the log, which is in the same database wherever the events came from. Were
-//! it not there, the column's NOT NULL would stop the loop. A stopped endpoint is owed nothing from then on; where its
-//! gap begins is kept with it.
+//! it not there, the column's NOT NULL would refuse the row, and the event's stream would be parked, as with every row that
+//! the tables refuse: nothing of it is queued from there on until somebody frees it, and everything else is. A stopped
+//! endpoint is owed nothing from then on; where its gap begins is kept with it. What happened at a time that has not come,
+//! by a clock that was ahead, is due at once.
 
 use crate::kind::EventKind;
 use holdfast_domain::Timestamp;
@@ -50,7 +52,8 @@ impl Projection for Notices {
             "queued AS (
                  INSERT INTO webhook_deliveries
                      (endpoint_id, event_id, event_type, log_partition, position, recorded_at, next_attempt_at)
-                 SELECT w.endpoint_id, {event_id}, n.event_type, n.log_partition, n.position, n.recorded_at, n.recorded_at
+                 SELECT w.endpoint_id, {event_id}, n.event_type, n.log_partition, n.position, n.recorded_at,
+                        least(n.recorded_at, now())
                  FROM unnest($4::text[], $5::smallint[], $6::bigint[], $7::timestamptz[])
                       AS n (event_type, log_partition, position, recorded_at)
                  JOIN webhook_endpoints w
@@ -60,7 +63,8 @@ impl Projection for Notices {
                  ON CONFLICT (endpoint_id, event_id) DO NOTHING
              ), mailed AS (
                  INSERT INTO mails (event_id, log_partition, position, recorded_at, next_attempt_at)
-                 SELECT {event_id}, n.log_partition, n.position, n.recorded_at, n.recorded_at
+                 SELECT {event_id}, n.log_partition, n.position, n.recorded_at,
+                        least(n.recorded_at, now())
                  FROM unnest($8::smallint[], $9::bigint[], $10::timestamptz[])
                       AS n (log_partition, position, recorded_at)
                  JOIN mail_channel c

@@ -13,7 +13,7 @@ use crate::{
 };
 use holdfast_ambient::Ambient;
 use holdfast_event_log::{LogPosition, heads};
-use holdfast_projector::{BeginError, Failure, Positions, Projector, ProjectorStatus, Source, begin_at};
+use holdfast_projector::{BeginError, Positions, Projector, ProjectorStatus, Source, begin_at};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use std::{str::FromStr, sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -45,6 +45,7 @@ pub struct Notifier<S> {
     ambient: Arc<dyn Ambient>,
     deliverer: Deliverer,
     mails: Option<Mails>,
+    pending_max: i64,
 }
 
 impl<S: Source> Notifier<S> {
@@ -59,10 +60,11 @@ impl<S: Source> Notifier<S> {
             .max_connections(POOL_CONNECTIONS_MAX)
             .acquire_timeout(ACQUIRE_MAX)
             .connect_lazy_with((*pool.connect_options()).clone());
+        let pending_max = deliver.pending_max;
         let deliverer = Deliverer::new(pool.clone(), ambient.clone(), key, deliver)?;
         let mails =
             mail.map(|(mailer, addresses)| Mails::new(pool.clone(), ambient.clone(), mailer, addresses));
-        Ok(Self { projector, pool, ambient, deliverer, mails })
+        Ok(Self { projector, pool, ambient, deliverer, mails, pending_max })
     }
 
     /// What its inlet is doing, now and later.
@@ -71,40 +73,14 @@ impl<S: Source> Notifier<S> {
         self.projector.status()
     }
 
-    /// Runs until `shutdown`. `wake` changes whenever this process committed something to the log.
-    ///
-    /// # Errors
-    /// The first failure of the inlet that does not go away by itself.
-    pub async fn run(
-        self,
-        wake: Option<watch::Receiver<u64>>,
-        shutdown: CancellationToken,
-    ) -> Result<(), Failure> {
-        let ended = shutdown.child_token();
-        let outlets = self.outlets(ended.clone());
-        let inlet = async {
-            if let Some(mails) = &self.mails {
-                mails.open().await?;
-            }
-            self.projector.run(wake, ended.clone()).await
-        };
-        let inlet = async {
-            let result = inlet.await;
-            ended.cancel();
-            result
-        };
-        tokio::join!(inlet, outlets).0
-    }
-
-    /// Runs until `shutdown`; after a failure that needs somebody its inlet looks again from time to time, and what was
-    /// queued is sent meanwhile.
+    /// Runs until `shutdown`. `wake` changes whenever this process committed something to the log. After a failure that needs
+    /// somebody its inlet looks again from time to time, its status tells it, and what was queued is sent meanwhile.
     pub async fn keep_running(self, wake: Option<watch::Receiver<u64>>, shutdown: CancellationToken) {
         let outlets = self.outlets(shutdown.clone());
         let inlet = async {
-            if let Some(mails) = &self.mails
-                && let Err(error) = mails.open().await
-            {
-                tracing::error!(error = &error as &dyn std::error::Error, "no mails are queued");
+            // Not before mails are open: what is queued before is not mailed.
+            if let Some(mails) = &self.mails {
+                let _: Option<()> = shutdown.run_until_cancelled(mails.open_at_last()).await;
             }
             self.projector.keep_running(wake, shutdown.clone()).await;
         };
@@ -113,7 +89,7 @@ impl<S: Source> Notifier<S> {
 
     fn outlets(&self, shutdown: CancellationToken) -> impl Future<Output = ()> + Send + use<S> {
         let (deliverer, queued) = (self.deliverer.clone(), self.projector.status());
-        let upkeep = keep_up(self.pool.clone(), self.ambient.clone());
+        let upkeep = keep_up(self.pool.clone(), self.ambient.clone(), self.pending_max);
         let mails = self.mails.clone();
         async move {
             let mails = async {

@@ -80,14 +80,31 @@ pub async fn replay(
                SELECT $1, n.log_partition, $2, n.position, n.until_position
                FROM unnest($3::smallint[], $4::bigint[], $5::bigint[]) AS n (log_partition, position, until_position)
                WHERE NOT EXISTS (SELECT FROM webhook_replays WHERE endpoint_id = $1)";
-    let begun = sqlx::query(sql)
-        .bind(endpoint_id)
-        .bind(words)
-        .bind(partitions)
-        .bind(after)
-        .bind(until)
-        .execute(pool)
-        .await;
+    // It fills the gap if it begins early enough in every partition. Of one that is stopped the gap goes on behind it.
+    let fills = "UPDATE webhook_endpoints w SET stopped_after = CASE state WHEN 'active' THEN NULL ELSE $5::bigint[] END
+                 WHERE endpoint_id = $1 AND event_types <@ $2 AND NOT EXISTS (
+                     SELECT FROM unnest(w.stopped_after, $5::bigint[]) WITH ORDINALITY AS gap (last, head, n)
+                     LEFT JOIN unnest($3::smallint[], $4::bigint[]) AS r (log_partition, position)
+                          ON r.log_partition = gap.n - 1 AND r.position <= gap.last
+                     WHERE r.position IS NULL AND gap.last < gap.head)";
+    let begin = async {
+        let mut tx = pool.begin().await?;
+        let begun = sqlx::query(sql)
+            .bind(endpoint_id)
+            .bind(&words)
+            .bind(&partitions)
+            .bind(&after)
+            .bind(&until)
+            .execute(&mut *tx)
+            .await?;
+        if begun.rows_affected() > 0 {
+            let fills = sqlx::query(fills).bind(endpoint_id).bind(&words).bind(&partitions).bind(&after);
+            fills.bind(&heads).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        Ok(begun)
+    };
+    let begun = begin.await;
     match begun {
         Ok(begun) if begun.rows_affected() > 0 => Ok(looked_at),
         Ok(_) => Err(ReplayError::Running),

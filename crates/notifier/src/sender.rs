@@ -23,6 +23,11 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 /// Who we say we are.
 const USER_AGENT: &str = concat!("holdfast/", env!("CARGO_PKG_VERSION"));
 
+/// The words for what we did not even try, by our own fault: the endpoint was made with another webhook key than ours.
+pub(crate) const OTHER_KEY: &str = "other_key";
+/// The event has no body that this build could make.
+pub(crate) const UNREADABLE: &str = "unreadable";
+
 /// Sends webhooks.
 #[derive(Clone, Debug)]
 pub(crate) struct Sender {

@@ -1,85 +1,113 @@
-//! Keeps the queue in order: replays are queued, what is old is swept, a queue that grew too long is stopped, and how much
-//! waits is told.
+//! Keeps the queue in order: replays are queued, what is old is swept, a queue that grew too long takes no more until it
+//! has drained, and how much waits is told.
 //!
-//! Every notifier does it; each step is bounded, and two of them do each other no harm.
+//! Every notifier does it; each step is bounded, and two of them do each other no harm. The three go on beside each other,
+//! and one that fails keeps no other from its work.
 
 use crate::{
     claims::{Stopped, stop},
     replays::queue_replays,
+    told::Told,
 };
 use chrono::TimeDelta;
 use holdfast_ambient::Ambient;
 use holdfast_domain::Timestamp;
 use sqlx::{PgPool, Row};
-use std::{error::Error, time::Duration};
-use tokio::time::{Instant, sleep};
-use tracing::{debug, warn};
+use std::{sync::Arc, time::Duration};
+use tokio::time::sleep;
+use tracing::{info, warn};
 use uuid::Uuid;
 
 /// How long attempts, and deliveries that have ended, are kept.
 const KEPT: TimeDelta = TimeDelta::days(30);
 /// How long a deleted endpoint is remembered: until nothing can be queued for it any more.
 const DELETED_KEPT: TimeDelta = TimeDelta::hours(1);
-/// Rows that one sweep deletes of each table.
-const SWEEP_ROWS_MAX: i64 = 5_000;
-/// Deliveries that may wait for one endpoint: a receiver that is slower than what happens would let the queue grow for ever.
-const PENDING_MAX: i64 = 1_000_000;
+/// Rows that one statement of a sweep deletes: bounds how long its locks are held.
+const SWEEP_ROWS_MAX: u32 = 5_000;
+/// Between two statements of a sweep that has more to do: others get their turn.
+const SWEEP_PAUSE: Duration = Duration::from_millis(50);
 /// Between two looks for a replay.
 const REPLAYS_EVERY: Duration = Duration::from_millis(500);
-/// Between two sweeps and counts.
-const SWEEP_EVERY: Duration = Duration::from_secs(15);
+/// Between two sweeps, and between two counts.
+const UPKEEP_EVERY: Duration = Duration::from_secs(15);
 
-/// What one upkeep found and did.
+/// What is swept, how long it is kept, and how: of what is older than `$1`, `$2` rows at most. The outer statement repeats
+/// the age: a row that was old when it was found may have been made pending again while its lock was waited for.
+const SWEEPS: [(&str, TimeDelta, &str); 5] = [
+    (
+        "sweeping old attempts",
+        KEPT,
+        "DELETE FROM webhook_attempts WHERE attempted_at < $1 AND ctid = ANY (ARRAY(
+             SELECT ctid FROM webhook_attempts WHERE attempted_at < $1 ORDER BY attempted_at LIMIT $2))",
+    ),
+    (
+        "sweeping old deliveries",
+        KEPT,
+        "DELETE FROM webhook_deliveries WHERE ended_at < $1 AND ctid = ANY (ARRAY(
+             SELECT ctid FROM webhook_deliveries WHERE ended_at < $1 ORDER BY ended_at LIMIT $2))",
+    ),
+    (
+        "sweeping deliveries of deleted endpoints",
+        KEPT,
+        "DELETE FROM webhook_deliveries WHERE $1::timestamptz IS NOT NULL AND ctid = ANY (ARRAY(
+             SELECT d.ctid FROM webhook_endpoints w JOIN webhook_deliveries d USING (endpoint_id)
+             WHERE w.state = 'deleted' LIMIT $2))",
+    ),
+    (
+        "sweeping old mails",
+        KEPT,
+        "DELETE FROM mails WHERE ended_at < $1 AND ctid = ANY (ARRAY(
+             SELECT ctid FROM mails WHERE ended_at < $1 ORDER BY ended_at LIMIT $2))",
+    ),
+    (
+        // What was being queued when an endpoint was deleted came long before this.
+        "sweeping deleted endpoints",
+        DELETED_KEPT,
+        "DELETE FROM webhook_endpoints WHERE endpoint_id = ANY (ARRAY(
+             SELECT endpoint_id FROM webhook_endpoints w WHERE state = 'deleted' AND stopped_at < $1
+             AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.endpoint_id = w.endpoint_id) LIMIT $2))",
+    ),
+];
+
+/// What one look at the queue found and did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Upkeep {
     /// Deliveries that are owed.
     pub pending: i64,
     /// Seconds for which the oldest of them that is sent has been due.
     pub oldest_pending_seconds: i64,
-    /// Rows that were swept.
-    pub swept: u64,
-    /// Endpoints that were paused, because too much waited for them.
-    pub paused: usize,
+    /// Endpoints that nothing more is queued for, because too much waits for them.
+    pub filled: usize,
+    /// Endpoints that are queued for again, because that has drained.
+    pub drained: u64,
 }
 
-/// Sweeps and counts, once.
+/// Counts what waits. An endpoint for which `pending_max` deliveries wait is queued no more, until half of them do.
 ///
 /// # Errors
 /// Whatever Postgres says; the next one tries again.
-pub async fn upkeep(pool: &PgPool, now: Timestamp) -> Result<Upkeep, sqlx::Error> {
-    let mut swept = 0;
-    for sql in [
-        "DELETE FROM webhook_attempts WHERE ctid = ANY (ARRAY(
-             SELECT ctid FROM webhook_attempts WHERE attempted_at < $1 ORDER BY attempted_at LIMIT $2))",
-        "DELETE FROM webhook_deliveries WHERE ctid = ANY (ARRAY(
-             SELECT ctid FROM webhook_deliveries WHERE ended_at < $1 ORDER BY ended_at LIMIT $2))",
-        "DELETE FROM webhook_deliveries WHERE $1::timestamptz IS NOT NULL AND ctid = ANY (ARRAY(
-             SELECT d.ctid FROM webhook_endpoints w JOIN webhook_deliveries d USING (endpoint_id)
-             WHERE w.state = 'deleted' LIMIT $2))",
-        "DELETE FROM mails WHERE ctid = ANY (ARRAY(
-             SELECT ctid FROM mails WHERE ended_at < $1 ORDER BY ended_at LIMIT $2))",
-    ] {
-        let gone = sqlx::query(sql).bind(now - KEPT).bind(SWEEP_ROWS_MAX).execute(pool).await?;
-        swept += gone.rows_affected();
-    }
-    // What was being queued when an endpoint was deleted came long before this.
-    let deleted = "DELETE FROM webhook_endpoints w WHERE state = 'deleted' AND stopped_at < $1
-                   AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.endpoint_id = w.endpoint_id)";
-    swept += sqlx::query(deleted).bind(now - DELETED_KEPT).execute(pool).await?.rows_affected();
+pub async fn upkeep(pool: &PgPool, now: Timestamp, pending_max: i64) -> Result<Upkeep, sqlx::Error> {
     let full = "SELECT endpoint_id FROM webhook_endpoints w WHERE state = 'active' AND EXISTS (
                     SELECT FROM webhook_deliveries d
                     WHERE d.endpoint_id = w.endpoint_id AND d.state = 'pending' OFFSET $1)";
-    let mut paused = 0;
-    for endpoint_id in sqlx::query_scalar::<_, Uuid>(full).bind(PENDING_MAX).fetch_all(pool).await? {
+    let mut filled = 0;
+    for endpoint_id in sqlx::query_scalar::<_, Uuid>(full).bind(pending_max).fetch_all(pool).await? {
         if stop(pool, endpoint_id, now, Stopped::QueueFull).await? {
-            warn!(endpoint.id = %endpoint_id, "too much waits for a webhook endpoint, and it is paused");
-            paused += 1;
+            warn!(endpoint.id = %endpoint_id, "too much waits for a webhook endpoint; it is sent, and nothing more is queued");
+            filled += 1;
         }
+    }
+    let drained = "UPDATE webhook_endpoints w SET state = 'active' WHERE state = 'full' AND NOT EXISTS (
+                       SELECT FROM webhook_deliveries d
+                       WHERE d.endpoint_id = w.endpoint_id AND d.state = 'pending' OFFSET $1)";
+    let drained = sqlx::query(drained).bind(pending_max / 2).execute(pool).await?.rows_affected();
+    if drained > 0 {
+        info!(endpoints = drained, "what waited for a webhook endpoint has drained; it is queued for again");
     }
     let row = sqlx::query(
         "SELECT count(*) AS pending,
                 min(next_attempt_at) FILTER (WHERE endpoint_id = ANY (ARRAY(
-                    SELECT endpoint_id FROM webhook_endpoints WHERE state = 'active'))) AS oldest
+                    SELECT endpoint_id FROM webhook_endpoints WHERE state IN ('active', 'full')))) AS oldest
          FROM webhook_deliveries WHERE state = 'pending'",
     )
     .fetch_one(pool)
@@ -88,7 +116,28 @@ pub async fn upkeep(pool: &PgPool, now: Timestamp) -> Result<Upkeep, sqlx::Error
     let oldest_pending_seconds = oldest.map_or(0, |at| (now - at).num_seconds().max(0));
     metrics::gauge!("holdfast_webhook_pending").set(count(pending));
     metrics::gauge!("holdfast_webhook_oldest_pending_seconds").set(count(oldest_pending_seconds));
-    Ok(Upkeep { pending, oldest_pending_seconds, swept, paused })
+    Ok(Upkeep { pending, oldest_pending_seconds, filled, drained })
+}
+
+/// Deletes what is too old, all of it. Says how many rows, or why not, for each thing that is swept.
+pub async fn sweep(pool: &PgPool, now: Timestamp) -> Vec<(&'static str, Result<u64, sqlx::Error>)> {
+    let mut swept = vec![];
+    for (work, kept, sql) in SWEEPS {
+        swept.push((work, sweep_with(pool, sql, now - kept).await));
+    }
+    swept
+}
+
+async fn sweep_with(pool: &PgPool, sql: &'static str, before: Timestamp) -> Result<u64, sqlx::Error> {
+    let mut rows = 0;
+    loop {
+        let gone = sqlx::query(sql).bind(before).bind(i64::from(SWEEP_ROWS_MAX)).execute(pool).await?;
+        rows += gone.rows_affected();
+        if gone.rows_affected() < SWEEP_ROWS_MAX.into() {
+            return Ok(rows);
+        }
+        sleep(SWEEP_PAUSE).await;
+    }
 }
 
 /// A count as a gauge takes it.
@@ -98,24 +147,33 @@ fn count(number: i64) -> f64 {
 }
 
 /// Keeps the queue in order for ever.
-pub(crate) async fn keep_up(pool: PgPool, ambient: std::sync::Arc<dyn Ambient>) {
-    let (mut swept_at, mut pause): (Option<Instant>, _) = (None, REPLAYS_EVERY);
-    loop {
-        // At the start, too: others have more urgent things to do then.
-        sleep(pause).await;
-        if swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
-            swept_at = Some(Instant::now());
-            if let Err(error) = upkeep(&pool, ambient.now()).await {
-                debug!(error = &error as &dyn Error, "no upkeep; the next one tries again");
+pub(crate) async fn keep_up(pool: PgPool, ambient: Arc<dyn Ambient>, pending_max: i64) {
+    let sweeps = async {
+        let mut told = Told::default();
+        loop {
+            // At the start, too: others have more urgent things to do then.
+            sleep(REPLAYS_EVERY).await;
+            for (work, swept) in sweep(&pool, ambient.now()).await {
+                told.hear(work, swept);
             }
+            sleep(UPKEEP_EVERY).await;
         }
-        pause = match queue_replays(&pool, ambient.now()).await {
-            Ok(true) => Duration::ZERO,
-            Ok(false) => REPLAYS_EVERY,
-            Err(error) => {
-                debug!(error = &error as &dyn Error, "no replay; the next look tries again");
-                REPLAYS_EVERY
-            }
-        };
-    }
+    };
+    let looks = async {
+        let mut told = Told::default();
+        loop {
+            sleep(REPLAYS_EVERY).await;
+            told.hear("counting what waits", upkeep(&pool, ambient.now(), pending_max).await);
+            sleep(UPKEEP_EVERY).await;
+        }
+    };
+    let replays = async {
+        let (mut told, mut pause) = (Told::default(), REPLAYS_EVERY);
+        loop {
+            sleep(pause).await;
+            let more = told.hear("queueing replays", queue_replays(&pool, ambient.now()).await);
+            pause = if more == Some(true) { Duration::ZERO } else { REPLAYS_EVERY };
+        }
+    };
+    tokio::join!(sweeps, looks, replays);
 }

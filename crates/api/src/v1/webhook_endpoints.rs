@@ -44,14 +44,16 @@ pub(crate) struct EndpointView {
     /// Which events are sent.
     #[schema(example = json!(["booking.confirmed.v1"]))]
     event_types: Vec<String>,
-    /// `active`, `paused` (it failed for three days, or too much waited for it) or `disabled` (it answered 410).
+    /// `active`, `full` (too much waits for it: that is sent, and nothing more is queued until half of it is), `paused` (it
+    /// failed for three days) or `disabled` (it answered 410).
     #[schema(example = "active")]
     state: &'static str,
-    /// Why it is not active: `failing`, `queue_full` or `gone`. It stays when the endpoint is enabled again.
+    /// Why it is not active: `queue_full`, `failing` or `gone`. It stays when the endpoint is active again.
     stopped_reason: Option<String>,
     /// Since when it is not, or was not the last time.
     stopped_at: Option<DateTime<Utc>>,
-    /// Then: the first event of each log partition that was not queued. A replay can begin with these.
+    /// Then: the first event of each log partition that was not queued, and that no replay has begun with or before. A replay
+    /// can begin with these.
     #[schema(example = json!([]))]
     resume_from: Vec<String>,
     /// The first failure after the last success.
@@ -62,8 +64,8 @@ pub(crate) struct EndpointView {
     created_at: DateTime<Utc>,
 }
 
-/// A webhook endpoint with its secret, which is not told again.
-#[derive(Debug, Serialize, ToSchema)]
+/// A webhook endpoint with its secret. No `Debug`: it must not get into a log.
+#[derive(Serialize, ToSchema)]
 #[schema(as = WebhookEndpointWithSecret)]
 pub(crate) struct EndpointWithSecret {
     #[serde(flatten)]
@@ -111,7 +113,8 @@ pub(crate) struct AttemptView {
     /// The status of the answer; null: there was none.
     #[schema(example = 200)]
     status: Option<u16>,
-    /// Why there was none: `timeout`, `connect`, `broken`, `name`, `private_address`, `url`, `unreadable`, `other_key`.
+    /// Why there was none: `timeout`, `connect`, `broken`, `name`, `private_address`, `url`; `unreadable` and `other_key` are
+    /// our own, and do not count.
     error: Option<String>,
     /// How long it took.
     milliseconds: u32,

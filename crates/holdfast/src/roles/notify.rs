@@ -56,5 +56,7 @@ async fn serve(
     operator.tell_of(notifier.status());
     let carried = mails.map_or(String::new(), |folder| format!(", and puts mails into {}", folder.display()));
     out::line(format_args!("holdfast notifies from {from}{carried}"));
-    Ok(notifier.run(None, stop).await?)
+    // A failure that needs somebody ends what is queued, and not what is sent; readiness and the log tell it.
+    notifier.keep_running(None, stop).await;
+    Ok(())
 }

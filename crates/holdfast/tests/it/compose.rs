@@ -93,6 +93,10 @@ async fn the_compose_file_starts_natively_takes_a_booking_and_leaves_nothing_run
 
     let pids = system.pids();
     assert!(pids.len() >= 7, "Postgres and every role: {status}");
+    let twice = system.ask("up", &["--program", program()]);
+    let said = String::from_utf8_lossy(&twice.stderr);
+    assert!(!twice.status.success() && said.contains("runs already"), "{said}");
+    assert_eq!((system.pids(), system.done("status", &[])), (pids.clone(), status), "the first one lives");
     system.done("down", &[]);
     let left: Vec<_> = pids.into_iter().filter(|pid| test_kill_process(*pid).is_ok()).collect();
     assert!(left.is_empty(), "still running: {left:?}");

@@ -106,6 +106,33 @@ async fn api_on_the_default_folder_owns_it_and_ends_its_postgres() {
     assert!(test_kill_process(postmaster).is_err(), "its Postgres was stopped");
 }
 
+/// What claims, records, queues and keeps order all wait for a database then, for longer than a process may take to end.
+#[tokio::test]
+async fn a_notifier_ends_in_time_with_its_postgres_gone() {
+    let place = Place::new();
+    let server = place.up_with(&["--no-projectors"]).await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let notifier = place.beside(&["notify", "--source", "log", "--ops-listen", &free]).await;
+    let becomes = async |wanted: &str| {
+        eventually(PATIENCE, wanted, async || {
+            let Ok(answer) = place.http.get(format!("http://{free}/health/ready")).send().await else {
+                return false;
+            };
+            answer.json::<Value>().await.is_ok_and(|ready| ready["state"] == wanted)
+        })
+        .await;
+    };
+    becomes("running").await;
+    // Nobody brings it back.
+    kill_process(server.pid(), Signal::STOP).unwrap();
+    let postmaster = place.postmaster();
+    kill_process(postmaster, Signal::KILL).unwrap();
+    becomes("retrying").await;
+    assert_eq!(notifier.terminate().await, Some(0));
+    kill_process(server.pid(), Signal::CONT).unwrap();
+    assert_eq!(server.terminate().await, Some(0));
+}
+
 /// Each part has a time of its own, and together they have 10 s (`terminate` says so): a client that sends half a
 /// request takes all that HTTP has, and a postmaster that hears no signal all that Postgres has.
 #[tokio::test]

@@ -85,13 +85,17 @@ impl Place {
         self.start(api.arg("api").current_dir(self.folder())).await
     }
 
+    /// A worker on the data folder that says when it begins.
+    pub(crate) async fn beside(&self, worker: &[&str]) -> Server {
+        self.begin(&mut self.command(worker)).await
+    }
+
     async fn start(&self, server: &mut Command) -> Server {
-        let mut child = server
-            .args(["--listen", &self.address, "--log", "warn"])
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+        self.begin(server.args(["--listen", &self.address, "--log", "warn"])).await
+    }
+
+    async fn begin(&self, server: &mut Command) -> Server {
+        let mut child = server.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready_line = timeout(READY_WITHIN, lines.next_line()).await.expect("ready in time").unwrap();
         Server { child, ready_line: ready_line.expect("a ready line, not an end") }

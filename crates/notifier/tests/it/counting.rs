@@ -24,10 +24,10 @@ async fn outcomes_are_counted_and_no_url_is_a_label() {
     rig.sell(1).await;
     rig.queue().await;
     rig.later(TimeDelta::minutes(1));
-    let found = upkeep(&rig.pool, rig.clock.now()).await.unwrap();
+    let found = upkeep(&rig.pool, rig.clock.now(), 1_000).await.unwrap();
     assert_eq!((found.pending, found.oldest_pending_seconds), (2, 60));
     rig.send_due().await;
-    upkeep(&rig.pool, rig.clock.now()).await.unwrap();
+    upkeep(&rig.pool, rig.clock.now(), 1_000).await.unwrap();
     let text = handle.render();
     for line in [
         r#"holdfast_webhook_deliveries_total{outcome="again"} 1"#,

@@ -112,6 +112,19 @@ async fn every_attempt_is_signed_and_after_a_rotation_for_a_day_twice() {
     rig.sell(1).await;
     rig.deliver().await;
     assert!(!last().is_signed_by(&endpoint.secret) && last().is_signed_by(&second.tell()));
+
+    // Asked twice, because an answer was lost: the receiver knows neither yet.
+    rig.later(TimeDelta::hours(1));
+    let (_, third) = rotate_secret(&rig.pool, &rig.key, endpoint.id, now(&rig)).await.unwrap();
+    rig.later(TimeDelta::hours(1));
+    let (_, fourth) = rotate_secret(&rig.pool, &rig.key, endpoint.id, now(&rig)).await.unwrap();
+    rig.sell(1).await;
+    rig.deliver().await;
+    assert!([&second, &third, &fourth].iter().all(|secret| last().is_signed_by(&secret.tell())));
+    rig.later(TimeDelta::minutes(23 * 60 + 30));
+    rig.sell(1).await;
+    rig.deliver().await;
+    assert!(!last().is_signed_by(&second.tell()) && last().is_signed_by(&third.tell()));
     assert_eq!(last().header("content-type"), "application/json");
 }
 

@@ -129,8 +129,16 @@ async fn an_endpoint_of_another_key_is_not_signed_wrong() {
     let other = Deliverer::new(rig.pool.clone(), Arc::new(rig.clock.clone()), key, config()).unwrap();
     assert_eq!(other.run_once().await.unwrap(), 1);
     assert!(receiver.got().is_empty());
-    let log = rig.deliveries(&endpoint, None).await.remove(0).log;
-    assert_eq!(log[0].error.as_deref(), Some("other_key"));
+    let waits = rig.deliveries(&endpoint, None).await.remove(0);
+    assert_eq!(
+        (waits.state, waits.attempts),
+        (DeliveryState::Pending, 0),
+        "the receiver has done nothing wrong"
+    );
+    assert_eq!(waits.log[0].error.as_deref(), Some("other_key"));
+    assert_eq!(rig.endpoint(endpoint.id).await.failing_since, None);
+    rig.later(TimeDelta::minutes(1));
+    assert_eq!((rig.send_due().await, receiver.got().len()), (1, 1), "whoever has the key sends it");
 }
 
 #[tokio::test]
@@ -146,13 +154,21 @@ async fn an_answer_of_410_disables_the_endpoint_until_somebody_enables_it() {
     assert_eq!(rig.deliver().await, 0);
     assert_eq!(rig.deliveries(&endpoint, None).await.len(), 1, "what happens meanwhile is not owed");
 
-    // The gap can be had: it begins where the endpoint says.
+    let refused = rig.deliveries(&endpoint, None).await.remove(0);
+    assert_eq!(
+        (refused.state, refused.attempts),
+        (DeliveryState::Pending, 1),
+        "what it refused is owed still"
+    );
+
     enable(&rig.pool, endpoint.id).await.unwrap();
-    let from = disabled.resume_from;
-    replay(&rig.pool, endpoint.id, &from, None).await.unwrap();
+    assert_eq!((rig.deliver().await, receiver.ids().len()), (1, 1), "and goes out");
+    // The gap can be had: it begins where the endpoint says.
+    replay(&rig.pool, endpoint.id, &disabled.resume_from, None).await.unwrap();
     while queue_replays(&rig.pool, rig.clock.now()).await.unwrap() {}
     assert_eq!(rig.deliver().await, 1);
-    assert_eq!((receiver.got().len(), receiver.ids().len()), (2, 2));
+    assert_eq!((receiver.got().len(), receiver.ids().len()), (3, 2));
+    assert_eq!(rig.endpoint(endpoint.id).await.resume_from, [], "there is no gap any more");
 }
 
 /// Twelve attempts over about three days; and what was given up can be asked for again.
@@ -210,7 +226,7 @@ async fn an_endpoint_that_fails_for_three_days_is_paused_and_goes_on_when_it_is_
     assert_eq!(rig.deliver().await, 3, "what was owed is owed still");
 }
 
-/// An event that cannot be understood any more: it is tried again and given up, and takes no other with it.
+/// An event that cannot be understood any more waits until it can, and takes no other with it, nor the endpoint.
 #[tokio::test]
 async fn an_event_that_cannot_be_read_loses_no_other() {
     let rig = Rig::new().await;
@@ -225,4 +241,17 @@ async fn an_event_that_cannot_be_read_loses_no_other() {
     assert_eq!(receiver.ids().len(), 2);
     let pending = rig.deliveries(&endpoint, Some(DeliveryState::Pending)).await;
     assert_eq!(pending[0].log[0].error.as_deref(), Some("unreadable"));
+    for _ in 0..15 {
+        rig.later(TimeDelta::hours(10));
+        assert_eq!(rig.send_due().await, 1);
+    }
+    assert_eq!(
+        rig.endpoint(endpoint.id).await.state,
+        EndpointState::Active,
+        "it is not the receiver's fault"
+    );
+    let change = "UPDATE events SET event_type = 'SeatsReserved' WHERE event_type = 'SeatsTeleported'";
+    sqlx::query(change).execute(&rig.pool).await.unwrap();
+    rig.later(TimeDelta::minutes(11));
+    assert_eq!((rig.send_due().await, receiver.ids().len()), (1, 3));
 }

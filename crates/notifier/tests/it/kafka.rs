@@ -40,17 +40,17 @@ async fn a_notifier_on_the_topic_sends_what_the_relay_copies_and_no_history() {
     // Two of them, of which one goes.
     let (first, second) = (source().await, source().await);
     let first_stop = CancellationToken::new();
-    let first = Notifier::new(&rig.pool, first, parts()).unwrap().run(None, first_stop.clone());
-    let second = Notifier::new(&rig.pool, second, parts()).unwrap().run(None, stop.clone());
+    let first = Notifier::new(&rig.pool, first, parts()).unwrap().keep_running(None, first_stop.clone());
+    let second = Notifier::new(&rig.pool, second, parts()).unwrap().keep_running(None, stop.clone());
     let (first, second) = (tokio::spawn(first), tokio::spawn(second));
     rig.sell(30).await;
     receiver.gets(30).await;
     first_stop.cancel();
-    first.await.unwrap().unwrap();
+    first.await.unwrap();
     rig.sell(10).await;
     receiver.gets(40).await;
     stop.cancel();
-    second.await.unwrap().unwrap();
+    second.await.unwrap();
     relaying.await.unwrap().unwrap();
     assert_eq!((receiver.got().len(), receiver.ids().len()), (40, 40), "each once");
 }

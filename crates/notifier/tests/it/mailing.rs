@@ -1,11 +1,14 @@
 //! Mails, as files.
 
-use crate::rig::{ADA, Rig};
+use crate::rig::{ADA, PATIENCE, Rig, config};
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use holdfast_domain::UserId;
-use holdfast_notifier::{AddressBook, MailError, MailFolder, Mails};
-use std::{fs, path::Path, sync::Arc};
+use holdfast_notifier::{AddressBook, MailError, MailFolder, Mails, Notifier, NotifierParts};
+use holdfast_projector::LogSource;
+use holdfast_testkit::eventually;
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
+use tokio_util::sync::CancellationToken;
 
 #[derive(Debug)]
 struct Everybody(&'static str);
@@ -95,7 +98,59 @@ async fn a_mail_that_cannot_be_handed_over_is_tried_again() {
     fs::create_dir(folder.path().join("mail")).unwrap();
     rig.later(TimeDelta::seconds(6));
     write_all(&rig, &mails).await;
-    assert_eq!(written(&folder.path().join("mail")).len(), 1);
+    let names = written(&folder.path().join("mail"));
+    assert_eq!(names.len(), 1);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder.path().join("mail").join(&names[0])), 0o600, "nobody else reads an address");
+    let made = folder.path().join("made");
+    MailFolder::open(made.clone()).unwrap();
+    assert_eq!(mode(&made), 0o700);
+}
+
+/// Nothing is queued until mails are open: what is queued before is not mailed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mails_that_could_not_be_opened_are_opened_before_anything_is_queued() {
+    let (rig, folder) = (Rig::new().await, tempfile::tempdir().unwrap());
+    let mut held = rig.pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE mail_channel").execute(&mut *held).await.unwrap();
+    let mailer = MailFolder::open(folder.path().to_owned()).unwrap();
+    let parts = NotifierParts {
+        ambient: Arc::new(rig.clock.clone()),
+        key: rig.key.clone(),
+        deliver: config(),
+        mail: Some((Arc::new(mailer), Arc::new(Everybody("ada@example.org")))),
+    };
+    let notifier = Notifier::new(&rig.pool, LogSource::new(&rig.pool), parts).unwrap();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(notifier.keep_running(Some(rig.writer.commits()), stop.clone()));
+    let opens =
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+                 AND query LIKE 'INSERT INTO mail_channel%'";
+    let mut first = None;
+    eventually(PATIENCE, "it opens", async || {
+        first = sqlx::query_scalar::<_, i32>(opens).fetch_optional(&rig.pool).await.unwrap();
+        first.is_some()
+    })
+    .await;
+    sqlx::query("SELECT pg_terminate_backend($1)").bind(first).execute(&rig.pool).await.unwrap();
+    eventually(PATIENCE, "it tries again", async || {
+        let next = sqlx::query_scalar::<_, i32>(opens).fetch_optional(&rig.pool).await.unwrap();
+        next.is_some() && next != first
+    })
+    .await;
+    held.rollback().await.unwrap();
+    eventually(PATIENCE, "mails are open", async || {
+        let open = "SELECT count(*) FROM mail_channel";
+        sqlx::query_scalar::<_, i64>(open).fetch_one(&rig.pool).await.unwrap() == 1
+    })
+    .await;
+    rig.sell(1).await;
+    eventually(PATIENCE, "the mail is there", async || {
+        written(folder.path()).iter().any(|name| name.ends_with(".eml"))
+    })
+    .await;
+    stop.cancel();
+    running.await.unwrap();
 }
 
 #[tokio::test]

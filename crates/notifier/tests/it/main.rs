@@ -12,3 +12,4 @@ mod receiver;
 mod replaying;
 mod rig;
 mod sharing;
+mod upkeep;

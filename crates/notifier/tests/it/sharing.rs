@@ -2,10 +2,10 @@
 
 use crate::{
     receiver::{Receiver, Reply},
-    rig::{PATIENCE, Rig},
+    rig::{PATIENCE, Rig, config},
 };
 use chrono::TimeDelta;
-use holdfast_notifier::{DeliveryState, EventKind};
+use holdfast_notifier::{DeliverConfig, DeliveryState, EventKind};
 use holdfast_testkit::eventually;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -50,6 +50,52 @@ async fn killed_between_sending_and_recording_it_sends_the_same_again() {
     let [first, second] = receiver.got().try_into().unwrap();
     assert_eq!((first.id(), &first.body), (second.id(), &second.body));
     assert_eq!(rig.deliveries(&endpoint, Some(DeliveryState::Delivered)).await.len(), 1);
+}
+
+/// It can be stopped whatever its claim waits for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notifier_whose_claim_is_not_answered_ends_when_it_is_asked_to() {
+    let rig = Rig::new().await;
+    let mut held = rig.pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE webhook_endpoints").execute(&mut *held).await.unwrap();
+    let (stop, (_wake, woken)) = (CancellationToken::new(), watch::channel(()));
+    let running = tokio::spawn(rig.deliverer().run(woken, stop.clone()));
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                 AND wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE SKIP LOCKED%'";
+    eventually(PATIENCE, "it claims", async || {
+        sqlx::query_scalar::<_, i64>(waits).fetch_one(&rig.pool).await.unwrap() == 1
+    })
+    .await;
+    stop.cancel();
+    tokio::time::timeout(PATIENCE, running).await.expect("it ends while the lock is held").unwrap();
+    held.rollback().await.unwrap();
+}
+
+/// A statement that does not end holds neither its attempt nor the endpoint's place. Postgres may end it all the same, later;
+/// if not, the same is sent again when the claim has ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_that_is_stuck_in_a_statement_is_cut_off() {
+    let rig = Rig::new().await;
+    let receiver = Receiver::answering([Reply::Gate, Reply::Status(200)]).await;
+    let endpoint = rig.register(&receiver, SOLD).await;
+    rig.sell(1).await;
+    rig.queue().await;
+    let deliverer = rig.deliverer_with(DeliverConfig { claim_max: TimeDelta::seconds(12), ..config() });
+    let sending = tokio::spawn(async move { deliverer.run_once().await });
+    receiver.gets(1).await;
+    let mut held = rig.pool.begin().await.unwrap();
+    sqlx::query("SELECT FROM webhook_deliveries FOR UPDATE").execute(&mut *held).await.unwrap();
+    receiver.open_gate(1);
+    let ended = tokio::time::timeout(PATIENCE, sending).await.expect("it ends");
+    assert_eq!(ended.unwrap().unwrap(), 1);
+    held.rollback().await.unwrap();
+    rig.later(TimeDelta::seconds(13));
+    eventually(PATIENCE, "it is recorded", async || {
+        rig.send_due().await;
+        rig.deliveries(&endpoint, Some(DeliveryState::Delivered)).await.len() == 1
+    })
+    .await;
+    assert_eq!(receiver.ids().len(), 1);
 }
 
 /// Without the lock on the endpoint in a statement of its own, both claim the same, and each counts what is under way

@@ -1,4 +1,5 @@
-//! `POST /v1/webhook-endpoints`: register a URL. Its secret is in this answer and in no other.
+//! `POST /v1/webhook-endpoints`: register a URL. Its secret is in this answer, told again for the same key until the first
+//! rotation, and nowhere else.
 
 use super::EndpointWithSecret;
 use crate::{
@@ -53,7 +54,8 @@ problems! {
         RequestTimeout, StoreUnavailable,
 }
 
-/// Register a webhook endpoint. It is owed every event of its types from now on. The secret is told this once.
+/// Register a webhook endpoint. It is owed every event of its types from now on. The secret is told here, and again for the
+/// same key until the first rotation.
 #[utoipa::path(
     post, path = "/v1/webhook-endpoints", tag = "webhooks", request_body = CreateWebhookEndpoint,
     params(("Idempotency-Key" = String, Header, description = "Yours: sending the request again with it makes no second endpoint.",

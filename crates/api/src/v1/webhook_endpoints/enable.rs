@@ -16,8 +16,8 @@ problems! {
     EnableEndpointProblems: Unauthenticated, Forbidden, NotFound, StoreUnavailable,
 }
 
-/// Send to a webhook endpoint again that was paused or disabled. What was queued before goes on; what happened since then
-/// was not queued: a replay from `resume_from` sends it.
+/// Send to a webhook endpoint again that was paused or disabled. What was queued before goes on, what was answered 410 too;
+/// what happened since then was not queued: a replay from `resume_from` sends it. One that is full goes on by itself.
 #[utoipa::path(
     post, path = "/v1/webhook-endpoints/{id}/enable", tag = "webhooks",
     params(("id" = uuid::Uuid, Path, description = "The endpoint.")),

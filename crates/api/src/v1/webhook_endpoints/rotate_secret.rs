@@ -16,8 +16,8 @@ problems! {
     RotateSecretProblems: Unauthenticated, Forbidden, NotFound, StoreUnavailable,
 }
 
-/// Give a webhook endpoint another secret. Both sign for 24 hours: take the new one into your receiver within them. Only
-/// the last two count, so a second rotation ends the first secret at once.
+/// Give a webhook endpoint another secret. Both sign for 24 hours: take the new one into your receiver within them. If an
+/// answer is lost, ask again: whatever was replaced within 24 hours signs too, of eight rotations at most.
 #[utoipa::path(
     post, path = "/v1/webhook-endpoints/{id}/rotate-secret", tag = "webhooks",
     params(("id" = uuid::Uuid, Path, description = "The endpoint.")),
