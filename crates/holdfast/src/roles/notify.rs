@@ -20,9 +20,6 @@ pub(crate) async fn run(notify: &Notify) -> anyhow::Result<()> {
     };
     let ops = OpsServer::bind(&notify.ops).await?;
     System::serve(&notify.access, async |system, stop| {
-        if let Some(from) = &notify.from_position {
-            begin_from(&system.pool, from).await.context("--from-position")?;
-        }
         let work = async |operator: Teller| match kafka {
             None => serve(notify, system, LogSource::new(&system.pool), "the log", stop, &operator).await,
             Some((kafka, topic)) => {
@@ -53,6 +50,10 @@ async fn serve(
     let (private, mails) = (notify.webhooks.webhooks_allow_private, notify.mails.mail_folder.as_deref());
     let parts = notifying::parts(&system.pool, key, private, mails)?;
     let notifier = Notifier::new(&system.pool, source, parts).context("webhooks cannot be sent over TLS")?;
+    // When everything else is in order: nothing takes it back.
+    if let Some(from) = &notify.from_position {
+        begin_from(&system.pool, from).await.context("--from-position")?;
+    }
     operator.tell_of(notifier.status());
     let carried = mails.map_or(String::new(), |folder| format!(", and puts mails into {}", folder.display()));
     out::line(format_args!("holdfast notifies from {from}{carried}"));
