@@ -70,7 +70,8 @@ async fn a_sweep_that_fails_keeps_no_other_from_its_work() {
     assert_eq!(rig.owed().await, 0);
 }
 
-/// Without the age in the outer statement, the row that the sweep waited for is deleted as it is by then: owed.
+/// The sweep waits for the row's lock, and then sees it as it is by then: owed. (Newer versions of Postgres find that it has
+/// moved; the age in the outer statement is for those that do not look.)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_replay_asks_for_while_it_is_swept_is_still_owed() {
     let rig = Rig::new().await;
