@@ -24,7 +24,9 @@ def apply(seats, kind, event):
         case unknown: sys.exit(f"{unknown} may change a count, and is not known here")
 
 consumer = Consumer({"bootstrap.servers": sys.argv[1], "group.id": "example", "enable.auto.commit": False})
-partitions = consumer.list_topics(TOPIC, timeout=30).topics[TOPIC].partitions
+topic = consumer.list_topics(TOPIC, timeout=30).topics[TOPIC]
+if topic.error: sys.exit(f"{TOPIC}: {topic.error.str()}")
+partitions = topic.partitions
 ends = {p: consumer.get_watermark_offsets(TopicPartition(TOPIC, p), timeout=30) for p in partitions}
 unread = {p for p, (first, end) in ends.items() if first < end}
 consumer.assign([TopicPartition(TOPIC, p, ends[p][0]) for p in unread])

@@ -399,6 +399,7 @@ pub(crate) enum Parked {
         /// Where it waits.
         name: Follower,
         /// The event's position, such as 7-1234.
+        #[arg(value_name = "POSITION")]
         at: LogPosition,
         /// Why it is left out; kept, and shown by `list`.
         #[arg(long)]

@@ -41,6 +41,27 @@ impl OwnKafka {
         Ok(Self { broker, keeper })
     }
 
+    /// Ends the broker that a killed `up --kafka` has left running in this folder, if one has: nobody needs it now.
+    pub(crate) async fn end_what_was_left(folder: &DataFolder) {
+        let folder = folder.path().join(FOLDER);
+        if !matches!(holdfast_broker::status(&folder), Ok(nodes) if nodes.iter().any(|node| node.pid.is_some()))
+        {
+            return;
+        }
+        match Broker::stop_whatever_runs(&folder).await {
+            Ok(_) => {
+                tracing::info!("ended the Kafka that an earlier process has left in {}", folder.display())
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a Kafka runs in {}",
+                    folder.display()
+                );
+            }
+        }
+    }
+
     /// Where it listens.
     pub(crate) fn brokers(&self) -> String {
         self.broker.bootstrap()

@@ -69,6 +69,9 @@ pub(crate) fn asked_to_stop() -> std::io::Result<Stop> {
                 () = heard(&mut hangup) => {}
             }
             if again {
+                tracing::warn!(
+                    "ended at once; a PostgreSQL and a Kafka of its own may go on, and the next start on the folder adopts them"
+                );
                 std::process::exit(INTERRUPTED);
             }
             again = true;

@@ -41,6 +41,10 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// How long a stopped projector waits until it looks whether somebody has mended what stopped it.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
+/// A source that waits for events returns none both when there are none and when nobody is there to send them. It is believed
+/// to answer again when events come, or when it has not complained for so long: longer than between two complaints.
+const CALM_AFTER: Duration = Duration::from_secs(5);
+
 /// While catching up, how often the log's heads are asked how far it still is.
 const LAG_EVERY: Duration = Duration::from_secs(1);
 
@@ -63,6 +67,8 @@ pub struct Projector<P, S> {
     positions: Positions,
     status: watch::Sender<ProjectorStatus>,
     lag_asked_at: Option<Instant>,
+    /// When something failed that may go away, until it has gone away.
+    failed_at: Option<Instant>,
 }
 
 impl<P: Projection, S: Source> Projector<P, S> {
@@ -77,6 +83,7 @@ impl<P: Projection, S: Source> Projector<P, S> {
             positions,
             status: watch::Sender::new(nothing),
             lag_asked_at: None,
+            failed_at: None,
         }
     }
 
@@ -124,7 +131,17 @@ impl<P: Projection, S: Source> Projector<P, S> {
                 lag_events = events_between(checkpoints, &heads);
             }
         }
-        let state = if step.more { State::CatchingUp } else { State::Running };
+        let doubtful = S::WAITS
+            && step.events == 0
+            && self.failed_at.is_some_and(|failed_at| failed_at.elapsed() < CALM_AFTER);
+        let state = match self.status.borrow().state.clone() {
+            unchanged if doubtful => unchanged,
+            _ if step.more => State::CatchingUp,
+            _ => State::Running,
+        };
+        if !doubtful {
+            self.failed_at = None;
+        }
         let checkpoints = checkpoints.to_vec();
         self.status.send_replace(ProjectorStatus { state, checkpoints, lag_events });
         metrics::counter!("holdfast_projected_events_total", "follower" => P::NAME)
@@ -183,12 +200,13 @@ impl<P: Projection, S: Source> Projector<P, S> {
             match self.run_once().await {
                 Err(failure) if failure.is_transient() => {
                     self.tell_once(&failure);
+                    self.failed_at = Some(Instant::now());
                     sleep(retry).await;
                     retry = (retry * 2).min(RETRY_MAX);
                 }
                 Err(failure) => return failure,
                 Ok(step) => {
-                    if retry > RETRY_MIN {
+                    if retry > RETRY_MIN && self.failed_at.is_none() {
                         info!(follower = P::NAME, "projector {} goes on", P::NAME);
                         retry = RETRY_MIN;
                     }

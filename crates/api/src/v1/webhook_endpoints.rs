@@ -172,9 +172,10 @@ impl From<EndpointError> for Problem {
         let detail = error.to_string();
         match error {
             EndpointError::TooMany => Self::new(Code::TooManyWebhookEndpoints, detail),
-            EndpointError::Differs => {
-                Self::new(Code::IdempotencyKeyReused, "this key was accepted with another request")
-            }
+            EndpointError::Differs => Self::new(
+                Code::IdempotencyKeyReused,
+                "this key made an endpoint of another request, or one that was deleted or has another secret by now",
+            ),
             EndpointError::Unknown => Self::not_found(),
             EndpointError::Notifier(failure) if failure.is_transient() => {
                 warn!(

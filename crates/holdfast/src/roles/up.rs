@@ -37,6 +37,9 @@ pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
     let secret = folder.secret_file("token-secret", || random_hex(SECRET_BYTES))?;
     keeper::with_own_postgres(&folder, &stop, async |system| {
         let own = up.kafka && up.kafka_access.brokers().is_none();
+        if !own {
+            stop.or(OwnKafka::end_what_was_left(&folder)).await;
+        }
         let own_kafka = match own.then(|| OwnKafka::start(&folder, &stop)) {
             Some(starting) => stop.or(starting).await.transpose()?,
             None => None,
