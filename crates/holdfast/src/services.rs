@@ -119,7 +119,7 @@ impl Services {
                 let topic = events_topic()?;
                 let source = |group: String| {
                     let (kafka, topic) = (kafka.clone(), topic.clone());
-                    KafkaSource::wanting(kafka, topic, log.partitions, group, log.log_id)
+                    KafkaSource::new(kafka, topic, log.partitions, group, log.log_id)
                 };
                 spawner.relay(kafka.clone(), topic.clone(), ambient.new_id());
                 spawner.notifier(source(notifying::GROUP.to_owned()), parts)?;

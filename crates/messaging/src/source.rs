@@ -53,37 +53,15 @@ const FETCH_BYTES_MIN: &str = "65536";
 
 /// The topic as a [`Source`].
 pub struct KafkaSource {
-    topic: Wanted,
+    kafka: Kafka,
+    topic: Topic,
+    partitions: u16,
     group: String,
     protocol: Protocol,
     consumer: Option<StreamConsumer<Members>>,
     places: Places,
     /// What came behind events that were handed on: the next read's answer.
     pending: Option<SourceError>,
-}
-
-/// The topic, or where to look for it.
-#[derive(Debug)]
-enum Wanted {
-    Found(EventsTopic),
-    At { kafka: Kafka, topic: Topic, partitions: u16 },
-}
-
-impl Wanted {
-    /// The topic, which must be there by now.
-    async fn find(&mut self) -> Result<EventsTopic, SourceError> {
-        let (kafka, topic, partitions) = match self {
-            Self::Found(found) => return Ok(found.clone()),
-            Self::At { kafka, topic, partitions } => (kafka, topic, *partitions),
-        };
-        let found = EventsTopic::find(kafka, topic, partitions).await.map_err(|error| {
-            let unfit = !error.is_transient();
-            let error = Box::new(error);
-            if unfit { SourceError::Unfit(error) } else { SourceError::Unreachable(error) }
-        })?;
-        *self = Self::Found(found.clone());
-        Ok(found)
-    }
 }
 
 /// How members of a group find out who reads what.
@@ -125,35 +103,38 @@ impl Hole {
 impl fmt::Debug for KafkaSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KafkaSource")
-            .field("topic", &self.topic)
+            .field("topic", &self.topic.name)
             .field("group", &self.group)
             .finish_non_exhaustive()
     }
 }
 
 impl KafkaSource {
-    /// Reads `topic`, which must hold the log `log_id`, as a member of `group`.
+    /// Reads `topic`, which must hold the log `log_id` in so many partitions, as a member of `group`. Neither Kafka nor the
+    /// topic need be there yet: until they are, a read fails as one that may go away.
     #[must_use]
-    pub fn new(topic: EventsTopic, group: String, log_id: Uuid) -> Self {
-        let name = topic.name().to_owned();
-        Self::of(Wanted::Found(topic), name, group, log_id)
-    }
-
-    /// The same for a topic that may not be there yet, nor Kafka: until they are, a read fails as one that may go away.
-    #[must_use]
-    pub fn wanting(kafka: Kafka, topic: Topic, partitions: u16, group: String, log_id: Uuid) -> Self {
-        let name = topic.name.clone();
-        Self::of(Wanted::At { kafka, topic, partitions }, name, group, log_id)
-    }
-
-    fn of(topic: Wanted, name: String, group: String, log_id: Uuid) -> Self {
-        let places = Places { topic: name, log_id, at: BTreeMap::new(), holes: BTreeMap::new() };
-        Self { topic, group, protocol: Protocol::Consumer, consumer: None, places, pending: None }
+    pub fn new(kafka: Kafka, topic: Topic, partitions: u16, group: String, log_id: Uuid) -> Self {
+        let places =
+            Places { topic: topic.name.clone(), log_id, at: BTreeMap::new(), holes: BTreeMap::new() };
+        Self {
+            kafka,
+            topic,
+            partitions,
+            group,
+            protocol: Protocol::Consumer,
+            consumer: None,
+            places,
+            pending: None,
+        }
     }
 
     /// Joins the group.
-    async fn join(&mut self) -> Result<StreamConsumer<Members>, SourceError> {
-        let topic = self.topic.find().await?;
+    async fn join(&self) -> Result<StreamConsumer<Members>, SourceError> {
+        let topic = EventsTopic::find(&self.kafka, &self.topic, self.partitions).await.map_err(|error| {
+            let unfit = !error.is_transient();
+            let error = Box::new(error);
+            if unfit { SourceError::Unfit(error) } else { SourceError::Unreachable(error) }
+        })?;
         let mut config = topic.kafka().config();
         config.set("group.id", &self.group).set("enable.auto.commit", "false");
         // Beyond the end of a topic that was made anew, or that the relay has yet to fill: what was had is dropped.

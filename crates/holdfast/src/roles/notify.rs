@@ -25,7 +25,7 @@ pub(crate) async fn run(notify: &Notify) -> anyhow::Result<()> {
             Some((kafka, topic)) => {
                 let log = identity(&system.pool).await;
                 let log = log.context("the log could not be read; `holdfast migrate` makes it")?;
-                let source = KafkaSource::wanting(kafka, topic, log.partitions, GROUP.to_owned(), log.log_id);
+                let source = KafkaSource::new(kafka, topic, log.partitions, GROUP.to_owned(), log.log_id);
                 serve(notify, system, source, "Kafka", stop, &operator).await
             }
         };

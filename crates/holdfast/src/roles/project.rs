@@ -46,7 +46,7 @@ async fn project(
             let log = identity(&system.pool).await;
             let log = log.context("the log could not be read; `holdfast migrate` makes it")?;
             let group = group_of(model.name());
-            let source = KafkaSource::wanting(kafka, topic, log.partitions, group, log.log_id);
+            let source = KafkaSource::new(kafka, topic, log.partitions, group, log.log_id);
             model.projector(&system.pool, source, positions)
         }
     };

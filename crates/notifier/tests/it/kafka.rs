@@ -6,7 +6,7 @@ use crate::{
 };
 use holdfast_ambient::{Ambient as _, Machine};
 use holdfast_event_log::identity;
-use holdfast_messaging::{EVENTS, EventsTopic, Kafka, KafkaSource, Topic, topics};
+use holdfast_messaging::{EVENTS, Kafka, KafkaSource, Topic, topics};
 use holdfast_notifier::{EventKind, Notifier, NotifierParts};
 use holdfast_relay::Relay;
 use holdfast_testkit::kafka;
@@ -27,9 +27,9 @@ async fn a_notifier_on_the_topic_sends_what_the_relay_copies_and_no_history() {
     let relaying = tokio::spawn(relay.run(Some(rig.writer.commits()), stop.clone()));
 
     let log = identity(&rig.pool).await.unwrap();
-    let source = async || {
-        let found = EventsTopic::open(&kafka, &topic, PARTITIONS).await.unwrap();
-        KafkaSource::new(found, format!("{}.notify", topic.name), log.log_id)
+    let source = || {
+        let group = format!("{}.notify", topic.name);
+        KafkaSource::new(kafka.clone(), topic.clone(), PARTITIONS, group, log.log_id)
     };
     let parts = || NotifierParts {
         ambient: Arc::new(rig.clock.clone()),
@@ -38,7 +38,7 @@ async fn a_notifier_on_the_topic_sends_what_the_relay_copies_and_no_history() {
         mail: None,
     };
     // Two of them, of which one goes.
-    let (first, second) = (source().await, source().await);
+    let (first, second) = (source(), source());
     let first_stop = CancellationToken::new();
     let first = Notifier::new(&rig.pool, first, parts()).unwrap().keep_running(None, first_stop.clone());
     let second = Notifier::new(&rig.pool, second, parts()).unwrap().keep_running(None, stop.clone());

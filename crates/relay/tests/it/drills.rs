@@ -1,12 +1,10 @@
 //! Three nodes of which one dies: two are enough, and nothing that was acknowledged is lost.
 
-use crate::rig::{PARTITIONS, PATIENCE, Rig};
+use crate::rig::{PARTITIONS, Rig, Sending};
 use holdfast_ambient::Machine;
 use holdfast_broker::{Broker, BrokerOptions, Nodes};
 use holdfast_messaging::{EVENTS, Kafka, Topic, topics};
-use holdfast_relay::State;
-use holdfast_testkit::{eventually, open_folder};
-use tokio_util::sync::CancellationToken;
+use holdfast_testkit::open_folder;
 
 /// Heap of a node here: several tests run beside each other.
 const HEAP_MIB: u32 = 192;
@@ -20,22 +18,14 @@ async fn each_of_three_nodes_is_killed_in_turn_and_the_topic_stays_the_log() {
     let mut rig = Rig::on(Kafka::new(&broker.bootstrap(), []).unwrap()).await;
     let events = topics().unwrap().into_iter().find(|topic| topic.name == EVENTS).unwrap();
     rig.topic = Topic { name: rig.topic.name.clone(), ..events };
-    let relay = rig.relay();
-    let (status, stop) = (relay.status(), CancellationToken::new());
-    let running = tokio::spawn(relay.run(None, stop.clone()));
+    let relay = Sending::on(rig.relay());
     let mut appended = 0;
     // Appends and waits until the topic has it, so often.
     let mut flows = async |times: usize, rig: &mut Rig| {
         for _ in 0..times {
             rig.append(50).await;
             appended += 50;
-            eventually(PATIENCE, "it is sent", async || {
-                let status = status.borrow();
-                status.state == State::Running
-                    && status.partitions.len() == usize::from(PARTITIONS)
-                    && status.partitions.iter().all(|partition| partition.sent == appended)
-            })
-            .await;
+            relay.sent(appended).await;
         }
     };
     flows(3, &mut rig).await;
@@ -47,8 +37,7 @@ async fn each_of_three_nodes_is_killed_in_turn_and_the_topic_stays_the_log() {
         broker.start_node(node).await.unwrap();
         flows(1, &mut rig).await;
     }
-    stop.cancel();
-    running.await.unwrap().unwrap();
+    relay.end().await;
     let report = rig.verified().await;
     assert_eq!((report.found, report.warnings.len()), (0, 0), "three copies of every record: {report:?}");
     assert_eq!(report.events, 42 * 50 * u64::from(PARTITIONS), "{report:?}");

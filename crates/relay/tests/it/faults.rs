@@ -1,10 +1,10 @@
 //! Brokers and relays that go away.
 
-use crate::rig::{PARTITIONS, PATIENCE, Rig, fresh_topic};
+use crate::rig::{PARTITIONS, PATIENCE, Rig, Sending, fresh_topic};
 use holdfast_ambient::Machine;
 use holdfast_broker::{Broker, BrokerOptions};
 use holdfast_event_log::LogPosition;
-use holdfast_messaging::{Kafka, KafkaSource};
+use holdfast_messaging::Kafka;
 use holdfast_projector::Source as _;
 use holdfast_relay::{Relay, State};
 use holdfast_testkit::{eventually, open_folder};
@@ -19,32 +19,17 @@ async fn a_broker_that_dies_and_returns_gets_everything_in_order() {
     let broker = Broker::start(folder.path(), &BrokerOptions::default(), &Machine).await.unwrap();
     let mut rig = Rig::on(Kafka::new(&broker.bootstrap(), []).unwrap()).await;
     rig.append(10).await;
-    let relay = rig.relay();
-    let (status, stop) = (relay.status(), CancellationToken::new());
-    let running = tokio::spawn(relay.run(None, stop.clone()));
-    let sent = async |position: i64| {
-        eventually(PATIENCE, "everything is sent", async || {
-            let status = status.borrow();
-            status.state == State::Running
-                && status.partitions.len() == usize::from(PARTITIONS)
-                && status.partitions.iter().all(|partition| partition.sent == position)
-        })
-        .await;
-    };
-    sent(10).await;
+    let relay = Sending::on(rig.relay());
+    relay.sent(10).await;
 
     broker.kill_node(1).await.unwrap();
     for _ in 0..20 {
         rig.append(5).await;
     }
-    eventually(PATIENCE, "it says that it waits", async || {
-        matches!(status.borrow().state, State::Retrying(_))
-    })
-    .await;
+    relay.waits().await;
     broker.start_node(1).await.unwrap();
-    sent(110).await;
-    stop.cancel();
-    running.await.unwrap().unwrap();
+    relay.sent(110).await;
+    relay.end().await;
     let report = rig.verified().await;
     assert_eq!((report.found, report.events), (0, 110 * u64::from(PARTITIONS)), "{report:?}");
     assert_eq!(report.records, report.events + report.again, "{report:?}");
@@ -61,8 +46,7 @@ async fn what_piled_up_while_the_broker_was_away_delays_no_projector() {
     let mut relay = rig.relay();
     rig.append(1).await;
     rig.send_all(&mut relay).await;
-    let log_id = holdfast_event_log::identity(&rig.pool).await.unwrap().log_id;
-    let mut source = KafkaSource::new(rig.events_topic().await, format!("{}.pile", rig.topic.name), log_id);
+    let mut source = rig.source("pile").await;
     let mut after: Vec<_> =
         (0..PARTITIONS).map(|log_partition| LogPosition { log_partition, position: 0 }).collect();
     let mut complaints = 0;

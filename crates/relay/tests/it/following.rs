@@ -15,10 +15,7 @@ impl Rig {
 
     /// The same, with rows and checkpoints written over connections of `pool`.
     pub(crate) async fn fed_by_kafka_into(&self, pool: &PgPool) -> Projector<Tally, KafkaSource> {
-        let log = identity(&self.pool).await.unwrap();
-        let source =
-            KafkaSource::new(self.events_topic().await, format!("{}.tally", self.topic.name), log.log_id);
-        Projector::new(pool, source, Positions::of::<Tally>(pool))
+        Projector::new(pool, self.source("tally").await, Positions::of::<Tally>(pool))
     }
 
     /// Events of each inventory, as the read model has them.

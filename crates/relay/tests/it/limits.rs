@@ -2,7 +2,7 @@
 
 use crate::{
     following::Working,
-    rig::{PARTITIONS, PATIENCE, Rig},
+    rig::{PARTITIONS, PATIENCE, Rig, Sending},
 };
 use holdfast_ambient::Machine;
 use holdfast_broker::{Broker, BrokerOptions};
@@ -93,22 +93,13 @@ async fn a_broker_whose_disk_is_full_holds_up_nobody_and_gets_everything_when_it
     let broker = Broker::start(folder.path(), &BrokerOptions::default(), &Machine).await.unwrap();
     let mut rig = Rig::on(Kafka::new(&broker.bootstrap(), []).unwrap()).await;
     rig.append(10).await;
-    let relay = rig.relay();
-    let (status, stop) = (relay.status(), CancellationToken::new());
-    let running = tokio::spawn(relay.run(None, stop.clone()));
-    let sent = async |position: i64| {
-        eventually(PATIENCE, "everything is sent", async || {
-            let status = status.borrow();
-            status.state == State::Running && status.partitions.iter().all(|p| p.sent == position)
-        })
-        .await;
-    };
-    sent(10).await;
+    let relay = Sending::on(rig.relay());
+    relay.sent(10).await;
 
     let pid = Pid::from_raw(broker.node_pid(1).unwrap().unwrap().try_into().unwrap());
     let limit = Rlimit { current: Some(FILE_BYTES_MAX), maximum: None };
     prlimit(pid, Resource::Fsize, limit).unwrap();
-    let mut events = 10;
+    let mut events: i64 = 10;
     eventually(PATIENCE, "the broker finds no room", async || {
         // Nobody who appends knows of it.
         rig.append(500).await;
@@ -116,16 +107,12 @@ async fn a_broker_whose_disk_is_full_holds_up_nobody_and_gets_everything_when_it
         broker.node_pid(1).unwrap().is_none()
     })
     .await;
-    eventually(PATIENCE, "the relay says that it waits", async || {
-        matches!(status.borrow().state, State::Retrying(_))
-    })
-    .await;
+    relay.waits().await;
     rig.append(5).await;
     events += 5;
     broker.start_node(1).await.unwrap();
-    sent(events).await;
-    stop.cancel();
-    running.await.unwrap().unwrap();
+    relay.sent(events).await;
+    relay.end().await;
     let report = rig.verified().await;
     assert_eq!(report.found, 0, "{report:?}");
     assert_eq!(report.events, u64::from(PARTITIONS) * events.unsigned_abs(), "{report:?}");

@@ -2,12 +2,15 @@
 
 use holdfast_ambient::{Ambient, Machine};
 use holdfast_domain::{InventoryId, SalesClosed, SeatsBlocked, Timestamp};
-use holdfast_messaging::{EVENTS, EventsTopic, Kafka, Topic, testing::alter, topics};
+use holdfast_event_log::identity;
+use holdfast_messaging::{EVENTS, EventsTopic, Kafka, KafkaSource, Topic, testing::alter, topics};
 use holdfast_projector::testing::{Happened, TestLog};
-use holdfast_relay::{Relay, TopicReport, verify};
-use holdfast_testkit::{Proxy, TestDatabase, database, kafka};
+use holdfast_relay::{Failure, Relay, RelayStatus, State, TopicReport, verify};
+use holdfast_testkit::{Proxy, TestDatabase, database, eventually, kafka};
 use sqlx::PgPool;
 use std::time::Duration;
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Patience of the tests: a slow machine is not a failure.
@@ -21,6 +24,44 @@ pub(crate) struct Rig {
     pub(crate) log: TestLog,
     pub(crate) kafka: Kafka,
     pub(crate) topic: Topic,
+}
+
+/// A relay at work.
+pub(crate) struct Sending {
+    pub(crate) status: watch::Receiver<RelayStatus>,
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), Failure>>,
+}
+
+impl Sending {
+    pub(crate) fn on(relay: Relay) -> Self {
+        let (status, stop) = (relay.status(), CancellationToken::new());
+        Self { status, stop: stop.clone(), task: tokio::spawn(relay.run(None, stop)) }
+    }
+
+    /// Waits until the topic has every partition up to this position.
+    pub(crate) async fn sent(&self, position: i64) {
+        eventually(PATIENCE, "everything is sent", async || {
+            let status = self.status.borrow();
+            status.state == State::Running
+                && status.partitions.len() == usize::from(PARTITIONS)
+                && status.partitions.iter().all(|partition| partition.sent == position)
+        })
+        .await;
+    }
+
+    /// Waits until it says that it tries again.
+    pub(crate) async fn waits(&self) {
+        eventually(PATIENCE, "the relay says that it waits", async || {
+            matches!(self.status.borrow().state, State::Retrying(_))
+        })
+        .await;
+    }
+
+    pub(crate) async fn end(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
 }
 
 impl Rig {
@@ -42,6 +83,14 @@ impl Rig {
     /// The topic itself, made if it is not there.
     pub(crate) async fn events_topic(&self) -> EventsTopic {
         EventsTopic::open(&self.kafka, &self.topic, PARTITIONS).await.expect("the topic is as it must be")
+    }
+
+    /// The topic, made if it is not there, as a source for `who`.
+    pub(crate) async fn source(&self, who: &str) -> KafkaSource {
+        self.events_topic().await;
+        let log_id = identity(&self.pool).await.unwrap().log_id;
+        let group = format!("{}.{who}", self.topic.name);
+        KafkaSource::new(self.kafka.clone(), self.topic.clone(), PARTITIONS, group, log_id)
     }
 
     /// Appends `events` events to each partition, in one statement for all.
