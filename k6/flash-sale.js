@@ -12,16 +12,14 @@
 //
 // VUS, DURATION and BASE_URL change the load and where it goes.
 import http from 'k6/http';
-import { check, sleep } from 'k6';
+import { check } from 'k6';
 import { Counter, Rate } from 'k6/metrics';
+import { JSON_BODY, SETTLE_SECONDS_MAX, got, seatsOf, settled, upTo } from './lib/books.js';
 
 const BASE_URL = __ENV.BASE_URL || 'http://127.0.0.1:8080';
 const TICKETS = 50000;
 const USERS = 10000;
 const QUANTITY_MAX = 5;
-// The read models follow within milliseconds; a machine that is out of breath gets a minute.
-const SETTLE_SECONDS_MAX = 60;
-const JSON_BODY = { headers: { 'Content-Type': 'application/json' } };
 
 const businessErrors = new Rate('business_errors');
 const accepted = new Counter('answers_accepted');
@@ -78,49 +76,15 @@ export default function ({ event }) {
 export function teardown({ event, listedBefore }) {
   bookingsUnaccounted.add(listedBefore - settled(listed));
   // Read once the counts stand still, so that one answer is the whole truth.
-  settled(() => seats(event).confirmed);
-  const { capacity, held, confirmed, blocked, available } = seats(event);
+  settled(() => seatsOf(BASE_URL, event).confirmed);
+  const { capacity, held, confirmed, blocked, available } = seatsOf(BASE_URL, event);
   seatsUnaccounted.add(-confirmed);
   const placed = held + confirmed + blocked + available;
   seatsOutOfPlace.add(Math.abs(TICKETS - capacity) + Math.abs(capacity - placed));
   console.log(`the server sold ${confirmed} of ${capacity} seats; ${available} are left`);
 }
 
-// The counts of the event's inventory. Its id carries the event's number n: after a fixed mark, 2n.
-function seats(event) {
-  const id = `00000000-0000-8000-8000-${(2 * event).toString(16).padStart(12, '0')}`;
-  return got(`${BASE_URL}/v1/inventories/${id}/availability`).json();
-}
-
 // Bookings that the history lists, of all events: nothing else may book meanwhile.
 function listed() {
   return got(`${BASE_URL}/api/v1/history?page=1&size=1`).json('meta.total');
-}
-
-function got(url) {
-  const answer = http.get(url);
-  if (answer.status !== 200) {
-    throw new Error(`${url} answered ${answer.status} ${answer.body}`);
-  }
-  return answer;
-}
-
-// The value once it has stood still for a second. Were it to stand still too early, the books would
-// not balance: that can fail a good run, and pass no bad one.
-function settled(value) {
-  let last = value();
-  for (let seconds = 0; seconds < SETTLE_SECONDS_MAX; seconds += 1) {
-    sleep(1);
-    const now = value();
-    if (now === last) {
-      return now;
-    }
-    last = now;
-  }
-  throw new Error(`the counts were still changing after ${SETTLE_SECONDS_MAX} seconds`);
-}
-
-// A whole number from 1 to max, each as likely as the others.
-function upTo(max) {
-  return 1 + Math.floor(Math.random() * max);
 }
