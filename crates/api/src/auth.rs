@@ -1,16 +1,21 @@
 //! Who is asking: tokens, passwords and roles.
 //!
-//! A token says who; the `users` table, through a cache of a few seconds, says what they may do.
-//! So a role that was taken away and a deleted account take effect without waiting for a token to end.
+//! A token says who; the `users` table, through a cache of a few seconds, says what they may do and whether the token
+//! still counts. So a role that was taken away, a deleted account, signing out and another password take effect
+//! without waiting for a token to end: in this process at once, in others when the cache forgets.
 
+mod accounts;
+mod guesses;
 mod password;
-mod roles;
+mod sign_in;
 mod token;
 
+pub(crate) use accounts::Accounts;
+pub(crate) use guesses::Guesses;
 pub use password::HashError;
 pub(crate) use password::{Hasher, hash_blocking, salt};
-pub(crate) use roles::Roles;
-pub(crate) use token::Tokens;
+pub(crate) use sign_in::{SignedIn, sign_in, wait_until};
+pub(crate) use token::{Session, Tokens};
 
 use crate::users::Role;
 use holdfast_domain::UserId;

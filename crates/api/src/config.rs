@@ -5,31 +5,63 @@ use std::{fmt, time::Duration};
 
 /// Fewest bytes of a token secret: as many as HMAC-SHA256 puts out (RFC 7518 §3.2).
 pub const TOKEN_SECRET_BYTES_MIN: usize = 32;
+/// Most token secrets at a time: rotating one takes two.
+pub const TOKEN_SECRETS_MAX: usize = 8;
 
 /// What tokens are signed with. It never appears in a log.
 #[derive(Clone)]
 pub struct TokenSecret(Vec<u8>);
 
-/// The secret could be guessed.
+/// The secrets of tokens: the first signs, all verify. So a secret is replaced without ending a token: the new one goes
+/// before the old, and the old goes when its last token has ended.
+#[derive(Clone, Debug)]
+pub struct TokenSecrets {
+    pub(crate) signing: TokenSecret,
+    pub(crate) verifying: Vec<TokenSecret>,
+}
+
+/// Why there are no secrets.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a token secret needs at least {TOKEN_SECRET_BYTES_MIN} bytes; this one has {bytes}")]
-pub struct SecretTooShort {
-    bytes: usize,
+pub enum TokenSecretError {
+    /// There is none at all.
+    #[error("there is no token secret; give one of at least {TOKEN_SECRET_BYTES_MIN} bytes")]
+    Missing,
+    /// A secret could be guessed.
+    #[error("a token secret needs at least {TOKEN_SECRET_BYTES_MIN} bytes; number {number} has {bytes}")]
+    TooShort {
+        /// Which, from 1.
+        number: usize,
+        /// How long it is.
+        bytes: usize,
+    },
+    /// There are more than rotating one takes.
+    #[error("there may be at most {TOKEN_SECRETS_MAX} token secrets, and none twice")]
+    TooMany,
+}
+
+impl TokenSecrets {
+    /// Reads secrets from text, one on a line; empty lines are none.
+    ///
+    /// # Errors
+    /// `TokenSecretError`.
+    pub fn read(text: &str) -> Result<Self, TokenSecretError> {
+        let secrets: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let short = (1..).zip(&secrets).find(|(_, secret)| secret.len() < TOKEN_SECRET_BYTES_MIN);
+        if let Some((number, secret)) = short {
+            return Err(TokenSecretError::TooShort { number, bytes: secret.len() });
+        }
+        let twice = (1..secrets.len()).any(|n| secrets.iter().skip(n).zip(&secrets).any(|(a, b)| a == b));
+        if secrets.len() > TOKEN_SECRETS_MAX || twice {
+            return Err(TokenSecretError::TooMany);
+        }
+        let verifying: Vec<_> =
+            secrets.iter().map(|secret| TokenSecret(secret.as_bytes().to_vec())).collect();
+        let signing = verifying.first().cloned().ok_or(TokenSecretError::Missing)?;
+        Ok(Self { signing, verifying })
+    }
 }
 
 impl TokenSecret {
-    /// Takes a secret of at least [`TOKEN_SECRET_BYTES_MIN`] bytes.
-    ///
-    /// # Errors
-    /// `SecretTooShort`.
-    pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, SecretTooShort> {
-        let bytes = bytes.into();
-        if bytes.len() < TOKEN_SECRET_BYTES_MIN {
-            return Err(SecretTooShort { bytes: bytes.len() });
-        }
-        Ok(Self(bytes))
-    }
-
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -44,14 +76,20 @@ impl fmt::Debug for TokenSecret {
 /// How the HTTP side runs.
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
-    /// What tokens are signed with. Another secret makes all tokens invalid.
-    pub token_secret: TokenSecret,
+    /// What tokens are signed with. Without the secret that signed it a token is invalid.
+    pub token_secrets: TokenSecrets,
     /// How long a token is good.
     pub token_ttl: Duration,
-    /// How long a user's role may be remembered: a change of role or a deletion takes effect within it.
+    /// How long it may be remembered how an account stands: what another process changes of it (role, deletion, password, a
+    /// token's end) takes effect within it.
     pub role_ttl: Duration,
     /// Password hashes computed at the same time; each takes a core for some tens of milliseconds.
     pub hashes_at_once: usize,
+    /// Requests that may wait for their hash; more are answered 503 at once.
+    pub hashes_waiting_max: usize,
+    /// Whether the last address of `X-Forwarded-For` is taken for the client's: only behind a proxy that appends it, and
+    /// where nobody can come past the proxy.
+    pub trust_forwarded_for: bool,
     /// Whether booking_monitor's routes are served. They need no token.
     pub compat: bool,
     /// What the secrets of webhook endpoints are computed from: the notifier's own key.
@@ -61,15 +99,18 @@ pub struct ApiConfig {
 }
 
 impl ApiConfig {
-    /// The usual values: tokens for an hour, roles for 5 seconds, one hash at a time, no compatibility,
-    /// webhooks to public addresses alone.
+    /// The usual values: tokens for an hour, accounts for 5 seconds, one hash at a time with 512 waiting (as many people
+    /// as sign in at once; the last waits some 15 s, which is within the patience of clients), no compatibility, webhooks
+    /// to public addresses alone.
     #[must_use]
-    pub fn new(token_secret: TokenSecret, webhook_key: WebhookKey) -> Self {
+    pub fn new(token_secrets: TokenSecrets, webhook_key: WebhookKey) -> Self {
         Self {
-            token_secret,
+            token_secrets,
             token_ttl: Duration::from_secs(60 * 60),
             role_ttl: Duration::from_secs(5),
             hashes_at_once: 1,
+            hashes_waiting_max: 512,
+            trust_forwarded_for: false,
             compat: false,
             webhook_key,
             webhooks_allow_private: false,
@@ -82,9 +123,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_secret_is_refused_and_a_good_one_is_not_printed() {
-        assert_eq!(TokenSecret::new([b'x'; 31]).unwrap_err(), SecretTooShort { bytes: 31 });
-        let secret = TokenSecret::new([b'x'; 32]).unwrap();
-        assert_eq!(format!("{secret:?}"), "TokenSecret(…)");
+    fn secrets_stand_one_on_a_line_and_the_first_signs() {
+        let (old, new) = ("o".repeat(32), "n".repeat(40));
+        let secrets = TokenSecrets::read(&format!("{new}\r\n\n  {old}\n")).unwrap();
+        assert_eq!(secrets.signing.bytes(), new.as_bytes());
+        let all: Vec<_> = secrets.verifying.iter().map(TokenSecret::bytes).collect();
+        assert_eq!(all, [new.as_bytes(), old.as_bytes()]);
+    }
+
+    #[test]
+    fn a_short_secret_none_and_one_twice_are_refused_and_a_good_one_is_not_printed() {
+        let refused = |text: &str| TokenSecrets::read(text).unwrap_err();
+        let good = "x".repeat(32);
+        assert_eq!(refused(" \n"), TokenSecretError::Missing);
+        let short = format!("{good}\n{}", "y".repeat(31));
+        assert_eq!(refused(&short), TokenSecretError::TooShort { number: 2, bytes: 31 });
+        assert_eq!(refused(&format!("{good}\nother{good}\n{good}")), TokenSecretError::TooMany);
+        let printed = format!("{:?}", TokenSecrets::read(&good).unwrap());
+        assert!(!printed.contains("xx") && printed.contains("TokenSecret(…)"), "{printed}");
     }
 }

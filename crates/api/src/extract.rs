@@ -3,13 +3,15 @@
 
 mod body;
 mod caller;
+mod client;
 mod headers;
 mod id;
 mod query;
 mod refused;
 
 pub(crate) use body::{Body, OptionalBody, read_body};
-pub(crate) use caller::{Admin, Caller};
+pub(crate) use caller::{Admin, Caller, CallerSession};
+pub(crate) use client::{ClientAddress, Peer};
 pub(crate) use headers::{FreshFrom, IdempotencyKey, REQUEST_ID, Trace, id_or_new};
 pub(crate) use id::{PathId, PathIds};
 pub(crate) use query::{FromQuery, Params, Query};

@@ -10,7 +10,8 @@ mod fields;
 mod webhook;
 
 pub(crate) use field::{
-    CurrencyCode, Email, Field, Id, Instant, PriceAmount, ReasonCode, Text, Whole, Zone, id,
+    CurrencyCode, Email, Field, Id, Instant, PriceAmount, ReasonCode, RoleWord, Text, Whole, Zone, id,
+    is_email,
 };
 pub(crate) use fields::Fields;
 pub(crate) use webhook::{EventTypes, FromPositions};

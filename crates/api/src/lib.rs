@@ -31,7 +31,9 @@ pub mod users;
 mod v1;
 mod view;
 
-pub use config::{ApiConfig, SecretTooShort, TOKEN_SECRET_BYTES_MIN, TokenSecret};
+pub use config::{
+    ApiConfig, TOKEN_SECRET_BYTES_MIN, TOKEN_SECRETS_MAX, TokenSecret, TokenSecretError, TokenSecrets,
+};
 pub use ops::{FollowerHealth, NamedProjector, flow_health};
 pub use router::router;
 pub use serve::serve;

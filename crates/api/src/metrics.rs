@@ -70,5 +70,7 @@ fn operations(path: &str, item: &PathItem) -> Vec<(Method, Arc<RouteMetrics>)> {
     let get = item.get.as_ref().map(|_| (Method::GET, RouteMetrics::new("GET", path)));
     let post = item.post.as_ref().map(|_| (Method::POST, RouteMetrics::new("POST", path)));
     let delete = item.delete.as_ref().map(|_| (Method::DELETE, RouteMetrics::new("DELETE", path)));
-    get.into_iter().chain(post).chain(delete).collect()
+    let put = item.put.as_ref().map(|_| (Method::PUT, RouteMetrics::new("PUT", path)));
+    let patch = item.patch.as_ref().map(|_| (Method::PATCH, RouteMetrics::new("PATCH", path)));
+    [get, post, delete, put, patch].into_iter().flatten().collect()
 }

@@ -38,7 +38,10 @@ const PAGE_POLICY: &str =
     components(schemas(ProblemSchema, StatusSchema)),
     modifiers(&Security),
     tags(
-        (name = "users", description = "Sign up, sign in, who am I."),
+        (name = "users", description = "Sign up, sign in and out, who am I; and, for admins, who may do what.\n\n\
+            A token lives for an hour. Signing out ends it, another password ends all of the account: at once where it is asked, \
+            within 5 seconds on every other server. After ten wrong passwords of an account, tries are slowed (429 \
+            `rate_limited`, `Retry-After` of at most a minute); right ones never are."),
         (name = "shows", description = "What is sold."),
         (name = "inventories", description = "Its seats."),
         (name = "bookings", description = "Who has them."),

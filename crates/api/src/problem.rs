@@ -56,6 +56,9 @@ pub(crate) enum Extension {
     HoldExpired {
         expired_at: Timestamp,
     },
+    RateLimited {
+        retry_after_seconds: u32,
+    },
     /// `booking_status`, because `status` is the answer's own.
     InvalidState {
         booking_status: BookingStatus,
@@ -137,6 +140,10 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.code.status();
+        let retry_after = match self.extension {
+            Some(Extension::RateLimited { retry_after_seconds }) => Some(retry_after_seconds),
+            _ => None,
+        };
         let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], self.to_json()).into_response();
         let headers = response.headers_mut();
         match status {
@@ -147,6 +154,9 @@ impl IntoResponse for Problem {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
             }
             _ => {}
+        }
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

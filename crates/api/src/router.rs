@@ -7,7 +7,7 @@ use crate::{
     openapi, ops,
     problem::{Code, Problem},
     state::ApiState,
-    v1::{bookings, inventories, sessions, shows, users, webhook_endpoints as hooks},
+    v1::{bookings, inventories, role_changes, sessions, shows, users, webhook_endpoints as hooks},
 };
 use axum::Router;
 use std::sync::Arc;
@@ -31,9 +31,13 @@ pub fn router(state: ApiState) -> Router {
 
 fn documented(compat: bool) -> OpenApiRouter<ApiState> {
     let router = OpenApiRouter::with_openapi(openapi::document())
-        .routes(routes!(users::create_user))
+        .routes(routes!(users::create_user, users::list_users))
         .routes(routes!(users::me))
+        .routes(routes!(users::change_password))
+        .routes(routes!(users::set_role))
+        .routes(routes!(role_changes::list_role_changes))
         .routes(routes!(sessions::create_session))
+        .routes(routes!(sessions::end_session))
         .routes(routes!(shows::open_show, shows::list_shows))
         .routes(routes!(shows::get_show))
         .routes(routes!(inventories::get_availability))

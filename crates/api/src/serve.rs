@@ -4,13 +4,14 @@
 //! accepts nothing more, answers what is in flight, and returns within a bound.
 //! Our own loop instead of axum's, because that one has no time limit for a request's head.
 
+use crate::extract::Peer;
 use axum::{Router, body::Body};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -43,11 +44,11 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     let (connections, places) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
     let abort = CancellationToken::new();
     while let Some(stream) = accept(&listener, &places, &shutdown).await {
-        let (stream, place) = stream;
+        let ((stream, peer), place) = stream;
         let (router, shutdown, abort) = (router.clone(), shutdown.clone(), abort.clone());
         connections.spawn(async move {
             let _place = place;
-            abort.run_until_cancelled(connection(stream, router, shutdown)).await;
+            abort.run_until_cancelled(connection(stream, peer, router, shutdown)).await;
         });
     }
     drop(listener);
@@ -67,7 +68,7 @@ async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
     shutdown: &CancellationToken,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<((TcpStream, SocketAddr), tokio::sync::OwnedSemaphorePermit)> {
     loop {
         let next = async {
             let place = places.clone().acquire_owned().await.ok()?;
@@ -75,7 +76,7 @@ async fn accept(
         };
         let (accepted, place) = shutdown.run_until_cancelled(next).await??;
         match accepted {
-            Ok((stream, _)) => return Some((stream, place)),
+            Ok(accepted) => return Some((accepted, place)),
             Err(error) => {
                 warn!(%error, "a connection could not be accepted");
                 shutdown.run_until_cancelled(sleep(Duration::from_millis(ACCEPT_PAUSE_MILLISECONDS))).await?;
@@ -84,14 +85,16 @@ async fn accept(
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, shutdown: CancellationToken) {
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "a connection went before it began");
         return;
     }
-    let service = TowerToHyperService::new(
-        router.map_request(|request: hyper::Request<Incoming>| request.map(Body::new)),
-    );
+    let service =
+        TowerToHyperService::new(router.map_request(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer.ip()));
+            request.map(Body::new)
+        }));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))

@@ -1,7 +1,7 @@
 //! What every handler can reach.
 
 use crate::{
-    auth::{Hasher, Roles, Tokens},
+    auth::{Accounts, Guesses, Hasher, Tokens},
     config::ApiConfig,
     ops::NamedProjector,
 };
@@ -68,7 +68,9 @@ pub struct Api {
     pub(crate) webhook_key: WebhookKey,
     pub(crate) webhooks_allow_private: bool,
     pub(crate) tokens: Tokens,
-    pub(crate) roles: Roles,
+    pub(crate) accounts: Accounts,
+    pub(crate) guesses: Guesses,
+    pub(crate) trust_forwarded_for: bool,
     pub(crate) hasher: Hasher,
     /// Where bookings are. A booking never moves, so an entry never becomes wrong.
     pub(crate) bookings: Cache<BookingId, InventoryId, FxBuildHasher>,
@@ -79,11 +81,15 @@ impl ApiState {
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
         let ApiParts { pool, writer, ambient, read_models, projectors, flow, prometheus, config } = parts;
+        let mut salt = [0; 32];
+        ambient.random(&mut salt);
         let bookings = Cache::builder().max_capacity(BOOKINGS_REMEMBERED_MAX);
         Self(Arc::new(Api {
             tokens: Tokens::new(&config),
-            roles: Roles::new(pool.clone(), config.role_ttl),
-            hasher: Hasher::new(config.hashes_at_once),
+            accounts: Accounts::new(pool.clone(), config.role_ttl),
+            guesses: Guesses::new(salt),
+            trust_forwarded_for: config.trust_forwarded_for,
+            hasher: Hasher::new(config.hashes_at_once, config.hashes_waiting_max, &*ambient),
             bookings: bookings.build_with_hasher(FxBuildHasher),
             compat: config.compat,
             webhook_key: config.webhook_key,

@@ -1,17 +1,27 @@
-//! Accounts: the only code that touches `users`.
+//! Accounts: the only code that touches `users`, `ended_tokens` and `role_changes`.
 //!
-//! Guarantees: one account per address, whatever its letters' case; passwords are kept as argon2id
-//! hashes; nothing of an account but its id and role leaves this module, but for its own owner.
-//! Not here: when a hash may be computed (`auth::Hasher`), who may ask.
+//! Guarantees: one account per address, kept in small letters; passwords are kept as argon2id hashes; a role
+//! never changes without a row that says who changed it; there is an admin for as long as one was not deleted.
+//! Nothing of an account but its id and role leaves this module, but for its own owner and for admins.
+//! Not here: when a hash may be computed (`auth::Hasher`), who may ask, how long any of it is remembered.
+
+mod password;
+mod role;
+mod tokens;
 
 pub use crate::auth::HashError;
+pub(crate) use password::replace_password;
+pub use password::set_password;
+pub(crate) use role::{AfterChange, RoleChange, role_changes, set_role};
+pub use role::{Role, UnknownRole, grant};
+pub(crate) use tokens::{Standing, end_token, standing_of};
+
 use crate::{auth, problem::StoreError, store::bounded};
 use chrono::{DateTime, Utc};
 use holdfast_ambient::Ambient;
 use holdfast_domain::UserId;
-use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Row, postgres::PgRow};
-use std::{fmt, ops::RangeInclusive, str::FromStr};
+use std::ops::RangeInclusive;
 
 /// Name of the index that a second account of one address violates.
 const EMAIL_KEY: &str = "users_email_key";
@@ -19,63 +29,28 @@ const EMAIL_KEY: &str = "users_email_key";
 /// Characters of a password: long enough that guessing is hopeless, short enough that hashing is not.
 pub(crate) const PASSWORD_CHARS: RangeInclusive<usize> = 8..=128;
 
-/// What somebody may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Books and sees for itself.
-    Customer,
-    /// Books and sees for others.
-    Agent,
-    /// Does what an agent does, and opens and changes inventories.
-    Admin,
-}
-
-impl Role {
-    /// The word used in the table and in answers.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Customer => "customer",
-            Self::Agent => "agent",
-            Self::Admin => "admin",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// There is no such role.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a role is one of customer, agent, admin")]
-pub struct UnknownRole;
-
-impl FromStr for Role {
-    type Err = UnknownRole;
-
-    fn from_str(text: &str) -> Result<Self, UnknownRole> {
-        [Self::Customer, Self::Agent, Self::Admin]
-            .into_iter()
-            .find(|role| role.as_str() == text)
-            .ok_or(UnknownRole)
-    }
-}
-
 /// An account, without its password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// Names it for ever.
     pub user_id: UserId,
-    /// Where its owner is written to.
+    /// The same as an integer, as Airbourne's clients know it.
+    pub number: i64,
+    /// Where its owner is written to, in small letters.
     pub email: String,
     /// What it may do.
     pub role: Role,
     /// Since when it exists.
     pub created_at: DateTime<Utc>,
+}
+
+/// An account with what its owner is known by. No `Debug`: it must not get into a log.
+pub(crate) struct Credentials {
+    pub(crate) user: User,
+    /// argon2id, PHC string.
+    pub(crate) password_hash: String,
+    /// Which tokens are good: those of this generation.
+    pub(crate) token_generation: i32,
 }
 
 /// Why an account was not made, found or changed.
@@ -84,9 +59,12 @@ pub enum UserError {
     /// Another account has the address.
     #[error("an account has this e-mail already")]
     EmailTaken,
-    /// No account has the address.
-    #[error("no account has this e-mail")]
+    /// There is no such account.
+    #[error("there is no such account")]
     Unknown,
+    /// Without this one there would be no admin.
+    #[error("this is the last admin; make another one first")]
+    LastAdmin,
     /// The password is too short or too long.
     #[error("a password has {} to {} characters", PASSWORD_CHARS.start(), PASSWORD_CHARS.end())]
     Password,
@@ -113,6 +91,11 @@ impl From<StoreError> for UserError {
     }
 }
 
+/// An address as it is kept and compared.
+pub(crate) fn kept_email(email: &str) -> String {
+    email.to_lowercase()
+}
+
 /// Makes an account. Takes some tens of milliseconds of a blocking thread to hash the password.
 ///
 /// # Errors
@@ -128,7 +111,7 @@ pub async fn create(
     insert(pool, ambient, email, &hash, role).await
 }
 
-/// Writes an account whose password is hashed already.
+/// Writes an account whose password is hashed already. A role that is more than a customer's is audited.
 pub(crate) async fn insert(
     pool: &PgPool,
     ambient: &dyn Ambient,
@@ -136,19 +119,25 @@ pub(crate) async fn insert(
     password_hash: &str,
     role: Role,
 ) -> Result<User, UserError> {
-    let user =
-        User { user_id: UserId(ambient.new_id()), email: email.to_owned(), role, created_at: ambient.now() };
-    let insert = sqlx::query(
-        "INSERT INTO users (user_id, email, password_hash, role, created_at) VALUES ($1, $2, $3, $4, $5)",
+    let (user_id, email, created_at) = (UserId(ambient.new_id()), kept_email(email), ambient.now());
+    let insert = sqlx::query_scalar(
+        "WITH made AS (
+             INSERT INTO users (user_id, email, password_hash, role, created_at) VALUES ($1, $2, $3, $4, $5)
+             RETURNING number
+         ), audited AS (
+             INSERT INTO role_changes (change_id, user_id, new_role, changed_at)
+             SELECT $6, $1, $4, $5 WHERE $4 <> 'customer'
+         )
+         SELECT number FROM made",
     )
-    .bind(user.user_id.0)
-    .bind(email)
+    .bind(user_id.0)
+    .bind(&email)
     .bind(password_hash)
     .bind(role.as_str())
-    .bind(user.created_at)
-    .execute(pool);
-    bounded(insert).await?;
-    Ok(user)
+    .bind(created_at)
+    .bind(ambient.new_id())
+    .fetch_one(pool);
+    Ok(User { user_id, number: bounded(insert).await?, email, role, created_at })
 }
 
 /// Finds an account by its address, whatever its letters' case.
@@ -156,16 +145,29 @@ pub(crate) async fn insert(
 /// # Errors
 /// If Postgres does not answer.
 pub async fn find(pool: &PgPool, email: &str) -> Result<Option<User>, UserError> {
-    Ok(find_with_hash(pool, email).await?.map(|(user, _)| user))
+    Ok(credentials(pool, email).await?.map(|found| found.user))
 }
 
-/// Finds an account with the hash of its password, for signing in.
-pub(crate) async fn find_with_hash(pool: &PgPool, email: &str) -> Result<Option<(User, String)>, UserError> {
+/// Finds an account by its address with the hash of its password, for signing in.
+pub(crate) async fn credentials(pool: &PgPool, email: &str) -> Result<Option<Credentials>, UserError> {
     let query = sqlx::query(
-        "SELECT user_id, email, role, created_at, password_hash FROM users WHERE lower(email) = lower($1)",
+        "SELECT user_id, number, email, role, created_at, password_hash, token_generation FROM users
+         WHERE lower(email) = lower($1)",
     )
-    .bind(email)
-    .try_map(|row: PgRow| Ok((user(&row)?, row.try_get("password_hash")?)))
+    .bind(kept_email(email))
+    .try_map(|row: PgRow| read_credentials(&row))
+    .fetch_optional(pool);
+    Ok(bounded(query).await?)
+}
+
+/// The same by its id, for whom a token has told already.
+pub(crate) async fn credentials_of(pool: &PgPool, user: UserId) -> Result<Option<Credentials>, UserError> {
+    let query = sqlx::query(
+        "SELECT user_id, number, email, role, created_at, password_hash, token_generation FROM users
+         WHERE user_id = $1",
+    )
+    .bind(user.0)
+    .try_map(|row: PgRow| read_credentials(&row))
     .fetch_optional(pool);
     Ok(bounded(query).await?)
 }
@@ -175,32 +177,51 @@ pub(crate) async fn find_with_hash(pool: &PgPool, email: &str) -> Result<Option<
 /// # Errors
 /// If Postgres does not answer.
 pub async fn find_by_id(pool: &PgPool, user_id: UserId) -> Result<Option<User>, UserError> {
-    let query = sqlx::query("SELECT user_id, email, role, created_at FROM users WHERE user_id = $1")
+    let query = sqlx::query("SELECT user_id, number, email, role, created_at FROM users WHERE user_id = $1")
         .bind(user_id.0)
         .try_map(|row: PgRow| user(&row))
         .fetch_optional(pool);
     Ok(bounded(query).await?)
 }
 
-/// The role of an account; none if there is no such account (any more).
-pub(crate) async fn role_of(pool: &PgPool, user_id: UserId) -> Result<Option<Role>, StoreError> {
-    let query = sqlx::query("SELECT role FROM users WHERE user_id = $1")
-        .bind(user_id.0)
-        .try_map(|row: PgRow| role(&row))
-        .fetch_optional(pool);
-    bounded(query).await
+/// Where a page of accounts begins: after this one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct After {
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) user_id: UserId,
 }
 
-/// Gives an account another role. Running servers know it within their `role_ttl`.
-///
-/// # Errors
-/// `Unknown`, or what failed.
-pub async fn set_role(pool: &PgPool, email: &str, role: Role) -> Result<(), UserError> {
-    let update = sqlx::query("UPDATE users SET role = $2 WHERE lower(email) = lower($1)")
-        .bind(email)
-        .bind(role.as_str())
-        .execute(pool);
-    if bounded(update).await?.rows_affected() == 0 { Err(UserError::Unknown) } else { Ok(()) }
+/// Accounts of a role, or all, the latest first.
+pub(crate) async fn list(
+    pool: &PgPool,
+    role: Option<Role>,
+    after: Option<After>,
+    limit: u32,
+) -> Result<Vec<User>, StoreError> {
+    // The role is spelled out: with a parameter for it, the index of those who may more is not used.
+    macro_rules! page {
+        ($only:literal) => {
+            concat!(
+                "SELECT user_id, number, email, role, created_at FROM users WHERE ",
+                $only,
+                " AND ($1::timestamptz IS NULL OR (created_at, user_id) < ($1, $2))
+                 ORDER BY created_at DESC, user_id DESC LIMIT $3"
+            )
+        };
+    }
+    let sql = match role {
+        None => page!("true"),
+        Some(Role::Customer) => page!("role = 'customer'"),
+        Some(Role::Agent) => page!("role = 'agent'"),
+        Some(Role::Admin) => page!("role = 'admin'"),
+    };
+    let query = sqlx::query(sql)
+        .bind(after.map(|after| after.created_at))
+        .bind(after.map(|after| after.user_id.0))
+        .bind(i64::from(limit))
+        .try_map(|row: PgRow| user(&row))
+        .fetch_all(pool);
+    bounded(query).await
 }
 
 /// Deletes an account. Its bookings stay in the log, under an id that leads to nobody any more.
@@ -208,7 +229,8 @@ pub async fn set_role(pool: &PgPool, email: &str, role: Role) -> Result<(), User
 /// # Errors
 /// `Unknown`, or what failed.
 pub async fn delete(pool: &PgPool, email: &str) -> Result<(), UserError> {
-    let delete = sqlx::query("DELETE FROM users WHERE lower(email) = lower($1)").bind(email).execute(pool);
+    let delete =
+        sqlx::query("DELETE FROM users WHERE lower(email) = lower($1)").bind(kept_email(email)).execute(pool);
     if bounded(delete).await?.rows_affected() == 0 { Err(UserError::Unknown) } else { Ok(()) }
 }
 
@@ -221,36 +243,20 @@ pub async fn has_admin(pool: &PgPool) -> Result<bool, UserError> {
     Ok(bounded(query).await?)
 }
 
-/// Gives an account another password. Tokens that were given out stay good until they end.
-///
-/// # Errors
-/// `Password` if it is too short or too long, `Unknown`, or what failed.
-pub async fn set_password(
-    pool: &PgPool,
-    ambient: &dyn Ambient,
-    email: &str,
-    password: &str,
-) -> Result<(), UserError> {
-    if !PASSWORD_CHARS.contains(&password.chars().count()) {
-        return Err(UserError::Password);
-    }
-    let hash = auth::hash_blocking(password.to_owned(), auth::salt(ambient)?).await?;
-    let update = sqlx::query("UPDATE users SET password_hash = $2 WHERE lower(email) = lower($1)")
-        .bind(email)
-        .bind(hash)
-        .execute(pool);
-    if bounded(update).await?.rows_affected() == 0 { Err(UserError::Unknown) } else { Ok(()) }
+fn read_credentials(row: &PgRow) -> Result<Credentials, sqlx::Error> {
+    Ok(Credentials {
+        user: user(row)?,
+        password_hash: row.try_get("password_hash")?,
+        token_generation: row.try_get("token_generation")?,
+    })
 }
 
 fn user(row: &PgRow) -> Result<User, sqlx::Error> {
     Ok(User {
         user_id: UserId(row.try_get("user_id")?),
+        number: row.try_get("number")?,
         email: row.try_get("email")?,
-        role: role(row)?,
+        role: role::read(row, "role")?,
         created_at: row.try_get("created_at")?,
     })
-}
-
-fn role(row: &PgRow) -> Result<Role, sqlx::Error> {
-    row.try_get::<&str, _>("role")?.parse().map_err(|e: UnknownRole| sqlx::Error::Decode(e.into()))
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod bookings;
 pub(crate) mod inventories;
+pub(crate) mod role_changes;
 pub(crate) mod sessions;
 pub(crate) mod shows;
 pub(crate) mod users;

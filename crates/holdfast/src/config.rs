@@ -182,7 +182,7 @@ pub(crate) struct Api {
           num_args = 0..=1, default_missing_value = "true")]
     pub(crate) compat: bool,
     /// File with the secret that signs tokens, at least 32 bytes; else HOLDFAST_TOKEN_SECRET holds the
-    /// secret itself.
+    /// secret itself. Several, one on a line: the first signs, all verify.
     #[arg(long, env = "HOLDFAST_TOKEN_SECRET_FILE", value_name = "FILE")]
     pub(crate) token_secret_file: Option<PathBuf>,
     #[command(flatten)]
@@ -242,9 +242,14 @@ pub(crate) struct Http {
     #[arg(long, env = "HOLDFAST_COMPAT_ANYWHERE")]
     pub(crate) compat_anywhere: bool,
     /// How long a token is good for, in seconds.
-    #[arg(long, env = "HOLDFAST_TOKEN_SECONDS", default_value_t = 43_200, value_name = "SECONDS",
+    #[arg(long, env = "HOLDFAST_TOKEN_SECONDS", default_value_t = 3_600, value_name = "SECONDS",
           value_parser = clap::value_parser!(u32).range(60..=2_592_000))]
     pub(crate) token_seconds: u32,
+    /// Take the last address of X-Forwarded-For for the client's, whose failures to sign in are counted: only behind a
+    /// proxy that appends it, and where nobody can come past the proxy.
+    #[arg(long, env = "HOLDFAST_TRUST_FORWARDED_FOR", default_value_t = false, action = ArgAction::Set,
+          value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) trust_forwarded_for: bool,
     /// Tasks that append to the log, each with a connection of its own.
     #[arg(long, env = "HOLDFAST_FLUSHERS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) flushers: u16,

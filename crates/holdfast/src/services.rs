@@ -14,7 +14,7 @@ use crate::signals::{POSTGRES_SHARE, Stop};
 use crate::system::System;
 use anyhow::Context as _;
 use holdfast_ambient::{Ambient, Machine};
-use holdfast_api::{ApiConfig, ApiParts, ApiState, NamedProjector, ReadModels, TokenSecret};
+use holdfast_api::{ApiConfig, ApiParts, ApiState, NamedProjector, ReadModels, TokenSecrets};
 use holdfast_event_log::identity;
 use holdfast_messaging::{Kafka, KafkaSource, Topic};
 use holdfast_notifier::{Notifier, NotifierParts, WebhookKey};
@@ -38,7 +38,7 @@ const SWEEP_INVENTORIES_MAX: u32 = 500;
 
 /// What one server process is to run.
 pub(crate) struct Plan {
-    pub(crate) token_secret: TokenSecret,
+    pub(crate) token_secrets: TokenSecrets,
     pub(crate) compat: bool,
     /// The leases of the log are known to be a dead process's.
     pub(crate) force: bool,
@@ -144,7 +144,8 @@ impl Services {
                 token_ttl: Duration::from_secs(http.token_seconds.into()),
                 compat: plan.compat,
                 webhooks_allow_private: plan.webhooks_allow_private,
-                ..ApiConfig::new(plan.token_secret, plan.webhook_key)
+                trust_forwarded_for: http.trust_forwarded_for,
+                ..ApiConfig::new(plan.token_secrets, plan.webhook_key)
             },
         });
         Ok(Self { address, listener, state, writer, tasks, stop_tasks })

@@ -1,13 +1,24 @@
 //! Password hashes: argon2id, off the async threads, a bounded number at a time, so that a rush of
 //! sign-ins never starves bookings.
+//!
+//! A password that was right is known to be so for a minute without hashing it again: hundreds of sign-ins of a few
+//! accounts cost a few hashes. Those of one account and password that come at once wait for one hash.
+//! What is remembered is HMAC-SHA256 of account, hash and password under a key that is random in each process and never
+//! leaves it. Who can read it can read the memory of this process, and so the passwords as they arrive. Another password is
+//! another hash and thus unknown at once. That a right password is answered sooner tells only whoever gave it; a wrong one,
+//! and an address without an account, always cost a whole hash.
 
 use crate::problem::{Code, Problem};
 use argon2::{
     Algorithm, Argon2, Params, PasswordHash, PasswordVerifier, Version,
     password_hash::{self, PasswordHasher, SaltString},
 };
+use hmac::{Hmac, Mac};
 use holdfast_ambient::Ambient;
-use std::sync::Arc;
+use holdfast_domain::UserId;
+use moka::future::Cache;
+use sha2::Sha256;
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::JoinError};
 use tracing::error;
 
@@ -19,8 +30,13 @@ const PASSES: u32 = 2;
 const LANES: u32 = 1;
 /// Bytes of salt (RFC 9106 §3.1).
 const SALT_BYTES: usize = 16;
-/// Requests that may wait for their hash. At some 30 ms each, the last one waits about a second.
-const WAITING_MAX: usize = 32;
+/// How long a right password is known to be right.
+const KNOWN_SECONDS: u64 = 60;
+/// Right passwords that are known at a time: some 2 MB.
+const KNOWN_MAX: u64 = 20_000;
+
+/// Names an account, its hash and a password given for it.
+type Tag = [u8; 32];
 
 /// Why a password could not be hashed or compared.
 #[derive(Debug, thiserror::Error)]
@@ -44,14 +60,29 @@ impl From<HashError> for Problem {
 pub(crate) struct Hasher {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
+    tag_key: [u8; 64],
+    known: Cache<Tag, ()>,
+}
+
+/// Why a password is not known to be right.
+#[derive(Debug)]
+enum NotKnown {
+    Wrong,
+    Problem(Problem),
 }
 
 impl Hasher {
-    pub(crate) fn new(at_once: usize) -> Self {
+    /// Runs `at_once` hashes at a time, and lets `waiting_max` requests wait for theirs.
+    pub(crate) fn new(at_once: usize, waiting_max: usize, ambient: &dyn Ambient) -> Self {
         let at_once = at_once.max(1);
+        let mut tag_key = [0; 64];
+        ambient.random(&mut tag_key);
+        let ttl = Duration::from_secs(KNOWN_SECONDS);
         Self {
             running: Arc::new(Semaphore::new(at_once)),
-            admitted: Arc::new(Semaphore::new(at_once + WAITING_MAX)),
+            admitted: Arc::new(Semaphore::new(at_once + waiting_max)),
+            tag_key,
+            known: Cache::builder().max_capacity(KNOWN_MAX).time_to_live(ttl).build(),
         }
     }
 
@@ -60,19 +91,41 @@ impl Hasher {
         self.in_turn(move || hash(&password, &salt)).await
     }
 
-    /// Whether the password belongs to the hash. Without a hash (there is no such account) it takes
-    /// as long and says no, so that nobody learns which addresses have an account.
+    /// Whether the password is that of the account with this hash. Without one (there is no such account) it
+    /// takes as long as a wrong password and says no, so that nobody learns which addresses have an account.
     pub(crate) async fn matches(
         &self,
         password: String,
-        hash: Option<String>,
+        account: Option<(UserId, String)>,
         salt: SaltString,
     ) -> Result<bool, Problem> {
-        self.in_turn(move || match hash {
-            Some(hash) => verify(&password, &hash),
-            None => self::hash(&password, &salt).map(|_| false),
-        })
-        .await
+        let Some((user, hash)) = account else {
+            return self.in_turn(move || self::hash(&password, &salt).map(|_| false)).await;
+        };
+        let tag = self.tag(user, &hash, &password);
+        let verified = async {
+            match self.in_turn(move || verify(&password, &hash)).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(NotKnown::Wrong),
+                Err(problem) => Err(NotKnown::Problem(problem)),
+            }
+        };
+        match self.known.try_get_with(tag, verified).await {
+            Ok(()) => Ok(true),
+            Err(not_known) => match &*not_known {
+                NotKnown::Wrong => Ok(false),
+                NotKnown::Problem(problem) => Err(problem.clone()),
+            },
+        }
+    }
+
+    /// None of its parts can run into the next: the first has one length, the second is PHC text without zeros.
+    fn tag(&self, user: UserId, hash: &str, password: &str) -> Tag {
+        let mut mac = Hmac::<Sha256>::new(&self.tag_key.into());
+        for part in [user.0.as_bytes(), hash.as_bytes(), &[0], password.as_bytes()] {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
     }
 
     /// Runs `work` on a blocking thread when it is its turn. The thread keeps the turn to its end,
@@ -130,28 +183,71 @@ mod tests {
     use holdfast_ambient::Machine;
     use std::sync::mpsc;
 
+    const WAITING_MAX: usize = 32;
+    const ADA: UserId = UserId(uuid::Uuid::from_u128(1));
+
+    fn hasher() -> Hasher {
+        Hasher::new(1, WAITING_MAX, &Machine)
+    }
+
+    async fn hashed(hasher: &Hasher, password: &str) -> String {
+        hasher.hash(password.to_owned(), salt(&Machine).unwrap()).await.unwrap()
+    }
+
+    async fn matches(hasher: &Hasher, password: &str, account: Option<(UserId, String)>) -> bool {
+        hasher.matches(password.to_owned(), account, salt(&Machine).unwrap()).await.unwrap()
+    }
+
     #[tokio::test]
     async fn a_password_matches_its_own_hash_and_no_other() {
-        let hasher = Hasher::new(1);
-        let hash = hasher.hash("correct horse".to_owned(), salt(&Machine).unwrap()).await.unwrap();
+        let hasher = hasher();
+        let hash = hashed(&hasher, "correct horse").await;
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        for (password, matches) in [("correct horse", true), ("wrong horse", false)] {
-            let salt = salt(&Machine).unwrap();
-            assert_eq!(hasher.matches(password.to_owned(), Some(hash.clone()), salt).await.unwrap(), matches);
+        for (password, right) in [("correct horse", true), ("wrong horse", false), ("correct horse", true)] {
+            assert_eq!(matches(&hasher, password, Some((ADA, hash.clone()))).await, right);
         }
     }
 
     #[tokio::test]
     async fn nobody_has_a_password() {
-        let no = Hasher::new(1).matches("any".to_owned(), None, salt(&Machine).unwrap()).await.unwrap();
-        assert!(!no);
+        assert!(!matches(&hasher(), "any", None).await);
+    }
+
+    /// Hashing is made impossible: what is answered all the same is answered from memory.
+    #[tokio::test]
+    async fn a_right_password_is_known_for_its_account_and_hash_alone_and_a_wrong_one_never() {
+        let hasher = hasher();
+        let (hash, other) = (hashed(&hasher, "right").await, hashed(&hasher, "right").await);
+        assert!(matches(&hasher, "right", Some((ADA, hash.clone()))).await);
+        assert!(!matches(&hasher, "wrong", Some((ADA, hash.clone()))).await);
+        hasher.admitted.close();
+        assert!(matches(&hasher, "right", Some((ADA, hash.clone()))).await);
+        let bob = UserId(uuid::Uuid::from_u128(2));
+        for (password, account) in [
+            ("wrong", Some((ADA, hash.clone()))),
+            ("right", Some((ADA, other))),
+            ("right", Some((bob, hash))),
+            ("right", None),
+        ] {
+            let asked = hasher.matches(password.to_owned(), account.clone(), salt(&Machine).unwrap());
+            assert_eq!(asked.await.unwrap_err().code(), Code::Overloaded, "{password} {account:?}");
+        }
+    }
+
+    /// Hundreds sign in to ten accounts at once: without this, each of them would wait for all the others' hashes.
+    #[tokio::test]
+    async fn who_gives_the_same_right_password_at_once_waits_for_one_hash() {
+        let hasher = Hasher::new(1, 1, &Machine);
+        let hash = hashed(&hasher, "right").await;
+        let all = join_all((0..500).map(|_| matches(&hasher, "right", Some((ADA, hash.clone())))));
+        assert!(all.await.into_iter().all(|right| right));
     }
 
     /// Without the bound, a flood of sign-ins would queue hashes for minutes. The first client leaves,
     /// and its hash, which runs on, still counts.
     #[tokio::test]
     async fn who_comes_when_too_many_wait_is_told_at_once() {
-        let hasher = Hasher::new(1);
+        let hasher = hasher();
         let (finish, finished) = mpsc::channel::<()>();
         let mut first = Box::pin(hasher.in_turn(move || {
             finished.recv().unwrap();

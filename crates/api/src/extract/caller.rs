@@ -1,7 +1,7 @@
 //! Who is asking. It stands first among a handler's arguments, so it is decided before anything else.
 
 use crate::{
-    auth::Principal,
+    auth::{Principal, Session},
     problem::{Code, Problem},
     state::ApiState,
     users::Role,
@@ -18,23 +18,69 @@ const X_ACCESS_TOKEN: HeaderName = HeaderName::from_static("x-access-token");
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Caller(pub(crate) Principal);
 
+/// The same by the token that says so.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallerSession(pub(crate) Session);
+
 /// An admin with a good token: else 401, or 403.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Admin(pub(crate) Principal);
+
+/// Why a request is nobody's.
+#[derive(Clone, Debug)]
+pub(crate) enum Nobody {
+    /// It has no token.
+    NoToken,
+    /// Its token is not good, or not any more.
+    Token(&'static str),
+    /// It could not be looked up.
+    Problem(Problem),
+}
+
+/// Whose request it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) principal: Principal,
+    pub(crate) session: Session,
+}
+
+/// Looks the token of a request up.
+pub(crate) async fn authenticate(headers: &HeaderMap, api: &ApiState) -> Result<Known, Nobody> {
+    let token = token(headers).ok_or(Nobody::NoToken)?;
+    let now = api.ambient.now();
+    let session = api.tokens.check(token, now).map_err(|error| Nobody::Token(error.as_str()))?;
+    let standing = api.accounts.of(session.user_id, now).await.map_err(Nobody::Problem)?;
+    let standing = standing.ok_or(Nobody::Token("the token's account does not exist any more"))?;
+    if standing.token_generation != session.generation || standing.ended.contains(&session.token_id) {
+        return Err(Nobody::Token("the token was ended"));
+    }
+    let principal = Principal { user_id: session.user_id, role: standing.role };
+    Ok(Known { principal, session })
+}
+
+impl From<Nobody> for Problem {
+    fn from(nobody: Nobody) -> Self {
+        match nobody {
+            Nobody::NoToken => Self::new(Code::Unauthenticated, "send a token: Authorization: Bearer …"),
+            Nobody::Token(detail) => Self::new(Code::Unauthenticated, detail),
+            Nobody::Problem(problem) => problem,
+        }
+    }
+}
 
 impl FromRequestParts<ApiState> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Problem> {
-        let refuse = |detail: String| Problem::new(Code::Unauthenticated, detail);
-        let token = token(&parts.headers)
-            .ok_or_else(|| refuse("send a token: Authorization: Bearer …".to_owned()))?;
-        let user_id =
-            api.tokens.check(token, api.ambient.now()).map_err(|error| refuse(error.to_string()))?;
-        match api.roles.of(user_id).await? {
-            Some(role) => Ok(Self(Principal { user_id, role })),
-            None => Err(refuse("the token's account does not exist any more".to_owned())),
-        }
+        Ok(Self(authenticate(&parts.headers, api).await?.principal))
+    }
+}
+
+impl FromRequestParts<ApiState> for CallerSession {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Problem> {
+        Ok(Self(authenticate(&parts.headers, api).await?.session))
     }
 }
 

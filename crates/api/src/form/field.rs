@@ -1,6 +1,7 @@
 //! The kinds of values our requests are made of. Each knows what it must be, parses nothing else,
 //! and says the same in the OpenAPI document.
 
+use crate::users::Role;
 use chrono::Datelike as _;
 use holdfast_domain::{Currency, Timestamp};
 use serde::{
@@ -21,6 +22,10 @@ use uuid::Uuid;
 pub(crate) const PRICE_MAX: i64 = 1_000_000_000_000;
 /// Longest address that can be written to (RFC 5321 §4.5.3.1.3, less the angle brackets).
 const EMAIL_BYTES_MAX: usize = 254;
+/// Longest part before the `@` (RFC 5321 §4.5.3.1.1).
+const EMAIL_LOCAL_BYTES_MAX: usize = 64;
+/// Longest part of a domain between its dots (RFC 1035 §2.3.4).
+const DOMAIN_LABEL_BYTES_MAX: usize = 63;
 /// Longest reason code.
 const REASON_CHARS_MAX: usize = 50;
 
@@ -106,6 +111,12 @@ text_field! {
     |schema: ObjectBuilder| schema.format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
 }
 text_field! {
+    /// What somebody may do.
+    RoleWord(Role) = "must be customer, agent or admin",
+    |text: &str| text.parse().ok(),
+    |schema: ObjectBuilder| schema.enum_values(Some(["customer", "agent", "admin"]))
+}
+text_field! {
     /// Why something is done, as a word: it goes into the log for ever, where no personal data may be.
     ReasonCode(String) = "must be 1 to 50 of a-z, 0-9 and _",
     |text: &str| is_reason_code(text).then(|| text.to_owned()),
@@ -117,10 +128,23 @@ pub(crate) fn id(text: &str) -> Option<Uuid> {
     Uuid::try_parse(text).ok().filter(|_| text.len() == 36)
 }
 
-fn is_email(text: &str) -> bool {
-    let forbidden = |c: char| c.is_whitespace() || c.is_control();
+/// `local@domain` as people write it: dot-atoms (RFC 5322 §3.4.1), letters of any script (RFC 6531), no quoted parts, no
+/// address literals. No blank, control character or line break can be in it, so it adds no line to a mail.
+pub(crate) fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    text.len() <= EMAIL_BYTES_MAX && !local.is_empty() && !domain.is_empty() && !text.contains(forbidden)
+    let is_atom = |atom: &str| {
+        !atom.is_empty() && atom.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c))
+    };
+    let is_label = |label: &str| {
+        (1..=DOMAIN_LABEL_BYTES_MAX).contains(&label.len())
+            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= EMAIL_BYTES_MAX
+        && local.len() <= EMAIL_LOCAL_BYTES_MAX
+        && local.split('.').all(is_atom)
+        && domain.split('.').all(is_label)
 }
 
 fn is_reason_code(text: &str) -> bool {
@@ -226,3 +250,54 @@ impl<const MIN: usize, const MAX: usize> PartialSchema for Text<MIN, MAX> {
 }
 
 impl<const MIN: usize, const MAX: usize> ToSchema for Text<MIN, MAX> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_one_that_can_be_written_to_and_adds_no_line_to_a_mail() {
+        let long = format!("{}@example.com", "x".repeat(64));
+        for good in [
+            "ada@example.com",
+            "a.b+c@mail.example.co.uk",
+            "o'neill@x",
+            "u_1@test.com",
+            "zoë@bücher.example",
+            &long,
+        ] {
+            assert!(is_email(good), "{good}");
+        }
+        let (local, label) = (format!("{}@example.com", "x".repeat(65)), format!("a@{}.com", "x".repeat(64)));
+        for bad in [
+            "",
+            "ada",
+            "@example.com",
+            "ada@",
+            "ada@@example.com",
+            "a b@example.com",
+            "ada@exam ple.com",
+            ".ada@x",
+            "ada.@x",
+            "a..b@x",
+            "ada@.x",
+            "ada@x.",
+            "ada@-x",
+            "ada@x-",
+            "ada@[127.0.0.1]",
+            "\"a b\"@x",
+            "<ada@x>",
+            "ada@example.com\n",
+            "ada@example.com\r\nBcc: eve@example.com",
+            "ada\n@example.com",
+            "a\u{2028}b@x",
+            "ada\u{0}@x",
+            "ada@x,eve@x",
+            "ada@x;eve@x",
+            &local,
+            &label,
+        ] {
+            assert!(!is_email(bad), "{bad:?}");
+        }
+    }
+}

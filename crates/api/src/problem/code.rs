@@ -56,6 +56,8 @@ codes! {
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "E-mail or password is wrong";
     /// Who is asking may not ask this.
     Forbidden = "forbidden", FORBIDDEN, "This is not allowed to you";
+    /// The password given for a change is not the account's.
+    WrongPassword = "wrong_password", FORBIDDEN, "The current password is wrong";
     /// There is no such path or thing, or it is somebody else's.
     NotFound = "not_found", NOT_FOUND, "There is no such thing";
     /// The path knows other methods; `Allow` names them.
@@ -76,6 +78,8 @@ codes! {
     AlreadyOpen = "already_open", CONFLICT, "The inventory is already open";
     /// An account has this e-mail already.
     EmailTaken = "email_taken", CONFLICT, "An account has this e-mail already";
+    /// It would leave nobody who is an admin.
+    LastAdmin = "last_admin", CONFLICT, "This is the last admin";
     /// There are as many webhook endpoints as there may be.
     TooManyWebhookEndpoints = "too_many_webhook_endpoints", CONFLICT, "There are too many webhook endpoints";
     /// A replay of the endpoint is being queued.
@@ -88,6 +92,8 @@ codes! {
     ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, "The request is not valid";
     /// The key was accepted before, with another request.
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key was used for another request";
+    /// Too many failures; `Retry-After` says when to come again.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many attempts";
     /// Our fault. Sending it again with the same key is safe.
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something failed on our side";
     /// Too much is waiting. Nothing was done; `Retry-After` says when to try again.

@@ -41,6 +41,8 @@ pub(crate) struct ProblemSchema {
     live: Option<u32>,
     /// With `hold_expired`: when the hold ended.
     expired_at: Option<String>,
+    /// With `rate_limited`: when to come again; the same as `Retry-After`.
+    retry_after_seconds: Option<u32>,
     /// With `invalid_state`: what the booking is.
     booking_status: Option<String>,
     /// With `invalid_state`: the statuses from which this is allowed.

@@ -1,10 +1,16 @@
-//! Accounts: signing up, and who am I.
+//! Accounts: signing up, who am I, another password; and, for admins, who there is and what they may do.
 
+mod change_password;
 mod create;
+mod list;
 mod me;
+mod set_role;
 
+pub(crate) use change_password::{__path_change_password, change_password};
 pub(crate) use create::{__path_create_user, create_user};
+pub(crate) use list::{__path_list_users, list_users};
 pub(crate) use me::{__path_me, me};
+pub(crate) use set_role::{__path_set_role, set_role};
 
 use crate::{
     problem::{Code, FieldError, Problem},
@@ -23,7 +29,7 @@ pub(crate) struct UserView {
     /// Names it for ever.
     #[schema(value_type = Uuid)]
     id: UserId,
-    /// Where its owner is written to.
+    /// Where its owner is written to, in small letters.
     #[schema(example = "ada@example.com")]
     email: String,
     /// What it may do: `customer`, `agent` or `admin`.
@@ -44,6 +50,7 @@ impl From<UserError> for Problem {
         match error {
             UserError::EmailTaken => Self::new(Code::EmailTaken, "sign in, or take another address"),
             UserError::Unknown => Self::not_found(),
+            UserError::LastAdmin => Self::new(Code::LastAdmin, UserError::LastAdmin.to_string()),
             UserError::Hash(error) => error.into(),
             UserError::Password => Self::invalid(vec![FieldError {
                 pointer: "/password".to_owned(),

@@ -10,7 +10,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use holdfast_ambient::{Ambient, Machine, StoppedClock};
-use holdfast_api::{ApiConfig, ApiParts, ApiState, ReadModels, TokenSecret, router, users};
+use holdfast_api::{ApiConfig, ApiParts, ApiState, ReadModels, TokenSecrets, router, users};
 use holdfast_availability::Availability;
 use holdfast_booking_history::BookingHistory;
 use holdfast_notifier::{Notices, WebhookKey};
@@ -94,6 +94,11 @@ impl Ask<'_> {
         self.header("authorization", &format!("Bearer {}", who.token))
     }
 
+    /// From this address, where the configuration says that a proxy tells it.
+    pub(crate) fn from(self, address: &str) -> Self {
+        self.header("x-forwarded-for", address)
+    }
+
     pub(crate) fn key(self, key: &str) -> Self {
         self.header("idempotency-key", key)
     }
@@ -171,7 +176,7 @@ impl App {
             availability: Positions::of::<Availability>(&pool),
             booking_history: Positions::of::<BookingHistory>(&pool),
         };
-        let mut config = ApiConfig::new(TokenSecret::new([7; 32]).unwrap(), webhook_key());
+        let mut config = ApiConfig::new(TokenSecrets::read(&"7".repeat(32)).unwrap(), webhook_key());
         config.role_ttl = ROLE_TTL;
         config.hashes_at_once = 2;
         configure(&mut config);
@@ -202,6 +207,10 @@ impl App {
 
     pub(crate) fn post(&self, path: &str) -> Ask<'_> {
         self.ask(Method::POST, path)
+    }
+
+    pub(crate) fn put(&self, path: &str) -> Ask<'_> {
+        self.ask(Method::PUT, path)
     }
 
     pub(crate) fn ask(&self, method: Method, path: &str) -> Ask<'_> {

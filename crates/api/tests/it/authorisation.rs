@@ -1,6 +1,6 @@
 //! Who may ask what: every operation of the document, for every kind of caller.
 
-use crate::app::{App, Someone, show};
+use crate::app::{App, PASSWORD, Someone, show};
 use axum::http::Method;
 use holdfast_api::users::Role;
 use serde_json::{Value, json};
@@ -15,7 +15,11 @@ enum Body {
     Json(Value),
     Booking,
     BookingForOwner,
+    Password,
 }
+
+/// What the callers are, but for nobody.
+const ROLES: [Role; 4] = [Role::Customer, Role::Customer, Role::Agent, Role::Admin];
 
 /// `{show}` and `{booking}` are a show and a live booking of the owner's, new for each caller.
 fn table() -> Vec<Row> {
@@ -31,7 +35,12 @@ fn table() -> Vec<Row> {
             anyone(201),
         ),
         Row("POST", "/v1/sessions", Body::Json(json!({"email": "a@b", "password": "wrong"})), anyone(401)),
+        Row("GET", "/v1/users", Body::None, house),
         Row("GET", "/v1/users/me", Body::None, [401, 200, 200, 200, 200]),
+        Row("PUT", "/v1/users/me/password", Body::Password, [401, 204, 204, 204, 204]),
+        Row("PUT", "/v1/users/{owner}/role", Body::Json(json!({"role": "customer"})), house),
+        Row("GET", "/v1/role-changes", Body::None, house),
+        Row("DELETE", "/v1/sessions/current", Body::None, [401, 204, 204, 204, 204]),
         Row("POST", "/v1/shows", Body::Json(show(5, 60)), [401, 403, 403, 403, 201]),
         Row("GET", "/v1/shows", Body::None, anyone(200)),
         Row("GET", "/v1/shows/{show}", Body::None, anyone(200)),
@@ -93,11 +102,20 @@ async fn every_operation_is_open_to_whom_it_is_meant_for_and_to_nobody_else() {
                     .json(&json!({"email": format!("new{number}@example.com"), "password": "correct horse"})),
                 Body::Json(json) => asked.json(json),
                 Body::Booking => asked.json(&json!({"inventory_id": show, "quantity": 1})),
+                Body::Password => {
+                    asked.json(&json!({"current_password": PASSWORD, "new_password": PASSWORD}))
+                }
                 Body::BookingForOwner => {
                     asked.json(&json!({"inventory_id": show, "quantity": 1, "user_id": owner.id}))
                 }
             };
-            let answer = caller.into_iter().fold(asked, |asked, who| asked.by(who)).send().await;
+            // These end the token that they are asked with.
+            let ends = path.ends_with("/password") || path.ends_with("/current");
+            let caller = match (caller, ends) {
+                (Some(_), true) => Some(app.someone(&format!("{number}-{show}"), ROLES[number - 1]).await),
+                (caller, _) => caller.cloned(),
+            };
+            let answer = caller.iter().fold(asked, |asked, who| asked.by(who)).send().await;
             assert_eq!(answer.status, expected, "{method} {path} by caller {number}: {}", answer.text);
             assert!(caller.is_some() || expected != 404, "nobody is told what exists");
         }
@@ -137,7 +155,7 @@ async fn no_operation_is_missing_from_the_table() {
         .collect();
     let named = |path: &str| {
         let path = path.split('?').next().unwrap();
-        let path = path.replace("{show}", "{id}").replace("{booking}", "{id}");
+        let path = path.replace("{show}", "{id}").replace("{booking}", "{id}").replace("{owner}", "{id}");
         path.replace("{endpoint}", "{id}").replace("{delivery}", "{delivery_id}")
     };
     let tried = table().iter().map(|Row(method, path, ..)| ((*method).to_owned(), named(path))).collect();

@@ -167,6 +167,8 @@ async fn a_wrong_account_is_refused_field_by_field() {
         (json!("@example.com"), json!("correct horse"), vec!["/email"]),
         (json!("ada @example.com"), json!("correct horse"), vec!["/email"]),
         (json!("ada\0@example.com"), json!("correct horse"), vec!["/email"]),
+        (json!("ada@example.com\r\nBcc: eve@example.com"), json!("correct horse"), vec!["/email"]),
+        (json!("ada@example.com\n"), json!("correct horse"), vec!["/email"]),
         (json!(format!("{}@example.com", "x".repeat(250))), json!("correct horse"), vec!["/email"]),
         (json!("ada@example.com"), json!("short"), vec!["/password"]),
         (json!("ada@example.com"), json!("x".repeat(129)), vec!["/password"]),

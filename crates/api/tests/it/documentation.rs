@@ -133,7 +133,7 @@ async fn the_document_and_the_forms_agree_on_every_field() {
         }
         checked += 1;
     }
-    assert_eq!(checked, 13);
+    assert_eq!(checked, 15);
 }
 
 #[tokio::test]

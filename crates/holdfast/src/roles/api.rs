@@ -8,12 +8,12 @@ use crate::services::{Plan, Services};
 use crate::signals::{self, Stop};
 use crate::system::{self, System};
 use anyhow::{Context as _, bail, ensure};
-use holdfast_api::TokenSecret;
+use holdfast_api::TokenSecrets;
 use holdfast_cluster::DataFolder;
 use std::path::Path;
 use tokio::net::TcpListener;
 
-/// Environment name of the secret itself; it is not a flag, so that no process list shows it.
+/// Environment name of the secrets themselves; it is not a flag, so that no process list shows it.
 const TOKEN_SECRET: &str = "HOLDFAST_TOKEN_SECRET";
 
 /// Where the log is.
@@ -41,12 +41,12 @@ pub(crate) async fn run(api: Api) -> anyhow::Result<()> {
         Place::Locked(folder) => Some(folder),
         Place::Given(_) => None,
     };
-    let token_secret = token_secret(api.token_secret_file.as_deref(), folder)?;
+    let token_secrets = token_secrets(api.token_secret_file.as_deref(), folder)?;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
     let plan = Plan {
-        token_secret,
+        token_secrets,
         compat: api.compat,
         force: folder.is_some(),
         projectors: &[],
@@ -81,21 +81,17 @@ async fn serve(
     services.serve(stop).await
 }
 
-fn token_secret(file: Option<&Path>, folder: Option<&DataFolder>) -> anyhow::Result<TokenSecret> {
+fn token_secrets(file: Option<&Path>, folder: Option<&DataFolder>) -> anyhow::Result<TokenSecrets> {
     let secret = match (file, std::env::var(TOKEN_SECRET), folder) {
         (Some(file), _, _) => std::fs::read_to_string(file)
-            .with_context(|| format!("the token secret could not be read from {}", file.display()))?
-            .trim_end()
-            .to_owned(),
+            .with_context(|| format!("the token secret could not be read from {}", file.display()))?,
         (None, Ok(secret), _) => secret,
         (None, Err(_), Some(folder)) => std::fs::read_to_string(folder.path().join("token-secret"))
-            .context("the data folder has no token secret; `holdfast up` makes it")?
-            .trim_end()
-            .to_owned(),
+            .context("the data folder has no token secret; `holdfast up` makes it")?,
         (None, Err(_), None) => bail!(
             "tokens need a secret of at least {} bytes: give --token-secret-file, or {TOKEN_SECRET} in the environment",
             holdfast_api::TOKEN_SECRET_BYTES_MIN
         ),
     };
-    Ok(TokenSecret::new(secret)?)
+    Ok(TokenSecrets::read(&secret)?)
 }

@@ -11,7 +11,7 @@ use crate::system::System;
 use anyhow::Context as _;
 use holdfast_ambient::{Ambient, Machine};
 use holdfast_api::{
-    TokenSecret,
+    TokenSecrets,
     users::{self, Role, UserError},
 };
 use holdfast_cluster::{DataFolder, SecretFile};
@@ -75,7 +75,7 @@ async fn start(
     let partitions = system.migrate(None).await?;
     let admin = ensure_admin(system, folder).await?;
     let plan = Plan {
-        token_secret: TokenSecret::new(secret.content.as_bytes())?,
+        token_secrets: TokenSecrets::read(&secret.content)?,
         compat: up.compat && (up.http.listen.ip().is_loopback() || up.http.compat_anywhere),
         force: true, // the folder's lock says that no other process of this log lives
         projectors: if up.no_projectors { &[] } else { Plan::ALL },

@@ -12,7 +12,8 @@ use std::io::{BufRead as _, Read as _};
 const PASSWORD_BYTES_READ: u64 = 4_096;
 
 pub(crate) async fn grant(email: &str, role: Role, access: &Access) -> anyhow::Result<()> {
-    System::with_all_of(access, async |system| Ok(users::set_role(&system.pool, email, role).await?)).await?;
+    let grant = async |system: &System| Ok(users::grant(&system.pool, &Machine, email, role).await?);
+    System::with_all_of(access, grant).await?;
     out::line(format_args!("{email} is {role} now"));
     Ok(())
 }
@@ -30,8 +31,6 @@ pub(crate) async fn password(email: &str, access: &Access) -> anyhow::Result<()>
     let password = password.trim_end_matches(['\r', '\n']);
     let set = async |system: &System| Ok(users::set_password(&system.pool, &Machine, email, password).await?);
     System::with_all_of(access, set).await?;
-    out::line(format_args!(
-        "{email} has the new password; tokens that were given out stay good until they end"
-    ));
+    out::line(format_args!("{email} has the new password; its tokens end within 5 seconds"));
     Ok(())
 }

@@ -106,7 +106,7 @@ pub(crate) async fn reserve(
     let user_id = request.user(&caller)?;
     let name = CommandName::keyed(caller.into(), ROUTE, Uuid::nil(), &key, &request);
     let (booking_id, quantity) = (BookingId(name.command_id), request.quantity.get());
-    if user_id != caller.user_id && api.roles.of(user_id).await?.is_none() {
+    if user_id != caller.user_id && api.accounts.of(user_id, api.ambient.now()).await?.is_none() {
         // A user who was deleted since: the first answer is owed all the same.
         if bounded(find_booking(&api.pool, booking_id)).await?.is_none() {
             return Err(Problem::invalid(vec![FieldError {

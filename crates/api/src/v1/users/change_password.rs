@@ -1,0 +1,75 @@
+//! `PUT /v1/users/me/password`: another password, for whoever knows the current one.
+//!
+//! A token is not enough: it may have been stolen. Guessing the current password is slowed as signing in is.
+
+use super::create::Password;
+use crate::{
+    auth::{salt, wait_until},
+    extract::{Body, Caller, ClientAddress},
+    form::{Fields, Form},
+    problem::{Code, Problem, problems},
+    state::ApiState,
+    users,
+    v1::sessions::GivenPassword,
+};
+use axum::{extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Asks for another password.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"current_password": "an older password", "new_password": "correct horse battery"}))]
+pub(crate) struct ChangePassword {
+    /// The one that counts now.
+    #[schema(inline)]
+    current_password: GivenPassword,
+    /// At least 8 characters.
+    #[schema(inline)]
+    new_password: Password,
+}
+
+impl Form for ChangePassword {
+    fn fields(fields: &mut Fields<'_>) {
+        fields.required::<GivenPassword>("current_password");
+        fields.required::<Password>("new_password");
+    }
+}
+
+problems! {
+    /// Why it is not changed.
+    ChangePasswordProblems:
+        MalformedJson, Unauthenticated, WrongPassword, NotFound, PayloadTooLarge, UnsupportedMediaType,
+        ValidationFailed, RequestTimeout, RateLimited, Overloaded, StoreUnavailable,
+}
+
+/// Change your password. Every token of the account ends, this one too: sign in again.
+#[utoipa::path(
+    put, path = "/v1/users/me/password", tag = "users", request_body = ChangePassword,
+    security(("bearer" = []), ("x_access_token" = [])),
+    responses((status = 204, description = "It is changed."), ChangePasswordProblems)
+)]
+pub(crate) async fn change_password(
+    State(api): State<ApiState>,
+    Caller(caller): Caller,
+    client: ClientAddress,
+    Body(request): Body<ChangePassword>,
+) -> Result<StatusCode, Problem> {
+    let wrong = || Problem::new(Code::WrongPassword, "nothing was changed");
+    let found = users::credentials_of(&api.pool, caller.user_id).await?.ok_or_else(Problem::not_found)?;
+    let (user, old_hash) = (found.user, found.password_hash);
+    let attempt = api.guesses.admit(&user.email, client.0, api.ambient.now()).map_err(wait_until)?;
+    let account = Some((user.user_id, old_hash.clone()));
+    if !api.hasher.matches(request.current_password.0, account, salt(&*api.ambient)?).await? {
+        api.guesses.failed(&attempt, api.ambient.now());
+        return Err(wrong());
+    }
+    api.guesses.succeeded(&attempt, api.ambient.now());
+    let new_hash = api.hasher.hash(request.new_password.0, salt(&*api.ambient)?).await?;
+    // Two who change it at once know the same old one: the second does not any more.
+    if !users::replace_password(&api.pool, user.user_id, &old_hash, &new_hash).await? {
+        return Err(wrong());
+    }
+    api.accounts.changed(user.user_id);
+    Ok(StatusCode::NO_CONTENT)
+}
