@@ -15,13 +15,14 @@ struct Seats {
     held: i64,
     confirmed: i64,
     blocked: i64,
-    closed: bool,
+    sales: &'static str,
 }
 
 fn apply(seats: &mut Seats, kind: &str, event: &Value) -> Result<(), Box<dyn Error>> {
     let number = |name| event.pointer(name).and_then(Value::as_i64).ok_or(format!("{name} is missing"));
     match kind {
         "InventoryOpened.v1" => {
+            seats.sales = "open";
             seats.capacity = number("/capacity")?;
             seats.allowance = number("/policy/overbooking_allowance")?;
         }
@@ -35,8 +36,11 @@ fn apply(seats: &mut Seats, kind: &str, event: &Value) -> Result<(), Box<dyn Err
         "BookingCancelled.v1" => seats.confirmed -= number("/released")?,
         "BookingExpired.v1" => seats.held -= number("/released")?,
         "CapacityChanged.v1" => seats.capacity = number("/new")?,
-        "SalesClosed.v1" => seats.closed = true,
-        "SalesReopened.v1" => seats.closed = false,
+        "SalesClosed.v1" => seats.sales = "closed",
+        "SalesReopened.v1" => seats.sales = "open",
+        "FlightCancelled.v1" => seats.sales = "cancelled",
+        // No seat comes or goes.
+        "PriceChanged.v1" | "FlightRescheduled.v1" => {}
         "SeatsBlocked.v1" => seats.blocked += number("/quantity")?,
         "SeatsUnblocked.v1" => seats.blocked -= number("/quantity")?,
         unknown => return Err(format!("{unknown} may change a count, and is not known here").into()),
@@ -87,9 +91,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             unread.remove(&record.partition());
         }
     }
-    for (inventory_id, Seats { capacity, allowance, held, confirmed, blocked, closed }) in inventories {
-        let (left, sales) =
-            (capacity + allowance - held - confirmed - blocked, if closed { "closed" } else { "open" });
+    for (inventory_id, Seats { capacity, allowance, held, confirmed, blocked, sales }) in inventories {
+        let left = capacity + allowance - held - confirmed - blocked;
         println!(
             "{}",
             json!({"inventory_id": inventory_id, "capacity": capacity, "overbooking_allowance": allowance,

@@ -53,6 +53,9 @@ pub(crate) enum Extension {
         limit: u32,
         live: u32,
     },
+    Departed {
+        departed_at: Timestamp,
+    },
     HoldExpired {
         expired_at: Timestamp,
     },

@@ -2,9 +2,9 @@
 //!
 //! Independent of `decide`: it looks at what happened and says whether that may have happened.
 //! The numbers are those of ARCHITECTURE.md: I1 seats, I3 holds end once, I4 no late confirmation,
-//! I5 one command, one effect.
+//! I5 one command, one effect, I9 a cancelled flight sells nothing.
 
-use crate::{BookingId, BookingStatus, Inventory, InventoryEvent, Timestamp};
+use crate::{BookingId, BookingStatus, Inventory, InventoryEvent, SalesState, Timestamp};
 
 /// An event that must not have happened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +53,14 @@ pub enum Violation {
         /// What came.
         event: &'static str,
     },
-    /// An event names a booking or an inventory that was never made, or another number of seats.
+    /// I9: something else than the end of a booking came after the flight was cancelled.
+    #[error("I9: {event} came after the flight was cancelled")]
+    AfterCancellation {
+        /// What came.
+        event: &'static str,
+    },
+    /// An event names a booking or an inventory that was never made, another number of seats, another price
+    /// or another schedule.
     #[error("{event} does not fit what was there")]
     Misfit {
         /// What came.
@@ -90,18 +97,27 @@ impl Inventory {
     fn fits(&self, event: &InventoryEvent, at: Timestamp) -> Result<(), Violation> {
         let name = event.type_name();
         let misfit = || Violation::Misfit { event: name };
-        let opened = self.terms().is_some();
-        match event {
-            InventoryEvent::InventoryOpened(_) if opened => return Err(Violation::Twice { event: name }),
-            InventoryEvent::InventoryOpened(_) => return Ok(()),
-            _ if !opened => return Err(misfit()),
-            _ => {}
+        let twice = || Violation::Twice { event: name };
+        let fits = |fits: bool| if fits { Ok(()) } else { Err(misfit()) };
+        let Some(terms) = self.terms() else {
+            return fits(matches!(event, InventoryEvent::InventoryOpened(_)));
+        };
+        if self.counts().sales == SalesState::Cancelled {
+            match event {
+                InventoryEvent::BookingCancelled(_) | InventoryEvent::BookingExpired(_) => {}
+                InventoryEvent::FlightCancelled(_) => return Err(twice()),
+                _ => return Err(Violation::AfterCancellation { event: name }),
+            }
         }
         match event {
+            InventoryEvent::InventoryOpened(_) => Err(twice()),
             InventoryEvent::SeatsReserved(e) => match self.booking(e.booking_id) {
-                Some(_) => Err(Violation::Twice { event: name }),
-                None if e.expires_at.is_some_and(|ends| ends <= at) || e.quantity == 0 => Err(misfit()),
-                None => Ok(()),
+                Some(_) => Err(twice()),
+                None => fits(
+                    e.expires_at.is_none_or(|ends| at < ends)
+                        && e.quantity > 0
+                        && terms.price.times(e.quantity) == Ok(e.total),
+                ),
             },
             InventoryEvent::BookingConfirmed(e) => {
                 self.was(e.booking_id, &[BookingStatus::Held], e.quantity, name)?;
@@ -119,14 +135,20 @@ impl Inventory {
                 self.was(e.booking_id, &[BookingStatus::Held], e.released, name)?;
                 self.on_time(e.booking_id, name, at, |expires_at| expires_at <= at)
             }
-            InventoryEvent::CapacityChanged(e) if e.old != self.counts().capacity => Err(misfit()),
-            InventoryEvent::SeatsUnblocked(e) if e.quantity > self.counts().blocked => Err(misfit()),
-            InventoryEvent::InventoryOpened(_)
-            | InventoryEvent::CapacityChanged(_)
-            | InventoryEvent::SalesClosed(_)
+            InventoryEvent::CapacityChanged(e) => fits(e.old == self.counts().capacity),
+            InventoryEvent::SeatsUnblocked(e) => fits(e.quantity <= self.counts().blocked),
+            InventoryEvent::PriceChanged(e) => {
+                fits(e.old == terms.price && e.new.currency == terms.price.currency)
+            }
+            InventoryEvent::FlightRescheduled(e) => fits(terms.subject.flight().is_some_and(|flight| {
+                flight.schedule() == e.old
+                    && e.new.departs_at < e.new.arrives_at
+                    && (&flight.departure_zone, &flight.arrival_zone) == (&e.departure_zone, &e.arrival_zone)
+            })),
+            InventoryEvent::FlightCancelled(_) => fits(terms.subject.flight().is_some()),
+            InventoryEvent::SalesClosed(_)
             | InventoryEvent::SalesReopened(_)
-            | InventoryEvent::SeatsBlocked(_)
-            | InventoryEvent::SeatsUnblocked(_) => Ok(()),
+            | InventoryEvent::SeatsBlocked(_) => Ok(()),
         }
     }
 

@@ -13,6 +13,8 @@ pub struct OpenInventory {
     pub price: Money,
     /// The limits of the sale.
     pub policy: Policy,
+    /// A flight that has left is opened all the same.
+    pub accept_departed: bool,
 }
 
 /// Asks for seats: they are held, or confirmed at once where the policy's hold time is 0.
@@ -24,6 +26,8 @@ pub struct ReserveSeats {
     pub user_id: UserId,
     /// How many seats.
     pub quantity: u32,
+    /// Seats of a flight that has left are sold all the same.
+    pub accept_departed: bool,
 }
 
 /// Turns a hold into a sale.
@@ -77,6 +81,30 @@ pub struct UnblockSeats {
     pub quantity: u32,
 }
 
+/// Sells a flight for another price, or moves it: all of it or nothing. What is left out stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangeFlight {
+    /// Price of one seat for later bookings, in the currency it has.
+    pub price: Option<Money>,
+    /// When it leaves.
+    pub departs_at: Option<Timestamp>,
+    /// When it lands.
+    pub arrives_at: Option<Timestamp>,
+    /// Where passengers board; `Some(None)`: not known any more.
+    pub gate: Option<Option<String>>,
+    /// Only if its terms still have this version.
+    pub if_version: Option<u64>,
+    /// It may be moved into the past.
+    pub accept_departed: bool,
+}
+
+/// Calls a flight off: no seat of it is sold any more, and its live bookings end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CancelFlight {
+    /// Why: a short code, never personal data.
+    pub reason: String,
+}
+
 /// Everything that can be asked of an inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InventoryCommand {
@@ -88,8 +116,9 @@ pub enum InventoryCommand {
     ConfirmBooking(ConfirmBooking),
     /// See [`CancelBooking`].
     CancelBooking(CancelBooking),
-    /// Time has passed: ends the holds that are overdue, at most [`crate::EXPIRE_MAX`] at once.
-    ExpireHolds,
+    /// Nobody asks for it: ends the bookings whose end is due, at most [`crate::ENDINGS_MAX`] at once. They are
+    /// holds that are overdue, and all live bookings of a cancelled flight.
+    EndDueBookings,
     /// See [`ChangeCapacity`].
     ChangeCapacity(ChangeCapacity),
     /// See [`CloseSales`].
@@ -100,6 +129,10 @@ pub enum InventoryCommand {
     BlockSeats(BlockSeats),
     /// See [`UnblockSeats`].
     UnblockSeats(UnblockSeats),
+    /// See [`ChangeFlight`].
+    ChangeFlight(ChangeFlight),
+    /// See [`CancelFlight`].
+    CancelFlight(CancelFlight),
 }
 
 impl InventoryCommand {
@@ -111,12 +144,14 @@ impl InventoryCommand {
             Self::ReserveSeats(_) => "ReserveSeats",
             Self::ConfirmBooking(_) => "ConfirmBooking",
             Self::CancelBooking(_) => "CancelBooking",
-            Self::ExpireHolds => "ExpireHolds",
+            Self::EndDueBookings => "EndDueBookings",
             Self::ChangeCapacity(_) => "ChangeCapacity",
             Self::CloseSales(_) => "CloseSales",
             Self::ReopenSales(_) => "ReopenSales",
             Self::BlockSeats(_) => "BlockSeats",
             Self::UnblockSeats(_) => "UnblockSeats",
+            Self::ChangeFlight(_) => "ChangeFlight",
+            Self::CancelFlight(_) => "CancelFlight",
         }
     }
 }

@@ -3,7 +3,7 @@
 //! An event's JSON is frozen the day it ships (`events/*.json`); a change is a new version.
 //! Every event carries what a read model needs to count with, so no consumer has to look back.
 
-use crate::{BookingId, BookingStatus, Money, Policy, Subject, Timestamp, UserId};
+use crate::{BookingId, BookingStatus, Money, Policy, Schedule, Subject, Timestamp, UserId};
 use cqrs_es::DomainEvent;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -114,6 +114,36 @@ pub struct SeatsUnblocked {
     pub quantity: u32,
 }
 
+/// One seat costs something else from now on; bookings keep the price they were sold at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PriceChanged {
+    /// Before.
+    pub old: Money,
+    /// From now on, in the same currency.
+    pub new: Money,
+}
+
+/// A flight leaves or lands at another time, or at another gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FlightRescheduled {
+    /// Before.
+    pub old: Schedule,
+    /// From now on.
+    pub new: Schedule,
+    /// IANA zone of the departure airport, which has not changed.
+    pub departure_zone: String,
+    /// IANA zone of the arrival airport, which has not changed.
+    pub arrival_zone: String,
+}
+
+/// A flight does not take place. Sales have stopped for ever; its live bookings are cancelled one by one,
+/// by events of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FlightCancelled {
+    /// Why, as a short code.
+    pub reason: String,
+}
+
 /// An event's bytes could not be understood. The reader stops: nothing is skipped.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
@@ -206,6 +236,9 @@ events! {
     SalesReopened = "1",
     SeatsBlocked = "1",
     SeatsUnblocked = "1",
+    PriceChanged = "1",
+    FlightRescheduled = "1",
+    FlightCancelled = "1",
 }
 
 impl InventoryEvent {
@@ -222,7 +255,10 @@ impl InventoryEvent {
             | Self::SalesClosed(_)
             | Self::SalesReopened(_)
             | Self::SeatsBlocked(_)
-            | Self::SeatsUnblocked(_) => None,
+            | Self::SeatsUnblocked(_)
+            | Self::PriceChanged(_)
+            | Self::FlightRescheduled(_)
+            | Self::FlightCancelled(_) => None,
         }
     }
 }

@@ -70,6 +70,18 @@ id! {
     /// Who holds a booking.
     UserId
 }
+id! {
+    /// An airplane, with its seats.
+    AirplaneId
+}
+id! {
+    /// An airport, in its time zone.
+    AirportId
+}
+id! {
+    /// A city that airports belong to.
+    CityId
+}
 
 impl InventoryId {
     /// The log partition this stream lives in for ever: the id's low 64 bits modulo `partitions`.

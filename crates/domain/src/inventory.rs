@@ -5,11 +5,11 @@
 //! Not here: which events may happen (`decide`, in the child module of that name).
 
 mod decide;
-pub use decide::EXPIRE_MAX;
+pub use decide::{ENDINGS_MAX, FLIGHT_CANCELLED};
 
 use crate::{
-    BookingCancelled, BookingExpired, BookingId, InventoryEvent, InventoryOpened, Money, Policy,
-    SeatsReserved, Subject, Timestamp, UserId,
+    BookingCancelled, BookingExpired, BookingId, FlightRescheduled, InventoryEvent, InventoryOpened, Money,
+    Policy, PriceChanged, SeatsReserved, Subject, Timestamp, UserId,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,7 @@ pub struct Booking {
     pub sequences: [u32; 3],
 }
 
-/// What was fixed when the inventory was opened.
+/// What is sold, as of now: fixed at the opening, but for a flight's price and schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     /// What the seats belong to.
@@ -75,6 +75,9 @@ pub struct Terms {
     pub price: Money,
     /// The limits of the sale.
     pub policy: Policy,
+    /// Sequence of the last event that changed them: who edits says which he has seen. Bookings leave it as
+    /// it is, or nobody could edit a flight that sells.
+    pub version: u64,
 }
 
 /// Whether seats can be reserved.
@@ -86,6 +89,20 @@ pub enum SalesState {
     Open,
     /// They cannot; holds can still be confirmed.
     Closed,
+    /// The flight is cancelled: never again.
+    Cancelled,
+}
+
+impl SalesState {
+    /// The word used in rows and answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }
 
 /// The seats, counted.
@@ -137,8 +154,16 @@ impl Counts {
 #[derive(Debug)]
 pub struct Undo {
     counts: Counts,
-    opened: bool,
     booking: Option<(BookingId, Option<Booking>)>,
+    /// The terms, if they were replaced; apart, because they rarely are.
+    terms: Option<Box<ReplacedTerms>>,
+}
+
+/// The terms before an event that changed them, and those of the opening.
+#[derive(Debug)]
+struct ReplacedTerms {
+    terms: Option<Terms>,
+    opening: Option<Box<Terms>>,
 }
 
 /// The seats of one flight or one show.
@@ -148,16 +173,20 @@ pub struct Undo {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Inventory {
     terms: Option<Terms>,
+    /// The terms of the opening, where they are others by now.
+    opening: Option<Box<Terms>>,
     counts: Counts,
     bookings: BTreeMap<BookingId, Booking>,
     /// Live bookings of each user; kept only where the policy has a limit.
     live_by_user: BTreeMap<UserId, u32>,
     /// Holds in the order in which they end.
     holds: BTreeSet<(Timestamp, BookingId)>,
+    /// Live bookings of a cancelled flight: they are to end. Empty in every other case.
+    doomed: BTreeSet<BookingId>,
 }
 
 impl Inventory {
-    /// What was fixed at opening; none before.
+    /// What is sold; none before the opening.
     #[must_use]
     pub fn terms(&self) -> Option<&Terms> {
         self.terms.as_ref()
@@ -192,15 +221,30 @@ impl Inventory {
         self.holds.first().map(|(at, _)| *at)
     }
 
+    /// Whether some booking will end without anyone asking: it has to stay in memory until then.
+    #[must_use]
+    pub fn awaits_an_end(&self) -> bool {
+        !self.holds.is_empty() || !self.doomed.is_empty()
+    }
+
+    /// Whether bookings are to be ended now.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        !self.doomed.is_empty() || self.next_expiry().is_some_and(|at| at <= now)
+    }
+
     /// Applies one event of this stream, in order, and returns what it replaced.
     ///
     /// Total: an event that does not fit (which `decide` never makes) changes what it can and no more;
     /// finding such events in a log is the verifier's work.
     pub fn apply(&mut self, event: &InventoryEvent) -> Undo {
-        let mut undo = Undo { counts: self.counts, opened: false, booking: None };
+        let mut undo = Undo { counts: self.counts, booking: None, terms: None };
         self.counts.version += 1;
         match event {
-            InventoryEvent::InventoryOpened(e) => undo.opened = self.open(e),
+            InventoryEvent::InventoryOpened(e) => {
+                undo.terms = self.replace_terms();
+                self.open(e);
+            }
             InventoryEvent::SeatsReserved(e) => undo.booking = Some(self.reserve(e)),
             InventoryEvent::BookingConfirmed(e) => {
                 self.counts.held = self.counts.held.saturating_sub(e.quantity);
@@ -218,6 +262,18 @@ impl Inventory {
             InventoryEvent::SeatsUnblocked(e) => {
                 self.counts.blocked = self.counts.blocked.saturating_sub(e.quantity);
             }
+            InventoryEvent::PriceChanged(e) => {
+                undo.terms = self.replace_terms();
+                self.reprice(e);
+            }
+            InventoryEvent::FlightRescheduled(e) => {
+                undo.terms = self.replace_terms();
+                self.reschedule(e);
+            }
+            InventoryEvent::FlightCancelled(_) => {
+                undo.terms = self.replace_terms();
+                self.call_off();
+            }
         }
         undo
     }
@@ -227,13 +283,48 @@ impl Inventory {
         if let Some((id, before)) = undo.booking {
             self.put(id, before);
         }
-        if undo.opened {
-            self.terms = None;
+        if let Some(replaced) = undo.terms {
+            (self.terms, self.opening) = (replaced.terms, replaced.opening);
         }
         self.counts = undo.counts;
+        if self.counts.sales != SalesState::Cancelled {
+            self.doomed.clear();
+        }
     }
 
-    fn open(&mut self, e: &InventoryOpened) -> bool {
+    /// The terms are about to be others: what is to be put back if that does not last.
+    fn replace_terms(&self) -> Option<Box<ReplacedTerms>> {
+        Some(Box::new(ReplacedTerms { terms: self.terms.clone(), opening: self.opening.clone() }))
+    }
+
+    /// The terms, to be changed by the event that is being applied; those of the opening are kept.
+    fn change_terms(&mut self) -> Option<&mut Terms> {
+        let version = self.counts.version;
+        let terms = self.terms.as_mut()?;
+        self.opening.get_or_insert_with(|| Box::new(terms.clone()));
+        terms.version = version;
+        Some(terms)
+    }
+
+    fn reprice(&mut self, e: &PriceChanged) {
+        if let Some(terms) = self.change_terms() {
+            terms.price = e.new;
+        }
+    }
+
+    fn reschedule(&mut self, e: &FlightRescheduled) {
+        if let Some(Terms { subject: Subject::Flight(flight), .. }) = self.change_terms() {
+            flight.reschedule(e.new.clone());
+        }
+    }
+
+    fn call_off(&mut self) {
+        self.change_terms();
+        self.counts.sales = SalesState::Cancelled;
+        self.doomed = self.bookings().filter(|(_, b)| b.status.is_live()).map(|(id, _)| id).collect();
+    }
+
+    fn open(&mut self, e: &InventoryOpened) {
         self.counts.capacity = e.capacity;
         self.counts.overbooking_allowance = e.policy.overbooking_allowance;
         self.terms = Some(Terms {
@@ -241,8 +332,8 @@ impl Inventory {
             initial_capacity: e.capacity,
             price: e.price,
             policy: e.policy,
+            version: self.counts.version,
         });
-        true
     }
 
     fn reserve(&mut self, e: &SeatsReserved) -> (BookingId, Option<Booking>) {
@@ -285,7 +376,7 @@ impl Inventory {
         Some((id, self.put(id, Some(after))))
     }
 
-    /// The one place that changes a booking; keeps the per-user count and the holds in step with it.
+    /// The one place that changes a booking; keeps what is derived from bookings in step with it.
     fn put(&mut self, id: BookingId, after: Option<Booking>) -> Option<Booking> {
         let before = match after {
             Some(booking) => self.bookings.insert(id, booking),
@@ -297,6 +388,12 @@ impl Inventory {
         }
         if let Some(at) = after.as_ref().and_then(hold) {
             self.holds.insert((at, id));
+        }
+        if self.counts.sales == SalesState::Cancelled {
+            match after.filter(|b| b.status.is_live()) {
+                Some(_) => self.doomed.insert(id),
+                None => self.doomed.remove(&id),
+            };
         }
         if self.terms.as_ref().is_some_and(|t| t.policy.live_bookings_per_user > 0) {
             if let Some(booking) = before.filter(|b| b.status.is_live())

@@ -8,6 +8,7 @@ mod aggregate;
 mod audit;
 mod command;
 mod event;
+mod flight;
 mod ids;
 mod inventory;
 mod money;
@@ -17,16 +18,19 @@ mod refused;
 pub use aggregate::InventoryServices;
 pub use audit::Violation;
 pub use command::{
-    At, BlockSeats, CancelBooking, ChangeCapacity, CloseSales, ConfirmBooking, InventoryCommand,
-    OpenInventory, ReopenSales, ReserveSeats, UnblockSeats,
+    At, BlockSeats, CancelBooking, CancelFlight, ChangeCapacity, ChangeFlight, CloseSales, ConfirmBooking,
+    InventoryCommand, OpenInventory, ReopenSales, ReserveSeats, UnblockSeats,
 };
 pub use event::{
     AGGREGATE_TYPE, BookingCancelled, BookingConfirmed, BookingExpired, CapacityChanged, DecodeError,
-    EVENT_TYPES, InventoryEvent, InventoryOpened, SalesClosed, SalesReopened, SeatsBlocked, SeatsReserved,
-    SeatsUnblocked,
+    EVENT_TYPES, FlightCancelled, FlightRescheduled, InventoryEvent, InventoryOpened, PriceChanged,
+    SalesClosed, SalesReopened, SeatsBlocked, SeatsReserved, SeatsUnblocked,
 };
-pub use ids::{BookingId, InventoryId, UserId};
-pub use inventory::{Booking, BookingStatus, Counts, EXPIRE_MAX, Inventory, SalesState, Terms, Undo};
+pub use flight::{Flight, Schedule, local_day, local_time};
+pub use ids::{AirplaneId, AirportId, BookingId, CityId, InventoryId, UserId};
+pub use inventory::{
+    Booking, BookingStatus, Counts, ENDINGS_MAX, FLIGHT_CANCELLED, Inventory, SalesState, Terms, Undo,
+};
 pub use money::{Currency, Money, MoneyError};
 pub use policy::{Policy, Subject};
 pub use refused::{CONFIRM_NEEDS, InvalidField, Refused};

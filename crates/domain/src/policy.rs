@@ -1,9 +1,8 @@
 //! What is sold, and under which limits.
 
-use crate::{InvalidField, Timestamp};
+use crate::{Flight, InvalidField, Timestamp, flight};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::str::FromStr;
 
 /// Longest name of a show, in characters.
 const NAME_CHARS_MAX: usize = 200;
@@ -31,20 +30,29 @@ pub enum Subject {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         zone: Option<String>,
     },
+    /// A flight.
+    Flight(Box<Flight>),
 }
 
 impl Subject {
     pub(crate) fn check(&self) -> Result<(), InvalidField> {
-        let Self::Show { name, zone, .. } = self;
+        let (name, zone) = match self {
+            Self::Flight(flight) => return flight.check(),
+            Self::Show { name, zone, .. } => (name, zone),
+        };
         let chars = name.chars().count();
         if name.trim().is_empty() || chars > NAME_CHARS_MAX || name.contains('\0') {
             return Err(InvalidField::new("/name", format!("must be 1 to {NAME_CHARS_MAX} characters")));
         }
-        match zone {
-            Some(zone) if chrono_tz::Tz::from_str(zone).is_err() => {
-                Err(InvalidField::new("/zone", "must be an IANA time zone, such as Europe/Berlin"))
-            }
-            _ => Ok(()),
+        zone.as_deref().map_or(Ok(()), |zone| flight::zone("/zone", zone))
+    }
+
+    /// The flight, if it is one.
+    #[must_use]
+    pub fn flight(&self) -> Option<&Flight> {
+        match self {
+            Self::Flight(flight) => Some(flight),
+            Self::Show { .. } => None,
         }
     }
 }

@@ -63,6 +63,24 @@ pub enum Refused {
     /// Sales are closed.
     #[error("sales are closed")]
     SalesClosed,
+    /// The flight has left.
+    #[error("the flight departed at {}", departed_at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))]
+    Departed {
+        /// When it left.
+        departed_at: Timestamp,
+    },
+    /// The flight does not take place.
+    #[error("the flight is cancelled")]
+    FlightCancelled,
+    /// A flight was meant, and the seats are of something else.
+    #[error("it is not a flight")]
+    NotAFlight,
+    /// The terms are not those the caller has seen.
+    #[error("the version is {current} now")]
+    VersionMismatch {
+        /// The version they have.
+        current: u64,
+    },
     /// The hold ended before the command came.
     #[error("the hold expired at {}", expired_at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))]
     HoldExpired {

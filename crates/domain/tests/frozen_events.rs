@@ -34,8 +34,10 @@ fn frozen(file_name: &str) -> Frozen {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("events/{file_name}: {e}"))
 }
 
-fn example(event_type: &str) -> InventoryEvent {
-    let Frozen { event_type, event_version, payload } = frozen(&format!("{event_type}.v1.json"));
+/// An event type in its only version, or in one of its other forms: `InventoryOpened.v1.flight`.
+fn example(event: &str) -> InventoryEvent {
+    let file_name = if event.contains('.') { format!("{event}.json") } else { format!("{event}.v1.json") };
+    let Frozen { event_type, event_version, payload } = frozen(&file_name);
     InventoryEvent::decode(&event_type, &event_version, payload.get()).unwrap()
 }
 
@@ -46,6 +48,9 @@ fn fold(event_types: &[&str]) -> Inventory {
     }
     inventory
 }
+
+/// The flight form of the opening.
+const FLIGHT: &str = "InventoryOpened.v1.flight";
 
 /// held, confirmed, blocked, available, oversold_by
 fn seats(inventory: &Inventory) -> [u32; 5] {
@@ -104,16 +109,36 @@ fn the_examples_fold_to_a_hold_and_its_three_endings() {
         (&["InventoryOpened", "SeatsBlocked", "SeatsUnblocked"], [0, 0, 0, 501, 0]),
         (&["InventoryOpened", "SalesClosed"], [0, 0, 0, 501, 0]),
         (&["InventoryOpened", "SalesClosed", "SalesReopened"], [0, 0, 0, 501, 0]),
+        (&[FLIGHT, "SeatsReserved", "PriceChanged", "FlightRescheduled"], [3, 0, 0, 498, 0]),
+        (&[FLIGHT, "SeatsReserved", "BookingConfirmed", "FlightCancelled"], [0, 3, 0, 498, 0]),
+        (
+            &[FLIGHT, "SeatsReserved", "BookingConfirmed", "FlightCancelled", "BookingCancelled"],
+            [0, 0, 0, 501, 0],
+        ),
     ];
     for (story, after) in STORIES {
         let inventory = fold(story);
         assert_eq!(seats(&inventory), *after, "after {story:?}");
-        let closed = inventory.counts().sales == SalesState::Closed;
-        assert_eq!(closed, story.ends_with(&["SalesClosed"]), "after {story:?}");
-        assert_eq!(inventory.next_expiry().is_some(), story.ends_with(&["SeatsReserved"]), "after {story:?}");
+        let sales = match story {
+            [.., "SalesClosed"] => SalesState::Closed,
+            story if story.contains(&"FlightCancelled") => SalesState::Cancelled,
+            _ => SalesState::Open,
+        };
+        assert_eq!(inventory.counts().sales, sales, "after {story:?}");
+        assert_eq!(inventory.next_expiry().is_some(), inventory.counts().held > 0, "after {story:?}");
     }
     let told: BTreeSet<_> = STORIES.iter().flat_map(|(story, _)| *story).collect();
-    assert_eq!(told.len(), EVENT_TYPES.len(), "every type has its part in a story");
+    assert_eq!(told.len(), EVENT_TYPES.len() + 1, "every type has its part in a story, and the flight");
+}
+
+#[test]
+fn a_folded_flight_has_its_latest_price_and_schedule_and_the_version_of_both() {
+    let flight = fold(&[FLIGHT, "PriceChanged", "SeatsReserved", "FlightRescheduled", "SeatsBlocked"]);
+    let terms = flight.terms().unwrap();
+    assert_eq!((terms.price.amount, terms.version), (5_999, 4));
+    let flight = terms.subject.flight().unwrap();
+    assert_eq!((flight.departs_at.to_rfc3339().as_str(), &flight.gate), ("2031-12-06T23:30:00+00:00", &None));
+    assert_eq!(flight.departure_day().to_string(), "2031-12-07");
 }
 
 #[test]

@@ -4,9 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that stops says what is wrong")]
 
 use holdfast_domain::{
-    BookingCancelled, BookingConfirmed, BookingExpired, BookingId, BookingStatus, CapacityChanged, Currency,
-    Inventory, InventoryEvent, InventoryOpened, Money, Policy, SeatsBlocked, SeatsReserved, SeatsUnblocked,
-    Subject, Timestamp, UserId, Violation,
+    AirplaneId, AirportId, BookingCancelled, BookingConfirmed, BookingExpired, BookingId, BookingStatus,
+    CapacityChanged, Currency, Flight, FlightCancelled, FlightRescheduled, Inventory, InventoryEvent,
+    InventoryOpened, Money, Policy, PriceChanged, SalesReopened, Schedule, SeatsBlocked, SeatsReserved,
+    SeatsUnblocked, Subject, Timestamp, UserId, Violation,
 };
 use uuid::Uuid;
 
@@ -30,6 +31,48 @@ fn opened() -> InventoryEvent {
     };
     let subject = Subject::Show { name: "Show".into(), starts_at: None, zone: None };
     InventoryOpened { subject, capacity: 10, price: free(), policy }.into()
+}
+
+/// The same seats on a flight that leaves an hour after noon.
+fn flight_opened() -> InventoryEvent {
+    let InventoryEvent::InventoryOpened(opened) = opened() else { unreachable!("it opens") };
+    let Schedule { departs_at, arrives_at, gate } = schedule(1);
+    let subject = Subject::Flight(Box::new(Flight {
+        number: "HF1".into(),
+        airplane_id: AirplaneId::from_number(1).unwrap(),
+        departure_airport_id: AirportId::from_number(1).unwrap(),
+        arrival_airport_id: AirportId::from_number(2).unwrap(),
+        departure_zone: "Europe/Berlin".into(),
+        arrival_zone: "Europe/Paris".into(),
+        departs_at,
+        arrives_at,
+        gate,
+    }));
+    InventoryOpened { subject, ..opened }.into()
+}
+
+fn schedule(hour: i64) -> Schedule {
+    let departs_at = noon_plus(hour * 3_600);
+    Schedule { departs_at, arrives_at: departs_at + chrono::TimeDelta::hours(2), gate: None }
+}
+
+fn moved(old: Schedule, new: Schedule) -> InventoryEvent {
+    FlightRescheduled {
+        old,
+        new,
+        departure_zone: "Europe/Berlin".into(),
+        arrival_zone: "Europe/Paris".into(),
+    }
+    .into()
+}
+
+fn flight_cancelled() -> InventoryEvent {
+    FlightCancelled { reason: "weather".into() }.into()
+}
+
+fn repriced(old: i64, new: i64) -> InventoryEvent {
+    let euros = |amount| Money { amount, ..free() };
+    PriceChanged { old: euros(old), new: euros(new) }.into()
 }
 
 /// A hold made at noon that ends a minute later.
@@ -154,6 +197,41 @@ fn events_of_what_was_never_made_or_of_other_numbers_are_found() {
     for events in misfits {
         let event = events.last().unwrap().type_name();
         assert_eq!(verdict(&events, 0), Err(Violation::Misfit { event }), "{events:?}");
+    }
+}
+
+#[test]
+fn a_price_or_a_schedule_that_does_not_follow_from_the_one_before_is_found() {
+    let misfit = |event| Err(Violation::Misfit { event });
+    assert_eq!(verdict(&[opened(), repriced(0, 7)], 0), Ok(()));
+    assert_eq!(verdict(&[opened(), repriced(1, 7)], 0), misfit("PriceChanged"));
+    // A booking costs what a seat costs at its time.
+    assert_eq!(verdict(&[opened(), held(2), repriced(0, 7), confirmed(2)], 0), Ok(()));
+    assert_eq!(verdict(&[opened(), repriced(0, 7), held(2)], 0), misfit("SeatsReserved"));
+    assert_eq!(verdict(&[flight_opened(), moved(schedule(1), schedule(2))], 0), Ok(()));
+    let lands_first = Schedule { arrives_at: noon_plus(0), ..schedule(2) };
+    for (opened, moved) in [
+        (flight_opened(), moved(schedule(2), schedule(3))),
+        (flight_opened(), moved(schedule(1), lands_first)),
+        (opened(), moved(schedule(1), schedule(2))),
+    ] {
+        assert_eq!(verdict(&[opened, moved], 0), misfit("FlightRescheduled"));
+    }
+    assert_eq!(verdict(&[opened(), flight_cancelled()], 0), misfit("FlightCancelled"));
+}
+
+#[test]
+fn whatever_a_cancelled_flight_sells_is_found() {
+    let then = |event| verdict(&[flight_opened(), held(3), flight_cancelled(), event], 60);
+    assert_eq!(then(expired(3)), Ok(()));
+    assert_eq!(then(flight_cancelled()), Err(Violation::Twice { event: "FlightCancelled" }));
+    let ended =
+        [flight_opened(), held(3), confirmed(3), flight_cancelled(), cancelled(BookingStatus::Confirmed, 3)];
+    assert_eq!(verdict(&ended, 60), Ok(()));
+    let sells = [confirmed(3), SalesReopened {}.into(), repriced(0, 7), moved(schedule(1), schedule(2))];
+    for event in sells {
+        let found = Err(Violation::AfterCancellation { event: event.type_name() });
+        assert_eq!(then(event), found);
     }
 }
 

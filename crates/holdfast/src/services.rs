@@ -30,10 +30,11 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-/// How often overdue holds are looked for that no memory knows: after a restart, or when they left it.
+/// How often bookings whose end is due are looked for that no memory knows: after a restart, or when they left it.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
-/// Inventories one sweep wakes, longest overdue first. They leave the list when their expiry is projected,
-/// and the next sweep finds those behind them; one that does not expire is woken again and does no harm.
+/// Inventories one sweep wakes of each kind: with overdue holds, the longest overdue first, and cancelled flights with
+/// live bookings. They leave the list when the ends are projected, and the next sweep finds those behind
+/// them; one in which nothing ends is woken again and does no harm.
 const SWEEP_INVENTORIES_MAX: u32 = 500;
 
 /// What one server process is to run.
@@ -224,14 +225,18 @@ fn spawn_until(
     tasks.spawn(async move { stop.run_until_cancelled(work).await });
 }
 
-/// Wakes inventories whose holds are overdue. The read model is only a hint: what it says late is
-/// done late, and the rules decide.
+/// Wakes inventories with holds that are overdue, and cancelled flights that still have bookings. The read models are
+/// only a hint: what they say late is done late, and the rules decide.
 async fn sweep(pool: PgPool, writer: Writer, ambient: Arc<dyn Ambient>) {
     loop {
-        match holdfast_booking_history::overdue_inventories(&pool, ambient.now(), SWEEP_INVENTORIES_MAX).await
-        {
-            Ok(overdue) => overdue.into_iter().for_each(|id| writer.wake(id)),
-            Err(error) => tracing::debug!(%error, "no sweep; the next one tries again"),
+        let now = ambient.now();
+        let overdue = holdfast_booking_history::overdue_inventories(&pool, now, SWEEP_INVENTORIES_MAX).await;
+        let ending = holdfast_availability::ending_inventories(&pool, SWEEP_INVENTORIES_MAX).await;
+        for due in [overdue, ending] {
+            match due {
+                Ok(due) => due.into_iter().for_each(|id| writer.wake(id)),
+                Err(error) => tracing::debug!(%error, "no sweep; the next one tries again"),
+            }
         }
         tokio::time::sleep(SWEEP_EVERY).await;
     }

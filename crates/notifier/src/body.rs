@@ -6,8 +6,9 @@
 
 use crate::kind::PING;
 use holdfast_domain::{
-    BookingId, BookingStatus, CapacityChanged, InventoryEvent, InventoryId, InventoryOpened, Money,
-    SeatsBlocked, SeatsReserved, SeatsUnblocked, Timestamp, UserId,
+    BookingId, BookingStatus, CapacityChanged, FlightCancelled, FlightRescheduled, InventoryEvent,
+    InventoryId, InventoryOpened, Money, PriceChanged, SalesState, Schedule, SeatsBlocked, SeatsReserved,
+    SeatsUnblocked, Timestamp, UserId,
 };
 use holdfast_event_log::{LogPosition, ReadError, Recorded, find_commands, read_at};
 use serde::Serialize;
@@ -74,7 +75,7 @@ struct Body<'a> {
 struct Data<'a> {
     object: Object<'a>,
     /// What the event changed, as it was before; null: it made the object.
-    previous_attributes: Option<Previous>,
+    previous_attributes: Option<Previous<'a>>,
 }
 
 #[derive(Serialize)]
@@ -113,17 +114,31 @@ struct InventoryObject<'a> {
 enum InventoryNow<'a> {
     Opened(&'a InventoryOpened),
     Capacity { capacity: u32, oversold_by: u32 },
-    Sales { sales: &'static str },
+    Sales { sales: SalesState },
     Blocked(&'a SeatsBlocked),
     Unblocked(&'a SeatsUnblocked),
+    Priced { price: Money },
+    Rescheduled(FlightNow<'a>),
+    Cancelled { sales: SalesState, reason: &'a str },
+}
+
+/// A flight after it moved.
+#[derive(Serialize)]
+struct FlightNow<'a> {
+    #[serde(flatten)]
+    schedule: &'a Schedule,
+    departure_zone: &'a str,
+    arrival_zone: &'a str,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Previous {
+enum Previous<'a> {
     Status { status: BookingStatus },
     Capacity { capacity: u32 },
-    Sales { sales: &'static str },
+    Sales { sales: SalesState },
+    Price { price: Money },
+    Schedule(&'a Schedule),
 }
 
 /// The body of what is owed.
@@ -181,7 +196,10 @@ pub(crate) fn booking<'a>(
         | InventoryEvent::SalesClosed(_)
         | InventoryEvent::SalesReopened(_)
         | InventoryEvent::SeatsBlocked(_)
-        | InventoryEvent::SeatsUnblocked(_) => return None,
+        | InventoryEvent::SeatsUnblocked(_)
+        | InventoryEvent::PriceChanged(_)
+        | InventoryEvent::FlightRescheduled(_)
+        | InventoryEvent::FlightCancelled(_) => return None,
     };
     let object = BookingObject {
         id: *booking_id,
@@ -216,13 +234,26 @@ fn data<'a>(event: &'a Recorded, made: Option<&Recorded>) -> Option<Data<'a>> {
             InventoryNow::Capacity { capacity: *new, oversold_by: *oversold_by },
             Some(Previous::Capacity { capacity: *old }),
         ),
-        InventoryEvent::SalesClosed(_) => {
-            inventory(InventoryNow::Sales { sales: "closed" }, Some(Previous::Sales { sales: "open" }))
-        }
-        InventoryEvent::SalesReopened(_) => {
-            inventory(InventoryNow::Sales { sales: "open" }, Some(Previous::Sales { sales: "closed" }))
-        }
+        InventoryEvent::SalesClosed(_) => inventory(
+            InventoryNow::Sales { sales: SalesState::Closed },
+            Some(Previous::Sales { sales: SalesState::Open }),
+        ),
+        InventoryEvent::SalesReopened(_) => inventory(
+            InventoryNow::Sales { sales: SalesState::Open },
+            Some(Previous::Sales { sales: SalesState::Closed }),
+        ),
         InventoryEvent::SeatsBlocked(e) => inventory(InventoryNow::Blocked(e), None),
         InventoryEvent::SeatsUnblocked(e) => inventory(InventoryNow::Unblocked(e), None),
+        InventoryEvent::PriceChanged(PriceChanged { old, new }) => {
+            inventory(InventoryNow::Priced { price: *new }, Some(Previous::Price { price: *old }))
+        }
+        InventoryEvent::FlightRescheduled(FlightRescheduled { old, new, departure_zone, arrival_zone }) => {
+            let now = FlightNow { schedule: new, departure_zone, arrival_zone };
+            inventory(InventoryNow::Rescheduled(now), Some(Previous::Schedule(old)))
+        }
+        // What sales were before is not in the event, and nothing can bring it back.
+        InventoryEvent::FlightCancelled(FlightCancelled { reason }) => {
+            inventory(InventoryNow::Cancelled { sales: SalesState::Cancelled, reason }, None)
+        }
     }
 }

@@ -46,6 +46,12 @@ kinds! {
     SeatsBlocked = "inventory.seats_blocked.v1";
     /// Blocked seats are on sale again.
     SeatsUnblocked = "inventory.seats_unblocked.v1";
+    /// One seat costs something else from now on.
+    PriceChanged = "inventory.price_changed.v1";
+    /// A flight leaves or lands at another time, or at another gate.
+    FlightRescheduled = "flight.rescheduled.v1";
+    /// A flight does not take place; each of its bookings is told of as well.
+    FlightCancelled = "flight.cancelled.v1";
 }
 
 /// The type of a ping, which is sent whatever an endpoint subscribes to.
@@ -71,6 +77,9 @@ impl EventKind {
             InventoryEvent::SalesReopened(_) => Self::SalesReopened,
             InventoryEvent::SeatsBlocked(_) => Self::SeatsBlocked,
             InventoryEvent::SeatsUnblocked(_) => Self::SeatsUnblocked,
+            InventoryEvent::PriceChanged(_) => Self::PriceChanged,
+            InventoryEvent::FlightRescheduled(_) => Self::FlightRescheduled,
+            InventoryEvent::FlightCancelled(_) => Self::FlightCancelled,
         }
     }
 

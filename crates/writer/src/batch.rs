@@ -90,8 +90,8 @@ impl Batch {
         self.append.len() >= BATCH_EVENTS_MAX
     }
 
-    /// Holds that ended may take half of a batch, so that those who ask come through beside them.
-    pub(crate) fn is_full_of_expiries(&self) -> bool {
+    /// Bookings that end unasked may take half of a batch, so that those who ask come through beside them.
+    pub(crate) fn is_full_of_endings(&self) -> bool {
         self.append.len() >= BATCH_EVENTS_MAX / 2
     }
 

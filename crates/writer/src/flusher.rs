@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Commands of one round: bounds the time until the first of them is answered.
 const ROUND_COMMANDS_MAX: usize = 1_000;
-/// How often holds, leases and memory are looked after: bounds how late a hold is seen to end.
+/// How often bookings, leases and memory are looked after: bounds how late a hold is seen to end.
 const TICK: Duration = Duration::from_millis(100);
 /// A lease lasts three times as long.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
@@ -53,7 +53,7 @@ pub(crate) struct Flusher {
     /// Loaded, and found to have no events: unless this round opens them, they are not kept.
     unborn: Vec<(u16, InventoryId)>,
     to_load: VecDeque<Load>,
-    expiry_due: bool,
+    end_due: bool,
     renewed_at: Instant,
     memory_bookings_max: usize,
     commits: Commits,
@@ -84,7 +84,7 @@ impl Flusher {
             loading: HashMap::new(),
             unborn: Vec::new(),
             to_load: VecDeque::new(),
-            expiry_due: false,
+            end_due: false,
             renewed_at: Instant::now(),
             memory_bookings_max,
             commits,
@@ -136,7 +136,7 @@ impl Flusher {
     async fn round(&mut self, gathered: &mut Vec<Message>) {
         let mut todo = std::mem::take(gathered);
         let mut failed = false;
-        while !todo.is_empty() || self.expiry_due {
+        while !todo.is_empty() || self.end_due {
             let mut batch = Batch::default();
             let mut look_up = Vec::new();
             let mut left = self.decide(&mut todo, &mut batch, &mut look_up, failed);
@@ -170,8 +170,8 @@ impl Flusher {
                 _ => message.fail(ExecuteError::Unavailable),
             }
         }
-        let (ambient, expire) = (&*self.ambient, self.expiry_due);
-        self.expiry_due = false;
+        let (ambient, end_due) = (&*self.ambient, self.end_due);
+        self.end_due = false;
         let mut left = Vec::new();
         for partition in self.partitions.values_mut() {
             let full = alone && !batch.append.is_empty();
@@ -181,8 +181,8 @@ impl Flusher {
                     None => park(partition, Message::Query(query, place), &mut self.to_load),
                 }
             }
-            if expire && !full {
-                partition.expire(batch, ambient);
+            if end_due && !full {
+                partition.end_due(batch, ambient);
             }
             for envelope in std::mem::take(&mut partition.commands) {
                 if full || batch.is_full() {
@@ -200,13 +200,12 @@ impl Flusher {
         left
     }
 
-    /// The regular work: ends holds, renews leases, takes over what was lost, forgets what is idle.
+    /// The regular work: ends bookings, renews leases, takes over what was lost, forgets what is idle.
     async fn look_after(&mut self) {
         self.refuse_late();
         let now = self.ambient.now();
-        let due = |r: &Resident| r.state.next_expiry().is_some_and(|at| at <= now);
-        self.expiry_due =
-            self.partitions.values().any(|p| p.owned.is_some() && p.residents.values().any(due));
+        let due = |r: &Resident| r.state.is_due(now);
+        self.end_due = self.partitions.values().any(|p| p.owned.is_some() && p.residents.values().any(due));
         if self.renewed_at.elapsed() < RENEW_EVERY {
             if self.partitions.values().any(|p| p.owned.is_none()) {
                 self.take_over().await;

@@ -30,7 +30,7 @@ impl Envelope {
 pub(crate) enum Query {
     Inventory(InventoryId, oneshot::Sender<Result<InventoryView, ExecuteError>>),
     Booking(InventoryId, BookingId, oneshot::Sender<Result<Booking, ExecuteError>>),
-    /// Only brings the inventory into memory, where its overdue holds are found.
+    /// Only brings the inventory into memory, where the bookings that are to end are found.
     Wake(InventoryId),
 }
 

@@ -32,7 +32,7 @@ pub struct InventoryView {
     pub inventory_id: InventoryId,
     /// The view is true from this place of the log on.
     pub at: LogPosition,
-    /// What was fixed at opening.
+    /// What is sold.
     pub terms: Terms,
     /// The seats, counted.
     pub counts: Counts,
@@ -193,18 +193,17 @@ impl Partition {
         Step::Done
     }
 
-    /// Ends the overdue holds of every inventory in memory, as far as the batch has room; the next tick
-    /// ends the rest.
-    pub(crate) fn expire(&mut self, batch: &mut Batch, ambient: &dyn Ambient) {
+    /// Ends the bookings that are due in every inventory in memory, as far as the batch has room; the next
+    /// tick ends the rest.
+    pub(crate) fn end_due(&mut self, batch: &mut Batch, ambient: &dyn Ambient) {
         let now = self.now(ambient);
         let Some(owned) = self.owned else { return };
-        let due = |r: &Resident| r.state.next_expiry().is_some_and(|at| at <= now);
-        for (id, resident) in self.residents.iter_mut().filter(|(_, r)| due(r)) {
-            if batch.is_full_of_expiries() {
+        for (id, resident) in self.residents.iter_mut().filter(|(_, r)| r.state.is_due(now)) {
+            if batch.is_full_of_endings() {
                 return;
             }
             let decided =
-                resident.state.decide(&InventoryCommand::ExpireHolds, now).map_err(ExecuteError::from);
+                resident.state.decide(&InventoryCommand::EndDueBookings, now).map_err(ExecuteError::from);
             for event in decided.and_then(with_payloads).unwrap_or_default() {
                 let metadata = TIMER_METADATA.to_owned();
                 write(batch, owned.head, resident, *id, event, None, metadata, now, ambient);
@@ -341,7 +340,9 @@ fn answers_with_counts(command: &InventoryCommand) -> bool {
         | InventoryCommand::ReopenSales(_)
         | InventoryCommand::BlockSeats(_)
         | InventoryCommand::UnblockSeats(_)
-        | InventoryCommand::ExpireHolds => true,
+        | InventoryCommand::ChangeFlight(_)
+        | InventoryCommand::CancelFlight(_)
+        | InventoryCommand::EndDueBookings => true,
         InventoryCommand::OpenInventory(_)
         | InventoryCommand::ReserveSeats(_)
         | InventoryCommand::ConfirmBooking(_)
@@ -355,11 +356,13 @@ fn booking_id(command: &InventoryCommand) -> Option<BookingId> {
         InventoryCommand::ConfirmBooking(ask) => Some(ask.booking_id),
         InventoryCommand::CancelBooking(ask) => Some(ask.booking_id),
         InventoryCommand::OpenInventory(_)
-        | InventoryCommand::ExpireHolds
+        | InventoryCommand::EndDueBookings
         | InventoryCommand::ChangeCapacity(_)
         | InventoryCommand::CloseSales(_)
         | InventoryCommand::ReopenSales(_)
         | InventoryCommand::BlockSeats(_)
-        | InventoryCommand::UnblockSeats(_) => None,
+        | InventoryCommand::UnblockSeats(_)
+        | InventoryCommand::ChangeFlight(_)
+        | InventoryCommand::CancelFlight(_) => None,
     }
 }

@@ -185,7 +185,7 @@ impl Writer {
         self.query(inventory_id, |reply| Query::Booking(inventory_id, booking_id, reply)).await
     }
 
-    /// Brings an inventory into memory, so that its overdue holds are ended. Best effort.
+    /// Brings an inventory into memory, so that its bookings that are due are ended. Best effort.
     pub fn wake(&self, id: InventoryId) {
         if let Err(error) = self.send(id, |place| Message::Query(Query::Wake(id), place)) {
             tracing::debug!(inventory.id = %id, %error, "an inventory was not woken; the next sweep tries again");

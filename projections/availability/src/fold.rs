@@ -1,11 +1,15 @@
 //! What a batch of events makes of inventories: one net change each.
 
-use holdfast_domain::{BookingStatus, InventoryEvent, InventoryId, InventoryOpened, SalesState, Timestamp};
+use chrono::NaiveDate;
+use holdfast_domain::{
+    BookingStatus, InventoryEvent, InventoryId, InventoryOpened, Money, SalesState, Schedule, Subject,
+    Timestamp, local_day,
+};
 use holdfast_event_log::{LogPosition, Recorded};
 use std::collections::BTreeMap;
 
 /// The net change of one inventory. Counts are differences, because what they are added to is in the
-/// database; capacity and sales are values, because their events carry values.
+/// database; all others are values, because their events carry values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The event that opened it, and when, if that is in this batch.
@@ -14,6 +18,12 @@ pub struct Change {
     pub capacity: Option<u32>,
     /// Whether seats can be reserved, if that changed.
     pub sales: Option<SalesState>,
+    /// Price of one seat, if it changed.
+    pub price: Option<Money>,
+    /// When it leaves and lands, and on which day at its departure airport, if it is a flight that moved.
+    pub moved: Option<(Schedule, NaiveDate)>,
+    /// Sequence of the last event that changed what is sold, if one did.
+    pub terms_version: Option<i64>,
     /// Seats on hold, more or less.
     pub held: i64,
     /// Seats sold, more or less.
@@ -46,7 +56,10 @@ impl Changes {
         let mut sorted = Self::default();
         for (id, mut change) in changes {
             match change.opened.take() {
-                Some((terms, opened_at)) => sorted.opened.push((id, terms, opened_at, change)),
+                Some((mut terms, opened_at)) => {
+                    change.alter(&mut terms);
+                    sorted.opened.push((id, terms, opened_at, change));
+                }
                 None => sorted.changed.push((id, change)),
             }
         }
@@ -56,7 +69,29 @@ impl Changes {
 
 impl Change {
     fn none(at: LogPosition) -> Self {
-        Self { opened: None, capacity: None, sales: None, held: 0, confirmed: 0, blocked: 0, version: 0, at }
+        Self {
+            opened: None,
+            capacity: None,
+            sales: None,
+            price: None,
+            moved: None,
+            terms_version: None,
+            held: 0,
+            confirmed: 0,
+            blocked: 0,
+            version: 0,
+            at,
+        }
+    }
+
+    /// Brings what was opened in this batch up to its end.
+    fn alter(&self, terms: &mut InventoryOpened) {
+        if let Some(price) = self.price {
+            terms.price = price;
+        }
+        if let (Some((schedule, _)), Subject::Flight(flight)) = (&self.moved, &mut terms.subject) {
+            flight.reschedule(schedule.clone());
+        }
     }
 
     fn event(&mut self, Recorded { at, sequence, event, recorded_at, .. }: &Recorded) {
@@ -66,6 +101,7 @@ impl Change {
                 self.opened = Some((e.clone(), *recorded_at));
                 self.capacity = Some(e.capacity);
                 self.sales = Some(SalesState::Open);
+                self.terms_version = Some(*sequence);
             }
             InventoryEvent::SeatsReserved(e) => *self.seats(e.status()) += i64::from(e.quantity),
             InventoryEvent::BookingConfirmed(e) => {
@@ -79,6 +115,19 @@ impl Change {
             InventoryEvent::SalesReopened(_) => self.sales = Some(SalesState::Open),
             InventoryEvent::SeatsBlocked(e) => self.blocked += i64::from(e.quantity),
             InventoryEvent::SeatsUnblocked(e) => self.blocked -= i64::from(e.quantity),
+            InventoryEvent::PriceChanged(e) => {
+                self.price = Some(e.new);
+                self.terms_version = Some(*sequence);
+            }
+            InventoryEvent::FlightRescheduled(e) => {
+                let day = local_day(e.new.departs_at, &e.departure_zone);
+                self.moved = Some((e.new.clone(), day));
+                self.terms_version = Some(*sequence);
+            }
+            InventoryEvent::FlightCancelled(_) => {
+                self.sales = Some(SalesState::Cancelled);
+                self.terms_version = Some(*sequence);
+            }
         }
     }
 

@@ -8,6 +8,8 @@ const LOW_ONE_IN: u64 = 10;
 /// How full an inventory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
+    /// The flight is cancelled.
+    Cancelled,
     /// Sales are closed.
     Closed,
     /// Every seat is sold or blocked.
@@ -25,6 +27,7 @@ impl Level {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Cancelled => "cancelled",
             Self::Closed => "closed",
             Self::SoldOut => "sold_out",
             Self::Held => "held",
@@ -38,9 +41,12 @@ impl Level {
 #[must_use]
 pub fn level(counts: &Counts) -> Level {
     let left = u64::from(counts.available());
-    if counts.sales == SalesState::Closed {
-        Level::Closed
-    } else if left == 0 && counts.held > 0 {
+    match counts.sales {
+        SalesState::Open => {}
+        SalesState::Closed => return Level::Closed,
+        SalesState::Cancelled => return Level::Cancelled,
+    }
+    if left == 0 && counts.held > 0 {
         Level::Held
     } else if left == 0 {
         Level::SoldOut
@@ -75,6 +81,7 @@ mod tests {
     #[test]
     fn closed_sales_come_before_everything_else() {
         assert_eq!(level(&Counts { sales: SalesState::Closed, ..of_100(1, 99) }), Level::Closed);
+        assert_eq!(level(&Counts { sales: SalesState::Cancelled, ..of_100(1, 99) }), Level::Cancelled);
     }
 
     #[test]

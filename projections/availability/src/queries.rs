@@ -3,7 +3,7 @@
 
 use crate::{InventoryRow, row::COLUMNS};
 use holdfast_domain::{InventoryId, Timestamp};
-use sqlx::{PgExecutor, postgres::PgRow};
+use sqlx::{PgExecutor, postgres::PgRow, types::Uuid};
 
 /// Most shows of one page: bounds the answer's size.
 pub const SHOWS_LIMIT_MAX: u32 = 200;
@@ -38,6 +38,28 @@ pub async fn find(db: impl PgExecutor<'_>, id: InventoryId) -> Result<Option<Inv
     .try_map(|row: PgRow| InventoryRow::from_row(&row))
     .fetch_optional(db)
     .await
+}
+
+/// Cancelled flights whose bookings have not all ended: a hint for whoever ends them, who decides on their
+/// own knowledge.
+///
+/// # Errors
+/// Whatever Postgres says.
+pub async fn ending_inventories(
+    db: impl PgExecutor<'_>,
+    limit: u32,
+) -> Result<Vec<InventoryId>, sqlx::Error> {
+    let ids: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT inventory_id FROM availability.inventories i
+         WHERE is_ending
+         -- Those whose events are set aside stay here, and must not keep the others from their turn.
+         ORDER BY EXISTS (SELECT FROM availability.parked p WHERE p.stream = i.inventory_id::text), inventory_id
+         LIMIT $1",
+    )
+    .bind(i64::from(limit))
+    .fetch_all(db)
+    .await?;
+    Ok(ids.into_iter().map(InventoryId).collect())
 }
 
 /// Shows, the latest opened first, at most `limit` (and never more than [`SHOWS_LIMIT_MAX`]).

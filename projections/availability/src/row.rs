@@ -1,6 +1,9 @@
 //! An inventory as the queries return it.
 
-use holdfast_domain::{Counts, Currency, InventoryId, Money, Policy, SalesState, Subject, Timestamp};
+use holdfast_domain::{
+    AirplaneId, AirportId, Counts, Currency, Flight, InventoryId, Money, Policy, SalesState, Subject,
+    Timestamp,
+};
 use holdfast_event_log::LogPosition;
 use sqlx::{Row, postgres::PgRow};
 
@@ -11,12 +14,14 @@ pub struct InventoryRow {
     pub inventory_id: InventoryId,
     /// What the seats belong to.
     pub subject: Subject,
-    /// Price of one seat.
+    /// Price of one seat now.
     pub price: Money,
     /// The limits of the sale.
     pub policy: Policy,
     /// The seats, counted.
     pub counts: Counts,
+    /// Sequence of the last event that changed what is sold.
+    pub terms_version: u64,
     /// When it was opened.
     pub opened_at: Timestamp,
     /// Its last event.
@@ -28,9 +33,11 @@ pub struct InventoryRow {
 }
 
 /// What all queries select; `i` is the inventory, `c` the checkpoint of its partition.
-pub(crate) const COLUMNS: &str = "i.inventory_id, i.kind, i.name, i.starts_at, i.zone, i.capacity,
+pub(crate) const COLUMNS: &str = "i.inventory_id, i.kind, i.name, i.starts_at, i.zone, i.number, i.airplane_id,
+    i.departure_airport_id, i.arrival_airport_id, i.departure_zone, i.arrival_zone, i.departs_at, i.arrives_at,
+    i.gate, i.capacity,
     i.overbooking_allowance, i.held, i.confirmed, i.blocked, i.sales, i.price_amount, i.currency,
-    i.seats_per_booking, i.live_bookings_per_user, i.hold_seconds, i.version, i.opened_at, i.log_partition,
+    i.seats_per_booking, i.live_bookings_per_user, i.hold_seconds, i.version, i.terms_version, i.opened_at, i.log_partition,
     i.position,
     (SELECT min(p.position) - 1 FROM availability.parked p WHERE p.stream = i.inventory_id::text) AS parked_after,
     c.position AS as_of";
@@ -68,6 +75,7 @@ impl InventoryRow {
                 sales: sales(row.try_get("sales")?)?,
                 version: row.try_get::<i64, _>("version")?.cast_unsigned(),
             },
+            terms_version: row.try_get::<i64, _>("terms_version")?.cast_unsigned(),
             opened_at: row.try_get("opened_at")?,
             last_event: place("position")?,
             as_of,
@@ -83,6 +91,17 @@ fn subject(row: &PgRow) -> Result<Subject, sqlx::Error> {
             starts_at: row.try_get("starts_at")?,
             zone: row.try_get("zone")?,
         }),
+        "flight" => Ok(Subject::Flight(Box::new(Flight {
+            number: row.try_get("number")?,
+            airplane_id: AirplaneId(row.try_get("airplane_id")?),
+            departure_airport_id: AirportId(row.try_get("departure_airport_id")?),
+            arrival_airport_id: AirportId(row.try_get("arrival_airport_id")?),
+            departure_zone: row.try_get("departure_zone")?,
+            arrival_zone: row.try_get("arrival_zone")?,
+            departs_at: row.try_get("departs_at")?,
+            arrives_at: row.try_get("arrives_at")?,
+            gate: row.try_get("gate")?,
+        }))),
         other => Err(unreadable("kind", format!("there is no kind {other}"))),
     }
 }
@@ -91,6 +110,7 @@ fn sales(word: &str) -> Result<SalesState, sqlx::Error> {
     match word {
         "open" => Ok(SalesState::Open),
         "closed" => Ok(SalesState::Closed),
+        "cancelled" => Ok(SalesState::Cancelled),
         other => Err(unreadable("sales", format!("sales are never {other}"))),
     }
 }

@@ -1,7 +1,7 @@
 //! The table, its indexes, and how changes become rows.
 
 use crate::{Availability, Change, Changes};
-use holdfast_domain::{InventoryOpened, SalesState, Subject};
+use holdfast_domain::{Flight, InventoryOpened, SalesState, Subject, Timestamp};
 use holdfast_event_log::Recorded;
 use holdfast_projector::{IN_MOVED, PgQuery, Projection, Table};
 
@@ -16,10 +16,20 @@ impl Projection for Availability {
              -- room.
              CREATE TABLE {schema}.inventories (
                  inventory_id           uuid PRIMARY KEY,  -- serves: one inventory, and its later events
-                 kind                   text NOT NULL,     -- of what the seats belong to: show
-                 name                   text NOT NULL,
-                 starts_at              timestamptz,
-                 zone                   text,              -- IANA zone of the venue
+                 kind                   text NOT NULL,     -- of what the seats belong to: show or flight
+                 name                   text,              -- of a show
+                 starts_at              timestamptz,       -- of a show
+                 zone                   text,              -- IANA zone of the venue of a show
+                 number                 text,              -- of a flight, as are all up to the gate
+                 airplane_id            uuid,
+                 departure_airport_id   uuid,
+                 arrival_airport_id     uuid,
+                 departure_zone         text,              -- IANA zone of the departure airport
+                 arrival_zone           text,              -- IANA zone of the arrival airport
+                 departs_at             timestamptz,
+                 arrives_at             timestamptz,
+                 departure_day          date,              -- of the departure, by the clocks of its airport
+                 gate                   text,
                  capacity               integer NOT NULL,
                  overbooking_allowance  integer NOT NULL,
                  held                   integer NOT NULL,
@@ -27,13 +37,16 @@ impl Projection for Availability {
                  blocked                integer NOT NULL,
                  available              integer NOT NULL GENERATED ALWAYS AS (
                      greatest(0, capacity + overbooking_allowance - held - confirmed - blocked)) STORED,
-                 sales                  text NOT NULL,     -- open or closed
+                 sales                  text NOT NULL,     -- open, closed or cancelled
+                 is_ending              boolean NOT NULL GENERATED ALWAYS AS ( -- has bookings that are to end
+                     sales = 'cancelled' AND held + confirmed > 0) STORED,
                  price_amount           bigint NOT NULL,   -- of one seat, in minor units
                  currency               text NOT NULL,
                  seats_per_booking      integer NOT NULL,
                  live_bookings_per_user integer NOT NULL,
                  hold_seconds           integer NOT NULL,
                  version                bigint NOT NULL,   -- events so far
+                 terms_version          bigint NOT NULL,   -- of them, the last that changed what is sold
                  opened_at              timestamptz NOT NULL,
                  log_partition          smallint NOT NULL, -- of all its events
                  position               bigint NOT NULL    -- of its last event
@@ -44,7 +57,10 @@ impl Projection for Availability {
     fn indexes_sql(schema: &str) -> String {
         format!(
             "-- Serves: the list of shows, the latest first, page by page.
-             CREATE INDEX inventories_opened ON {schema}.inventories (kind, opened_at, inventory_id)"
+             CREATE INDEX inventories_opened ON {schema}.inventories (kind, opened_at, inventory_id);
+             -- Serves: cancelled flights whose bookings have not all ended. On a column of its own, because one
+             -- on the counts would have to be moved with every booking.
+             CREATE INDEX inventories_ending ON {schema}.inventories (inventory_id) WHERE is_ending"
         )
     }
 
@@ -56,28 +72,43 @@ impl Projection for Availability {
         format!(
             "opened AS (
                  INSERT INTO {schema}.inventories (
-                     inventory_id, kind, name, starts_at, zone, capacity, overbooking_allowance, held, confirmed,
-                     blocked, sales, price_amount, currency, seats_per_booking, live_bookings_per_user,
-                     hold_seconds, version, opened_at, log_partition, position)
+                     inventory_id, kind, name, starts_at, zone, number, airplane_id, departure_airport_id,
+                     arrival_airport_id, departure_zone, arrival_zone, departs_at, arrives_at, departure_day,
+                     gate, capacity, overbooking_allowance, held, confirmed, blocked, sales, price_amount,
+                     currency, seats_per_booking, live_bookings_per_user, hold_seconds, version, terms_version,
+                     opened_at, log_partition, position)
                  SELECT * FROM unnest(
-                     $4::uuid[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::integer[],
-                     $10::integer[], $11::integer[], $12::integer[], $13::integer[], $14::text[],
-                     $15::bigint[], $16::text[], $17::integer[], $18::integer[], $19::integer[],
-                     $20::bigint[], $21::timestamptz[], $22::smallint[], $23::bigint[])
-                     AS n (inventory_id, kind, name, starts_at, zone, capacity, overbooking_allowance, held,
-                           confirmed, blocked, sales, price_amount, currency, seats_per_booking,
-                           live_bookings_per_user, hold_seconds, version, opened_at, log_partition, position)
+                     $4::uuid[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::text[], $10::uuid[],
+                     $11::uuid[], $12::uuid[], $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[],
+                     $17::date[], $18::text[], $19::integer[], $20::integer[], $21::integer[], $22::integer[],
+                     $23::integer[], $24::text[], $25::bigint[], $26::text[], $27::integer[], $28::integer[],
+                     $29::integer[], $30::bigint[], $31::bigint[], $32::timestamptz[], $33::smallint[],
+                     $34::bigint[])
+                     AS n (
+                         inventory_id, kind, name, starts_at, zone, number, airplane_id, departure_airport_id,
+                         arrival_airport_id, departure_zone, arrival_zone, departs_at, arrives_at,
+                         departure_day, gate, capacity, overbooking_allowance, held, confirmed, blocked, sales,
+                         price_amount, currency, seats_per_booking, live_bookings_per_user, hold_seconds,
+                         version, terms_version, opened_at, log_partition, position)
                  WHERE n.log_partition {IN_MOVED}
              ), counted AS (
                  UPDATE {schema}.inventories i
                  SET capacity = coalesce(n.capacity, i.capacity), sales = coalesce(n.sales, i.sales),
+                     price_amount = coalesce(n.price_amount, i.price_amount),
+                     departs_at = coalesce(n.departs_at, i.departs_at),
+                     arrives_at = coalesce(n.arrives_at, i.arrives_at),
+                     departure_day = coalesce(n.departure_day, i.departure_day),
+                     gate = CASE WHEN n.departs_at IS NULL THEN i.gate ELSE n.gate END,
+                     terms_version = coalesce(n.terms_version, i.terms_version),
                      held = i.held + n.held, confirmed = i.confirmed + n.confirmed,
                      blocked = i.blocked + n.blocked, version = n.version, position = n.position
                  FROM unnest(
-                     $24::uuid[], $25::integer[], $26::text[], $27::integer[], $28::integer[], $29::integer[],
-                     $30::bigint[], $31::smallint[], $32::bigint[])
-                     AS n (inventory_id, capacity, sales, held, confirmed, blocked, version, log_partition,
-                           position)
+                     $35::uuid[], $36::integer[], $37::text[], $38::bigint[], $39::timestamptz[],
+                     $40::timestamptz[], $41::date[], $42::text[], $43::bigint[], $44::integer[],
+                     $45::integer[], $46::integer[], $47::bigint[], $48::smallint[], $49::bigint[])
+                     AS n (
+                         inventory_id, capacity, sales, price_amount, departs_at, arrives_at, departure_day,
+                         gate, terms_version, held, confirmed, blocked, version, log_partition, position)
                  WHERE i.inventory_id = n.inventory_id AND n.log_partition {IN_MOVED}
              )"
         )
@@ -92,10 +123,20 @@ impl Projection for Availability {
         let new = || opened.iter().map(|(.., change)| change);
         let query = query
             .bind(column(opened.iter(), |(id, ..)| id.0))
-            .bind(column(subjects(), |Subject::Show { .. }| "show"))
-            .bind(column(subjects(), |Subject::Show { name, .. }| name.as_str()))
-            .bind(column(subjects(), |Subject::Show { starts_at, .. }| *starts_at))
-            .bind(column(subjects(), |Subject::Show { zone, .. }| zone.as_deref()))
+            .bind(column(subjects(), kind))
+            .bind(column(subjects(), |s| show(s).map(|(name, ..)| name)))
+            .bind(column(subjects(), |s| show(s).and_then(|(_, starts_at, _)| starts_at)))
+            .bind(column(subjects(), |s| show(s).and_then(|(.., zone)| zone)))
+            .bind(column(subjects(), |s| s.flight().map(|f| f.number.as_str())))
+            .bind(column(subjects(), |s| s.flight().map(|f| f.airplane_id.0)))
+            .bind(column(subjects(), |s| s.flight().map(|f| f.departure_airport_id.0)))
+            .bind(column(subjects(), |s| s.flight().map(|f| f.arrival_airport_id.0)))
+            .bind(column(subjects(), |s| s.flight().map(|f| f.departure_zone.as_str())))
+            .bind(column(subjects(), |s| s.flight().map(|f| f.arrival_zone.as_str())))
+            .bind(column(subjects(), |s| s.flight().map(|f| f.departs_at)))
+            .bind(column(subjects(), |s| s.flight().map(|f| f.arrives_at)))
+            .bind(column(subjects(), |s| s.flight().map(Flight::departure_day)))
+            .bind(column(subjects(), |s| s.flight().and_then(|f| f.gate.as_deref())))
             .bind(column(new(), |c| c.capacity.map(u32::cast_signed)))
             .bind(column(policies(), |p| p.overbooking_allowance.cast_signed()))
             .bind(column(new(), |c| seats(c.held)))
@@ -108,6 +149,7 @@ impl Projection for Availability {
             .bind(column(policies(), |p| p.live_bookings_per_user.cast_signed()))
             .bind(column(policies(), |p| p.hold_seconds.cast_signed()))
             .bind(column(new(), |c| c.version))
+            .bind(column(new(), |c| c.terms_version))
             .bind(column(opened.iter(), |(_, _, opened_at, _)| *opened_at))
             .bind(column(new(), |c| c.at.log_partition.cast_signed()))
             .bind(column(new(), |c| c.at.position));
@@ -116,6 +158,12 @@ impl Projection for Availability {
             .bind(column(changed.iter(), |(id, _)| id.0))
             .bind(column(old(), |c| c.capacity.map(u32::cast_signed)))
             .bind(column(old(), sales))
+            .bind(column(old(), |c| c.price.map(|price| price.amount)))
+            .bind(column(old(), |c| c.moved.as_ref().map(|(schedule, _)| schedule.departs_at)))
+            .bind(column(old(), |c| c.moved.as_ref().map(|(schedule, _)| schedule.arrives_at)))
+            .bind(column(old(), |c| c.moved.as_ref().map(|(_, day)| *day)))
+            .bind(column(old(), |c| c.moved.as_ref().and_then(|(schedule, _)| schedule.gate.as_deref())))
+            .bind(column(old(), |c| c.terms_version))
             .bind(column(old(), |c| seats(c.held)))
             .bind(column(old(), |c| seats(c.confirmed)))
             .bind(column(old(), |c| seats(c.blocked)))
@@ -125,11 +173,23 @@ impl Projection for Availability {
     }
 }
 
+fn kind(subject: &Subject) -> &'static str {
+    match subject {
+        Subject::Show { .. } => "show",
+        Subject::Flight(_) => "flight",
+    }
+}
+
+/// Name, start and zone, if it is a show.
+fn show(subject: &Subject) -> Option<(&str, Option<Timestamp>, Option<&str>)> {
+    match subject {
+        Subject::Show { name, starts_at, zone } => Some((name, *starts_at, zone.as_deref())),
+        Subject::Flight(_) => None,
+    }
+}
+
 fn sales(change: &Change) -> Option<&'static str> {
-    change.sales.map(|sales| match sales {
-        SalesState::Open => "open",
-        SalesState::Closed => "closed",
-    })
+    change.sales.map(SalesState::as_str)
 }
 
 /// A difference as the column takes it. One beyond its range becomes null, which the column refuses: rows

@@ -121,7 +121,10 @@ impl Fold {
             | InventoryEvent::SalesClosed(_)
             | InventoryEvent::SalesReopened(_)
             | InventoryEvent::SeatsBlocked(_)
-            | InventoryEvent::SeatsUnblocked(_) => {}
+            | InventoryEvent::SeatsUnblocked(_)
+            | InventoryEvent::PriceChanged(_)
+            | InventoryEvent::FlightRescheduled(_)
+            | InventoryEvent::FlightCancelled(_) => {}
         }
     }
 

@@ -99,7 +99,8 @@ async fn reserve(api: &Api, trace: &Trace, asked: (UserId, Option<InventoryId>, 
     let sold_out = || Answer::fixed(StatusCode::CONFLICT, SOLD_OUT);
     let Some(inventory_id) = inventory_id else { return sold_out() };
     let name = CommandName::once(api.ambient.new_id());
-    let reserve = ReserveSeats { booking_id: BookingId(name.command_id), user_id, quantity };
+    let booking_id = BookingId(name.command_id);
+    let reserve = ReserveSeats { booking_id, user_id, quantity, accept_departed: false };
     let actor = Actor { kind: SYSTEM, user_id };
     let ask = name.ask(actor, trace, inventory_id, InventoryCommand::ReserveSeats(reserve));
     match api.writer.execute(ask).await {
@@ -108,7 +109,11 @@ async fn reserve(api: &Api, trace: &Trace, asked: (UserId, Option<InventoryId>, 
             Answer::fixed(StatusCode::CONFLICT, DUPLICATE)
         }
         Err(ExecuteError::Refused(
-            Refused::SoldOut { .. } | Refused::SalesClosed | Refused::UnknownInventory,
+            Refused::SoldOut { .. }
+            | Refused::SalesClosed
+            | Refused::Departed { .. }
+            | Refused::FlightCancelled
+            | Refused::UnknownInventory,
         )) => sold_out(),
         Err(error) => error.into(),
     }

@@ -84,8 +84,13 @@ async fn open(api: &Api, trace: &Trace, name: String, tickets: u32) -> Result<An
     let inventory_id = InventoryId::from_number(number).ok_or_else(Answer::unavailable)?;
     let currency = Currency::from_code(CURRENCY).ok_or_else(Answer::unavailable)?;
     let subject = Subject::Show { name: name.clone(), starts_at: None, zone: None };
-    let open =
-        OpenInventory { subject, capacity: tickets, price: Money { amount: 0, currency }, policy: POLICY };
+    let open = OpenInventory {
+        subject,
+        capacity: tickets,
+        price: Money { amount: 0, currency },
+        policy: POLICY,
+        accept_departed: false,
+    };
     let actor = Actor { kind: SYSTEM, user_id: UserId(Uuid::nil()) };
     let ask = CommandName::once(api.ambient.new_id());
     let ask = ask.ask(actor, trace, inventory_id, InventoryCommand::OpenInventory(open));

@@ -70,6 +70,10 @@ codes! {
     DuplicateBooking = "duplicate_booking", CONFLICT, "The user has a booking already";
     /// Sales are closed.
     SalesClosed = "sales_closed", CONFLICT, "Sales are closed";
+    /// The flight has left: nothing of it is sold any more.
+    Departed = "departed", CONFLICT, "The flight has departed";
+    /// The flight does not take place: nothing of it is sold any more, and its bookings end.
+    FlightCancelled = "flight_cancelled", CONFLICT, "The flight is cancelled";
     /// The hold ended before it was confirmed or cancelled.
     HoldExpired = "hold_expired", CONFLICT, "The hold has expired";
     /// The booking's status does not allow this.
@@ -84,6 +88,8 @@ codes! {
     TooManyWebhookEndpoints = "too_many_webhook_endpoints", CONFLICT, "There are too many webhook endpoints";
     /// A replay of the endpoint is being queued.
     ReplayRunning = "replay_running", CONFLICT, "A replay is being queued already";
+    /// It was changed since it was read: read it again.
+    VersionMismatch = "version_mismatch", PRECONDITION_FAILED, "It has another version by now";
     /// The body is larger than we read.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
     /// The body is not declared as JSON.

@@ -39,6 +39,8 @@ pub(crate) struct ProblemSchema {
     limit: Option<u32>,
     /// With `duplicate_booking`: live bookings the user has.
     live: Option<u32>,
+    /// With `departed`: when the flight left.
+    departed_at: Option<String>,
     /// With `hold_expired`: when the hold ended.
     expired_at: Option<String>,
     /// With `rate_limited`: when to come again; the same as `Retry-After`.

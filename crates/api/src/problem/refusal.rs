@@ -14,7 +14,7 @@ impl From<Refused> for Problem {
             Refused::Invalid(field) => {
                 Self::invalid(vec![FieldError { pointer: field.pointer.to_owned(), detail: field.detail }])
             }
-            Refused::UnknownInventory | Refused::UnknownBooking => Self::not_found(),
+            Refused::UnknownInventory | Refused::UnknownBooking | Refused::NotAFlight => Self::not_found(),
             Refused::AlreadyOpen => Self::new(Code::AlreadyOpen, detail),
             Refused::SoldOut { requested, available } => {
                 Self::new(Code::SoldOut, detail).with(Extension::SoldOut { requested, available })
@@ -23,6 +23,11 @@ impl From<Refused> for Problem {
                 Self::new(Code::DuplicateBooking, detail).with(Extension::DuplicateBooking { limit, live })
             }
             Refused::SalesClosed => Self::new(Code::SalesClosed, detail),
+            Refused::Departed { departed_at } => {
+                Self::new(Code::Departed, detail).with(Extension::Departed { departed_at })
+            }
+            Refused::FlightCancelled => Self::new(Code::FlightCancelled, detail),
+            Refused::VersionMismatch { .. } => Self::new(Code::VersionMismatch, detail),
             Refused::HoldExpired { expired_at } => {
                 Self::new(Code::HoldExpired, detail).with(Extension::HoldExpired { expired_at })
             }

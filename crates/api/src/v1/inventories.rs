@@ -60,7 +60,7 @@ pub(crate) async fn find(api: &Api, id: InventoryId, fresh: FreshFrom) -> Result
 problems! {
     /// Why a command of the house is not done.
     HouseProblems:
-        MalformedJson, IdempotencyKeyInvalid, Unauthenticated, Forbidden, NotFound, PayloadTooLarge,
+        MalformedJson, IdempotencyKeyInvalid, Unauthenticated, Forbidden, NotFound, FlightCancelled, PayloadTooLarge,
         UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused, RequestTimeout, Overloaded, StoreUnavailable,
         OutcomeUnknown,
 }

@@ -117,7 +117,10 @@ impl<'a> BookingView<'a> {
             | InventoryEvent::SalesClosed(_)
             | InventoryEvent::SalesReopened(_)
             | InventoryEvent::SeatsBlocked(_)
-            | InventoryEvent::SeatsUnblocked(_) => self,
+            | InventoryEvent::SeatsUnblocked(_)
+            | InventoryEvent::PriceChanged(_)
+            | InventoryEvent::FlightRescheduled(_)
+            | InventoryEvent::FlightCancelled(_) => self,
         }
     }
 

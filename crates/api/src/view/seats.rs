@@ -35,11 +35,11 @@ pub(crate) struct SeatsView {
     /// Seats taken beyond what there is: more than 0 only after the capacity shrank.
     #[schema(example = 0)]
     oversold_by: u32,
-    /// Whether seats can be reserved: `open` or `closed`.
+    /// Whether seats can be reserved: `open`, `closed`, or `cancelled` with the flight.
     #[schema(value_type = String, example = "open")]
     sales: SalesState,
     /// How full it is: `ok`, `low` (at most a tenth left), `held` (nothing left, but holds may end),
-    /// `sold_out` or `closed`.
+    /// `sold_out`, `closed` or `cancelled`.
     #[schema(example = "ok")]
     level: &'static str,
     /// The position of the log this is true for.

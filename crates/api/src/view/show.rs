@@ -60,13 +60,13 @@ impl From<Policy> for PolicyView {
 }
 
 impl ShowView {
-    /// The show as it was opened, with the seats there were then.
+    /// The show as it was opened, with the seats there were then. None: it is no show.
     pub(crate) fn opened(
         id: InventoryId,
         opened: InventoryOpened,
         opened_at: Timestamp,
         at: LogPosition,
-    ) -> Self {
+    ) -> Option<Self> {
         let counts = Counts {
             capacity: opened.capacity,
             overbooking_allowance: opened.policy.overbooking_allowance,
@@ -88,9 +88,9 @@ impl ShowView {
         policy: Policy,
         opened_at: DateTime<Utc>,
         availability: SeatsView,
-    ) -> Self {
-        let Subject::Show { name, starts_at, zone } = subject;
-        Self {
+    ) -> Option<Self> {
+        let Subject::Show { name, starts_at, zone } = subject else { return None };
+        Some(Self {
             id,
             name,
             starts_at,
@@ -99,12 +99,11 @@ impl ShowView {
             policy: policy.into(),
             opened_at,
             availability,
-        }
+        })
     }
-}
 
-impl From<InventoryRow> for ShowView {
-    fn from(row: InventoryRow) -> Self {
+    /// The show of a row. None: it is no show.
+    pub(crate) fn of(row: InventoryRow) -> Option<Self> {
         let seats = SeatsView::from(&row);
         Self::new(row.inventory_id, row.subject, row.price, row.policy, row.opened_at, seats)
     }

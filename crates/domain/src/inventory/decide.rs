@@ -2,21 +2,25 @@
 //!
 //! Guarantee: after every event, held + confirmed + blocked ≤ capacity + allowance, unless the
 //! capacity was lowered below what is taken; a hold ends once; nothing is confirmed after its
-//! `expires_at`; asking twice has one effect. Held by property tests against a naive model.
+//! `expires_at`; asking twice has one effect; a cancelled flight sells nothing and loses all its bookings.
+//! Held by property tests against a naive model.
 
 use super::{Booking, BookingStatus, Inventory, SalesState, Terms};
 use crate::{
     BlockSeats, BookingCancelled, BookingConfirmed, BookingExpired, BookingId, CONFIRM_NEEDS, CancelBooking,
-    CapacityChanged, ChangeCapacity, ConfirmBooking, InvalidField, InventoryCommand, InventoryEvent,
-    InventoryOpened, OpenInventory, Refused, ReserveSeats, SalesClosed, SalesReopened, SeatsBlocked,
-    SeatsReserved, SeatsUnblocked, Timestamp, UnblockSeats, UserId,
+    CancelFlight, CapacityChanged, ChangeCapacity, ChangeFlight, ConfirmBooking, Flight, FlightCancelled,
+    FlightRescheduled, InvalidField, InventoryCommand, InventoryEvent, InventoryOpened, Money, OpenInventory,
+    PriceChanged, Refused, ReserveSeats, SalesClosed, SalesReopened, Schedule, SeatsBlocked, SeatsReserved,
+    SeatsUnblocked, Timestamp, UnblockSeats, UserId,
 };
 use chrono::TimeDelta;
 
-/// Overdue holds that one decision ends: bounds the events of one append. More than a booking can
+/// Bookings that one decision ends unasked: bounds the events of one append. More than a booking can
 /// ask for seats, so no reservation fails for want of seats that an overdue hold still has (but for a
 /// capacity that was lowered, and a user whose own hold is further back: the timer gets there).
-pub const EXPIRE_MAX: usize = 500;
+pub const ENDINGS_MAX: usize = 500;
+/// Why a booking ends that had seats on a cancelled flight.
+pub const FLIGHT_CANCELLED: &str = "flight_cancelled";
 /// Most seats of one inventory: keeps every count far from the end of its type.
 const CAPACITY_MAX: u32 = 10_000_000;
 /// Highest price of one seat, in minor units: keeps totals far from the end of 64 bits.
@@ -36,47 +40,46 @@ impl Inventory {
     /// The reason for the refusal; state and log stay as they are.
     pub fn decide(&self, command: &InventoryCommand, now: Timestamp) -> Decision {
         if let InventoryCommand::OpenInventory(ask) = command {
-            return self.open_inventory(ask);
+            return self.open_inventory(ask, now);
         }
         let Some(terms) = &self.terms else { return Err(Refused::UnknownInventory) };
         match command {
-            InventoryCommand::OpenInventory(ask) => self.open_inventory(ask),
+            InventoryCommand::OpenInventory(ask) => self.open_inventory(ask, now),
             InventoryCommand::ReserveSeats(ask) => self.reserve_seats(terms, ask, now),
             InventoryCommand::ConfirmBooking(ask) => self.confirm_booking(ask, now),
             InventoryCommand::CancelBooking(ask) => self.cancel_booking(ask, now),
-            InventoryCommand::ExpireHolds => Ok(self.overdue(now).map(|(id, b)| expired(id, b)).collect()),
+            InventoryCommand::EndDueBookings => Ok(self.due(now)),
+            InventoryCommand::CancelFlight(ask) => self.cancel_flight(terms, ask, now),
+            _ if self.is_cancelled() => Err(Refused::FlightCancelled),
             InventoryCommand::ChangeCapacity(ask) => self.change_capacity(ask),
             InventoryCommand::CloseSales(_) => Ok(self.sales(SalesState::Closed, SalesClosed {}.into())),
             InventoryCommand::ReopenSales(_) => Ok(self.sales(SalesState::Open, SalesReopened {}.into())),
             InventoryCommand::BlockSeats(ask) => self.block_seats(ask),
             InventoryCommand::UnblockSeats(ask) => self.unblock_seats(*ask),
+            InventoryCommand::ChangeFlight(ask) => self.change_flight(terms, ask, now),
         }
     }
 
-    fn open_inventory(&self, ask: &OpenInventory) -> Decision {
+    fn is_cancelled(&self) -> bool {
+        self.counts.sales == SalesState::Cancelled
+    }
+
+    fn open_inventory(&self, ask: &OpenInventory, now: Timestamp) -> Decision {
         ask.subject.check()?;
         InvalidField::range("/capacity", i64::from(ask.capacity), 0, i64::from(CAPACITY_MAX))?;
-        InvalidField::range("/price/amount", ask.price.amount, 0, PRICE_MAX)?;
+        check_price(ask.price)?;
         ask.policy.check()?;
-        let asked = Terms {
-            subject: ask.subject.clone(),
-            initial_capacity: ask.capacity,
-            price: ask.price,
-            policy: ask.policy,
-        };
-        match &self.terms {
-            Some(terms) if *terms == asked => Ok(vec![]),
-            Some(_) => Err(Refused::AlreadyOpen),
-            None => Ok(vec![
-                InventoryOpened {
-                    subject: asked.subject,
-                    capacity: ask.capacity,
-                    price: ask.price,
-                    policy: ask.policy,
-                }
-                .into(),
-            ]),
+        if let Some(terms) = self.opening.as_deref().or(self.terms.as_ref()) {
+            let same = terms.subject == ask.subject
+                && (terms.initial_capacity, terms.price, terms.policy)
+                    == (ask.capacity, ask.price, ask.policy);
+            return if same { Ok(vec![]) } else { Err(Refused::AlreadyOpen) };
         }
+        if let Some(flight) = ask.subject.flight() {
+            leaves_in_time(flight.departs_at, ask.accept_departed, now)?;
+        }
+        let OpenInventory { subject, capacity, price, policy, .. } = ask.clone();
+        Ok(vec![InventoryOpened { subject, capacity, price, policy }.into()])
     }
 
     fn reserve_seats(&self, terms: &Terms, ask: &ReserveSeats, now: Timestamp) -> Decision {
@@ -85,8 +88,16 @@ impl Inventory {
         }
         let policy = &terms.policy;
         InvalidField::range("/quantity", i64::from(ask.quantity), 1, i64::from(policy.seats_per_booking))?;
-        if self.counts.sales == SalesState::Closed {
-            return Err(Refused::SalesClosed);
+        match self.counts.sales {
+            SalesState::Open => {}
+            SalesState::Closed => return Err(Refused::SalesClosed),
+            SalesState::Cancelled => return Err(Refused::FlightCancelled),
+        }
+        if let Some(&Flight { departs_at, .. }) = terms.subject.flight()
+            && departs_at <= now
+            && !ask.accept_departed
+        {
+            return Err(Refused::Departed { departed_at: departs_at });
         }
         let overdue: Vec<_> = self.overdue(now).collect();
         if policy.live_bookings_per_user > 0 {
@@ -126,6 +137,7 @@ impl Inventory {
             (BookingStatus::Held | BookingStatus::Expired, Some(at)) if at <= now => {
                 Err(Refused::HoldExpired { expired_at: at })
             }
+            (BookingStatus::Held, _) if self.is_cancelled() => Err(Refused::FlightCancelled),
             (BookingStatus::Held, _) => {
                 Ok(vec![BookingConfirmed { booking_id: ask.booking_id, quantity: booking.quantity }.into()])
             }
@@ -141,15 +153,9 @@ impl Inventory {
             (BookingStatus::Held | BookingStatus::Expired, Some(at)) if at <= now => {
                 Err(Refused::HoldExpired { expired_at: at })
             }
-            (BookingStatus::Held | BookingStatus::Confirmed, _) => Ok(vec![
-                BookingCancelled {
-                    booking_id: ask.booking_id,
-                    previous_status: booking.status,
-                    released: booking.quantity,
-                    reason: ask.reason.clone(),
-                }
-                .into(),
-            ]),
+            (BookingStatus::Held | BookingStatus::Confirmed, _) => {
+                Ok(vec![cancelled(ask.booking_id, booking, &ask.reason)])
+            }
             (status @ BookingStatus::Expired, _) => {
                 Err(Refused::InvalidState { status, allowed: CANCEL_NEEDS })
             }
@@ -193,13 +199,66 @@ impl Inventory {
         Err(InvalidField::new("/quantity", detail).into())
     }
 
+    fn change_flight(&self, terms: &Terms, ask: &ChangeFlight, now: Timestamp) -> Decision {
+        let flight = terms.subject.flight().ok_or(Refused::NotAFlight)?;
+        let price = ask.price.unwrap_or(terms.price);
+        check_price(price)?;
+        if price.currency != terms.price.currency {
+            let detail = format!("must be {}, in which the flight is sold", terms.price.currency);
+            return Err(InvalidField::new("/price/currency", detail).into());
+        }
+        let old = flight.schedule();
+        let new = Schedule {
+            departs_at: ask.departs_at.unwrap_or(old.departs_at),
+            arrives_at: ask.arrives_at.unwrap_or(old.arrives_at),
+            gate: ask.gate.clone().unwrap_or_else(|| old.gate.clone()),
+        };
+        new.check()?;
+        let (moves, reprices) = (new != old, price != terms.price);
+        if !moves && !reprices {
+            return Ok(vec![]); // also if the caller has not seen that it is so already
+        }
+        if ask.if_version.is_some_and(|version| version != terms.version) {
+            return Err(Refused::VersionMismatch { current: terms.version });
+        }
+        if new.departs_at != old.departs_at {
+            leaves_in_time(new.departs_at, ask.accept_departed, now)?;
+        }
+        let repriced = reprices.then(|| PriceChanged { old: terms.price, new: price }.into());
+        let moved = moves.then(|| {
+            let (departure_zone, arrival_zone) = (flight.departure_zone.clone(), flight.arrival_zone.clone());
+            FlightRescheduled { old, new, departure_zone, arrival_zone }.into()
+        });
+        Ok(repriced.into_iter().chain(moved).collect())
+    }
+
+    fn cancel_flight(&self, terms: &Terms, ask: &CancelFlight, now: Timestamp) -> Decision {
+        check_reason(&ask.reason)?;
+        terms.subject.flight().ok_or(Refused::NotAFlight)?;
+        if self.is_cancelled() {
+            return Ok(vec![]);
+        }
+        let live = self.bookings().filter(|(_, b)| b.status.is_live());
+        let cancelled = FlightCancelled { reason: ask.reason.clone() };
+        Ok(std::iter::once(cancelled.into()).chain(called_off(live, now)).collect())
+    }
+
+    /// The ends of bookings that are due, as many as one decision makes.
+    fn due(&self, now: Timestamp) -> Vec<InventoryEvent> {
+        if self.doomed.is_empty() {
+            return self.overdue(now).map(|(id, b)| expired(id, b)).collect();
+        }
+        let doomed = self.doomed.iter().filter_map(|id| self.bookings.get(id).map(|b| (*id, b)));
+        called_off(doomed, now).collect()
+    }
+
     fn sales(&self, wanted: SalesState, event: InventoryEvent) -> Vec<InventoryEvent> {
         if self.counts.sales == wanted { vec![] } else { vec![event] }
     }
 
     /// Holds that have ended but are not yet recorded as expired, the oldest first.
     fn overdue(&self, now: Timestamp) -> impl Iterator<Item = (BookingId, &Booking)> {
-        let due = self.holds.iter().take_while(move |(at, _)| *at <= now).take(EXPIRE_MAX);
+        let due = self.holds.iter().take_while(move |(at, _)| *at <= now).take(ENDINGS_MAX);
         due.filter_map(|(_, id)| self.bookings.get(id).map(|b| (*id, b)))
     }
 
@@ -218,6 +277,39 @@ impl Inventory {
 
 fn expired(booking_id: BookingId, booking: &Booking) -> InventoryEvent {
     BookingExpired { booking_id, released: booking.quantity }.into()
+}
+
+fn cancelled(booking_id: BookingId, booking: &Booking, reason: &str) -> InventoryEvent {
+    BookingCancelled {
+        booking_id,
+        previous_status: booking.status,
+        released: booking.quantity,
+        reason: reason.to_owned(),
+    }
+    .into()
+}
+
+/// The ends of live bookings of a cancelled flight. A hold that is overdue had ended before.
+fn called_off<'a>(
+    live: impl Iterator<Item = (BookingId, &'a Booking)>,
+    now: Timestamp,
+) -> impl Iterator<Item = InventoryEvent> {
+    live.take(ENDINGS_MAX).map(move |(id, booking)| match (booking.status, booking.expires_at) {
+        (BookingStatus::Held, Some(at)) if at <= now => expired(id, booking),
+        _ => cancelled(id, booking, FLIGHT_CANCELLED),
+    })
+}
+
+/// A flight is not opened or moved into the past, unless that is accepted.
+fn leaves_in_time(departs_at: Timestamp, accept_departed: bool, now: Timestamp) -> Result<(), InvalidField> {
+    if departs_at <= now && !accept_departed {
+        return Err(InvalidField::new("/departs_at", "must be in the future"));
+    }
+    Ok(())
+}
+
+fn check_price(price: Money) -> Result<(), InvalidField> {
+    InvalidField::range("/price/amount", price.amount, 0, PRICE_MAX)
 }
 
 fn check_reason(reason: &str) -> Result<(), InvalidField> {

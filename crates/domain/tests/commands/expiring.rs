@@ -1,9 +1,9 @@
-//! ExpireHolds: time has passed.
+//! EndDueBookings: time has passed. (How the bookings of a cancelled flight end is with flights.)
 
 use crate::given::*;
-use holdfast_domain::{BookingStatus, EXPIRE_MAX, InventoryCommand, InventoryEvent, Policy};
+use holdfast_domain::{BookingStatus, ENDINGS_MAX, InventoryCommand, InventoryEvent, Policy};
 
-const EXPIRE: InventoryCommand = InventoryCommand::ExpireHolds;
+const EXPIRE: InventoryCommand = InventoryCommand::EndDueBookings;
 
 #[test]
 fn overdue_holds_end_the_oldest_first() {
@@ -34,9 +34,9 @@ fn what_is_no_hold_any_more_does_not_expire() {
 #[test]
 fn one_decision_ends_a_bounded_number_of_holds() {
     let roomy = opened_with(Policy { live_bookings_per_user: 0, overbooking_allowance: 1_000, ..POLICY });
-    let holds = (0..=EXPIRE_MAX as u128).map(|n| held(n, ANNA, 1));
+    let holds = (0..=ENDINGS_MAX as u128).map(|n| held(n, ANNA, 1));
     let events: Vec<InventoryEvent> = std::iter::once(roomy).chain(holds).collect();
-    let first: Vec<_> = (0..EXPIRE_MAX as u128).map(|n| expired(n, 1)).collect();
+    let first: Vec<_> = (0..ENDINGS_MAX as u128).map(|n| expired(n, 1)).collect();
     given(events.clone()).when(at(600, EXPIRE)).then_expect_events(first.clone());
-    given(events).and(first).when(at(600, EXPIRE)).then_expect_events(vec![expired(EXPIRE_MAX as u128, 1)]);
+    given(events).and(first).when(at(600, EXPIRE)).then_expect_events(vec![expired(ENDINGS_MAX as u128, 1)]);
 }

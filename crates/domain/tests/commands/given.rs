@@ -2,10 +2,10 @@
 
 use cqrs_es::test::{AggregateTestExecutor, TestFramework};
 use holdfast_domain::{
-    At, BookingCancelled, BookingConfirmed, BookingExpired, BookingId, BookingStatus, CancelBooking,
-    ConfirmBooking, Currency, InvalidField, Inventory, InventoryCommand, InventoryEvent, InventoryOpened,
-    InventoryServices, Money, OpenInventory, Policy, Refused, ReserveSeats, SeatsReserved, Subject,
-    Timestamp, UserId,
+    AirplaneId, AirportId, At, BookingCancelled, BookingConfirmed, BookingExpired, BookingId, BookingStatus,
+    CancelBooking, ConfirmBooking, Currency, Flight, InvalidField, Inventory, InventoryCommand,
+    InventoryEvent, InventoryOpened, InventoryServices, Money, OpenInventory, Policy, Refused, ReserveSeats,
+    SeatsReserved, Subject, Timestamp, UserId,
 };
 use uuid::Uuid;
 
@@ -48,7 +48,35 @@ pub(crate) fn show() -> OpenInventory {
         capacity: CAPACITY,
         price: euros(1_050),
         policy: POLICY,
+        accept_departed: false,
     }
+}
+
+/// From Berlin to New York: it leaves an hour after noon and is nine hours on the way.
+pub(crate) fn flight() -> Flight {
+    Flight {
+        number: "HF1207".into(),
+        airplane_id: AirplaneId::from_number(7).unwrap(),
+        departure_airport_id: AirportId::from_number(1).unwrap(),
+        arrival_airport_id: AirportId::from_number(2).unwrap(),
+        departure_zone: "Europe/Berlin".into(),
+        arrival_zone: "America/New_York".into(),
+        departs_at: noon_plus(DEPARTS),
+        arrives_at: noon_plus(10 * 3_600),
+        gate: Some("B12".into()),
+    }
+}
+
+/// Seconds after noon at which the flight leaves.
+pub(crate) const DEPARTS: i64 = 3_600;
+
+pub(crate) fn flight_sale() -> OpenInventory {
+    OpenInventory { subject: Subject::Flight(Box::new(flight())), ..show() }
+}
+
+pub(crate) fn flight_opened() -> InventoryEvent {
+    let OpenInventory { subject, capacity, price, policy, .. } = flight_sale();
+    InventoryOpened { subject, capacity, price, policy }.into()
 }
 
 pub(crate) fn opened() -> InventoryEvent {
@@ -95,7 +123,12 @@ pub(crate) fn expired(number: u128, released: u32) -> InventoryEvent {
 }
 
 pub(crate) fn reserve(number: u128, user_id: UserId, quantity: u32) -> InventoryCommand {
-    InventoryCommand::ReserveSeats(ReserveSeats { booking_id: booking(number), user_id, quantity })
+    InventoryCommand::ReserveSeats(ReserveSeats {
+        booking_id: booking(number),
+        user_id,
+        quantity,
+        accept_departed: false,
+    })
 }
 
 pub(crate) fn confirm(number: u128) -> InventoryCommand {

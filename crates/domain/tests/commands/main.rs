@@ -10,6 +10,7 @@ mod cancelling;
 mod capacity;
 mod confirming;
 mod expiring;
+mod flights;
 mod given;
 mod opening;
 mod reserving;

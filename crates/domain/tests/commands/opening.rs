@@ -11,7 +11,7 @@ fn open(ask: OpenInventory) -> InventoryCommand {
 
 #[test]
 fn opening_puts_the_seats_on_sale() {
-    let OpenInventory { subject, capacity, price, policy } = show();
+    let OpenInventory { subject, capacity, price, policy, .. } = show();
     given(vec![])
         .when(at(0, open(show())))
         .then_expect_events(vec![InventoryOpened { subject, capacity, price, policy }.into()]);
@@ -110,17 +110,21 @@ fn each_limit_of_the_policy_stays_within_its_range() {
 /// Whatever is asked; before the opening there is nothing to ask it of.
 #[test]
 fn before_the_opening_there_is_no_inventory() {
-    use holdfast_domain::{BlockSeats, ChangeCapacity, CloseSales, ReopenSales, UnblockSeats};
+    use holdfast_domain::{
+        BlockSeats, CancelFlight, ChangeCapacity, ChangeFlight, CloseSales, ReopenSales, UnblockSeats,
+    };
     let commands = [
         reserve(1, ANNA, 1),
         confirm(1),
         cancel(1),
-        InventoryCommand::ExpireHolds,
+        InventoryCommand::EndDueBookings,
         InventoryCommand::ChangeCapacity(ChangeCapacity { capacity: 1 }),
         InventoryCommand::CloseSales(CloseSales),
         InventoryCommand::ReopenSales(ReopenSales),
         InventoryCommand::BlockSeats(BlockSeats { quantity: 1, reason: String::new() }),
         InventoryCommand::UnblockSeats(UnblockSeats { quantity: 1 }),
+        InventoryCommand::ChangeFlight(ChangeFlight::default()),
+        InventoryCommand::CancelFlight(CancelFlight { reason: String::new() }),
     ];
     for command in commands {
         given(vec![]).when(at(0, command)).then_expect_error(Refused::UnknownInventory);

@@ -2,7 +2,9 @@
 //! the state that made them.
 
 use crate::play::Story;
-use holdfast_domain::{BookingId, BookingStatus, InventoryEvent, Timestamp};
+use holdfast_domain::{
+    BookingId, BookingStatus, ENDINGS_MAX, InventoryCommand, InventoryEvent, SalesState, Timestamp,
+};
 use proptest::{prelude::*, test_runner::TestCaseResult};
 use std::collections::HashMap;
 
@@ -28,7 +30,10 @@ pub(crate) fn no_seat_is_sold_twice(story: &Story) -> TestCaseResult {
             }
             InventoryEvent::BookingConfirmed(_)
             | InventoryEvent::SalesClosed(_)
-            | InventoryEvent::SalesReopened(_) => {}
+            | InventoryEvent::SalesReopened(_)
+            | InventoryEvent::PriceChanged(_)
+            | InventoryEvent::FlightRescheduled(_)
+            | InventoryEvent::FlightCancelled(_) => {}
         }
         let excess = (taken - there_are).max(0);
         match event {
@@ -52,15 +57,23 @@ struct Life {
 /// expires not before it; a sale can be cancelled; after that nothing. Seats come back as they went.
 pub(crate) fn every_booking_lives_once(story: &Story) -> TestCaseResult {
     let mut lives: HashMap<BookingId, Life> = HashMap::new();
-    let price = |story: &Story| story.end().terms().map(|t| t.price);
+    let mut price = None;
     for told in &story.steps {
         for event in told.answer.iter().flatten() {
             let now = told.now;
             let life = event.booking_id().and_then(|id| lives.get_mut(&id));
             match (event, life) {
+                (InventoryEvent::InventoryOpened(e), _) => price = Some(e.price),
+                (InventoryEvent::PriceChanged(e), _) => {
+                    prop_assert_eq!(price.replace(e.new), Some(e.old));
+                }
                 (InventoryEvent::SeatsReserved(e), life) => {
                     prop_assert!(life.is_none(), "booking {} is made twice", e.booking_id);
-                    prop_assert_eq!(Some(e.total), price(story).map(|p| p.times(e.quantity).unwrap()));
+                    prop_assert_eq!(
+                        Some(e.total),
+                        price.map(|p| p.times(e.quantity).unwrap()),
+                        "the price of its time"
+                    );
                     prop_assert!(e.expires_at.is_none_or(|end| end > now));
                     lives.insert(
                         e.booking_id,
@@ -92,6 +105,31 @@ pub(crate) fn every_booking_lives_once(story: &Story) -> TestCaseResult {
             }
         }
     }
+    Ok(())
+}
+
+/// After a flight is cancelled its bookings end, each once, and nothing else happens; all of them end if
+/// they are given the time.
+pub(crate) fn a_cancelled_flight_only_loses_bookings(story: &Story) -> TestCaseResult {
+    let events: Vec<_> = story.events().collect();
+    let Some(at) = events.iter().position(|e| matches!(e, InventoryEvent::FlightCancelled(_))) else {
+        prop_assert!(story.end().counts().sales != SalesState::Cancelled);
+        return Ok(());
+    };
+    let ends = |e: &&&InventoryEvent| {
+        matches!(e, InventoryEvent::BookingCancelled(_) | InventoryEvent::BookingExpired(_))
+    };
+    let (_, after) = events.split_at(at + 1);
+    prop_assert!(after.iter().all(|e| ends(&e)), "{after:?}");
+    let mut rest = story.end().clone();
+    let now = story.steps.last().unwrap().now;
+    for _ in 0..=rest.bookings_len() / ENDINGS_MAX {
+        for event in rest.decide(&InventoryCommand::EndDueBookings, now).unwrap() {
+            rest.apply(&event);
+        }
+    }
+    prop_assert_eq!((rest.counts().held, rest.counts().confirmed), (0, 0));
+    prop_assert!(!rest.awaits_an_end());
     Ok(())
 }
 

@@ -16,7 +16,7 @@ mod model;
 mod play;
 mod sequences;
 
-use holdfast_domain::{EXPIRE_MAX, Inventory, InventoryCommand, InventoryEvent, Refused};
+use holdfast_domain::{ENDINGS_MAX, Inventory, InventoryCommand, InventoryEvent, Refused, SalesState};
 use play::{Story, play};
 use proptest::{
     prelude::*,
@@ -55,6 +55,12 @@ proptest! {
     #[test]
     fn a_hold_ends_once_and_is_never_confirmed_after_its_end(sequence in sequences()) {
         audit::every_booking_lives_once(&play(&sequence))?;
+    }
+
+    /// I9.
+    #[test]
+    fn a_cancelled_flight_sells_nothing_and_loses_all_its_bookings(sequence in sequences()) {
+        audit::a_cancelled_flight_only_loses_bookings(&play(&sequence))?;
     }
 
     #[test]
@@ -141,7 +147,7 @@ proptest! {
             use InventoryCommand::{CancelBooking, ConfirmBooking, ReserveSeats};
             if matches!(told.command, ReserveSeats(_) | ConfirmBooking(_) | CancelBooking(_)) {
                 let mut punctual = before.clone();
-                for event in before.decide(&InventoryCommand::ExpireHolds, told.now).unwrap_or_default() {
+                for event in before.decide(&InventoryCommand::EndDueBookings, told.now).unwrap_or_default() {
                     punctual.apply(&event);
                 }
                 let answer = told.answer.clone().map(|mut events| {
@@ -165,8 +171,9 @@ proptest! {
         model::agrees(&story)?;
         audit::no_seat_is_sold_twice(&story)?;
         audit::every_booking_lives_once(&story)?;
+        audit::a_cancelled_flight_only_loses_bookings(&story)?;
         let most = story.steps.iter().filter_map(|t| t.answer.as_ref().ok()).map(Vec::len).max();
-        prop_assert!(most <= Some(EXPIRE_MAX + 1), "one decision made {most:?} events");
+        prop_assert!(most <= Some(ENDINGS_MAX + 1), "one decision made {most:?} events");
     }
 }
 
@@ -185,9 +192,14 @@ fn the_sequences_reach_every_event_and_every_refusal() {
     assert_eq!(events.len(), holdfast_domain::EVENT_TYPES.len(), "only {events:?}");
     let refusals: HashSet<_> =
         answers().filter_map(|a| a.as_ref().err()).map(discriminant::<Refused>).collect();
-    assert_eq!(refusals.len(), 9, "kinds of refusal");
+    assert_eq!(refusals.len(), 13, "kinds of refusal");
     let oversold = ordinary.iter().flat_map(|s| &s.steps).any(|t| t.after.counts().oversold_by() > 0);
     assert!(oversold, "no capacity went below what was taken");
-    let bounded = |s: &Story| s.steps.iter().any(|t| t.answer.as_ref().is_ok_and(|e| e.len() >= EXPIRE_MAX));
-    assert!(stories(true, 10).iter().any(bounded), "no rush reached the bound");
+    let bounded = |s: &Story| s.steps.iter().any(|t| t.answer.as_ref().is_ok_and(|e| e.len() >= ENDINGS_MAX));
+    let rushes = stories(true, 20);
+    assert!(rushes.iter().any(bounded), "no rush reached the bound");
+    let waits = |s: &Story| {
+        s.steps.iter().any(|t| t.after.is_due(t.now) && t.after.counts().sales == SalesState::Cancelled)
+    };
+    assert!(rushes.iter().any(waits), "no rush had more bookings on a cancelled flight than end at once");
 }

@@ -7,12 +7,12 @@
 use crate::play::{Story, Told};
 use chrono::TimeDelta;
 use holdfast_domain::{
-    BookingId, BookingStatus, InventoryCommand, OpenInventory, Refused, ReserveSeats, Subject, Timestamp,
-    UserId,
+    BookingId, BookingStatus, CancelFlight, ChangeFlight, InventoryCommand, OpenInventory, Refused,
+    ReserveSeats, SalesState, Subject, Timestamp, UserId,
 };
 use proptest::{prelude::*, test_runner::TestCaseResult};
 
-/// As many overdue holds are ended at once, by the written rules.
+/// As many bookings are ended at once, by the written rules.
 const ENDED_AT_ONCE: usize = 500;
 
 #[derive(Default)]
@@ -28,6 +28,12 @@ struct Sale {
     seats: i64,
     blocked: i64,
     closed: bool,
+    cancelled: bool,
+    price: i64,
+    /// Leaves, lands, gate; none for a show.
+    times: Option<(Timestamp, Timestamp, Option<String>)>,
+    /// The last fact that changed price or times.
+    version: u64,
 }
 
 struct Entry {
@@ -50,6 +56,10 @@ enum No {
     Closed,
     Over(Timestamp),
     Is(BookingStatus),
+    Left(Timestamp),
+    CalledOff,
+    Grounded,
+    Version(u64),
 }
 
 impl From<&Refused> for No {
@@ -66,6 +76,10 @@ impl From<&Refused> for No {
                 Self::Live { limit: i64::from(*limit), has: i64::from(*live) }
             }
             Refused::SalesClosed => Self::Closed,
+            Refused::Departed { departed_at } => Self::Left(*departed_at),
+            Refused::FlightCancelled => Self::CalledOff,
+            Refused::NotAFlight => Self::Grounded,
+            Refused::VersionMismatch { current } => Self::Version(*current),
             Refused::HoldExpired { expired_at } => Self::Over(*expired_at),
             Refused::InvalidState { status, .. } => Self::Is(*status),
         }
@@ -91,9 +105,20 @@ impl Model {
         let counts = told.after.counts();
         let sum_of =
             |status| -> i64 { self.bookings.iter().filter(|b| b.status == status).map(|b| b.seats).sum() };
-        let (seats, blocked, closed, extra) = self.sale.as_ref().map_or((0, 0, false, 0), |s| {
-            (s.seats, s.blocked, s.closed, i64::from(s.opening.policy.overbooking_allowance))
+        let (seats, blocked, extra) = self
+            .sale
+            .as_ref()
+            .map_or((0, 0, 0), |s| (s.seats, s.blocked, i64::from(s.opening.policy.overbooking_allowance)));
+        let sales = match &self.sale {
+            Some(sale) if sale.cancelled => SalesState::Cancelled,
+            Some(sale) if sale.closed => SalesState::Closed,
+            _ => SalesState::Open,
+        };
+        let theirs = told.after.terms().map(|t| {
+            let times = t.subject.flight().map(|f| (f.departs_at, f.arrives_at, f.gate.clone()));
+            (t.price.amount, times, t.version)
         });
+        prop_assert_eq!(theirs, self.sale.as_ref().map(|s| (s.price, s.times.clone(), s.version)));
         let (held, sold) = (sum_of(BookingStatus::Held), sum_of(BookingStatus::Confirmed));
         let free = seats + extra - blocked - held - sold;
         let theirs = [
@@ -111,7 +136,7 @@ impl Model {
             "{:?}",
             told.command
         );
-        prop_assert_eq!(counts.sales == holdfast_domain::SalesState::Closed, closed);
+        prop_assert_eq!(counts.sales, sales);
         prop_assert_eq!(counts.version, self.facts);
         prop_assert_eq!(told.after.bookings_len(), self.bookings.len());
         for ours in &self.bookings {
@@ -124,19 +149,36 @@ impl Model {
         let next =
             self.bookings.iter().filter(|b| b.status == BookingStatus::Held).filter_map(|b| b.until).min();
         prop_assert_eq!(told.after.next_expiry(), next);
+        let doomed = sales == SalesState::Cancelled && self.bookings.iter().any(|b| b.status.is_live());
+        prop_assert_eq!(told.after.is_due(told.now), doomed || next.is_some_and(|at| at <= told.now));
+        prop_assert_eq!(told.after.awaits_an_end(), doomed || next.is_some());
         Ok(())
     }
 
     /// How many facts the command makes, or why it makes none.
     fn ask(&mut self, command: &InventoryCommand, now: Timestamp) -> Result<usize, No> {
         if let InventoryCommand::OpenInventory(opening) = command {
-            return self.open(opening);
+            return self.open(opening, now);
         }
         if self.sale.is_none() {
             return Err(No::UnknownInventory);
         }
+        let called_off = self.sale().cancelled;
         match command {
             InventoryCommand::OpenInventory(_) => unreachable!("answered above"),
+            InventoryCommand::EndDueBookings if called_off => Ok(self.end_live(now)),
+            InventoryCommand::CancelFlight(ask) => self.cancel_flight(ask, now),
+            InventoryCommand::ChangeFlight(_)
+            | InventoryCommand::ChangeCapacity(_)
+            | InventoryCommand::CloseSales(_)
+            | InventoryCommand::ReopenSales(_)
+            | InventoryCommand::BlockSeats(_)
+            | InventoryCommand::UnblockSeats(_)
+                if called_off =>
+            {
+                Err(No::CalledOff)
+            }
+            InventoryCommand::ChangeFlight(ask) => self.change_flight(ask, now),
             InventoryCommand::ReserveSeats(ask) => self.reserve(ask, now),
             InventoryCommand::ConfirmBooking(ask) => {
                 let entry = self.find(ask.booking_id, ask.owner)?;
@@ -148,6 +190,7 @@ impl Model {
                 }
                 match entry.until {
                     Some(end) if now >= end => return Err(No::Over(end)),
+                    _ if called_off => return Err(No::CalledOff),
                     _ => entry.status = BookingStatus::Confirmed,
                 }
                 Ok(1)
@@ -166,7 +209,7 @@ impl Model {
                 }
                 Ok(1)
             }
-            InventoryCommand::ExpireHolds => Ok(self.end(&self.overdue(now))),
+            InventoryCommand::EndDueBookings => Ok(self.end(&self.overdue(now))),
             InventoryCommand::ChangeCapacity(ask) => {
                 within(ask.capacity, 0, 10_000_000, "/capacity")?;
                 let sale = self.sale();
@@ -199,20 +242,100 @@ impl Model {
         }
     }
 
-    fn open(&mut self, opening: &OpenInventory) -> Result<usize, No> {
-        let Subject::Show { zone, .. } = &opening.subject;
-        if zone.as_deref() == Some("Asia/Nowhere") {
-            return Err(No::Field("/zone"));
-        }
-        match &self.sale {
-            Some(sale) if sale.opening == *opening => Ok(0),
-            Some(_) => Err(No::OpenWithOtherTerms),
-            None => {
-                let seats = i64::from(opening.capacity);
-                self.sale = Some(Sale { opening: opening.clone(), seats, blocked: 0, closed: false });
-                Ok(1)
+    fn open(&mut self, opening: &OpenInventory, now: Timestamp) -> Result<usize, No> {
+        let times = match &opening.subject {
+            Subject::Show { zone, .. } if zone.as_deref() == Some("Asia/Nowhere") => {
+                return Err(No::Field("/zone"));
             }
+            Subject::Show { .. } => None,
+            Subject::Flight(flight) => {
+                if flight.number.is_empty() {
+                    return Err(No::Field("/number"));
+                }
+                if flight.departure_airport_id == flight.arrival_airport_id {
+                    return Err(No::Field("/arrival_airport_id"));
+                }
+                if flight.departure_zone == "Asia/Nowhere" {
+                    return Err(No::Field("/departure_zone"));
+                }
+                if flight.departs_at >= flight.arrives_at {
+                    return Err(No::Field("/arrives_at"));
+                }
+                Some((flight.departs_at, flight.arrives_at, flight.gate.clone()))
+            }
+        };
+        if let Some(sale) = &self.sale {
+            let asked = OpenInventory { accept_departed: sale.opening.accept_departed, ..opening.clone() };
+            return if sale.opening == asked { Ok(0) } else { Err(No::OpenWithOtherTerms) };
         }
+        if times.as_ref().is_some_and(|(leaves, ..)| *leaves <= now) && !opening.accept_departed {
+            return Err(No::Field("/departs_at"));
+        }
+        self.sale = Some(Sale {
+            opening: opening.clone(),
+            seats: i64::from(opening.capacity),
+            blocked: 0,
+            closed: false,
+            cancelled: false,
+            price: opening.price.amount,
+            times,
+            version: 1,
+        });
+        Ok(1)
+    }
+
+    fn change_flight(&mut self, ask: &ChangeFlight, now: Timestamp) -> Result<usize, No> {
+        let facts = self.facts;
+        let sale = self.sale();
+        let Some((leaves, lands, gate)) = sale.times.clone() else { return Err(No::Grounded) };
+        let price = ask.price.map_or(sale.price, |price| price.amount);
+        if price < 0 {
+            return Err(No::Field("/price/amount"));
+        }
+        let new_leaves = ask.departs_at.unwrap_or(leaves);
+        let new_lands = ask.arrives_at.unwrap_or(lands);
+        if new_leaves >= new_lands {
+            return Err(No::Field("/arrives_at"));
+        }
+        let new_times = Some((new_leaves, new_lands, ask.gate.clone().unwrap_or(gate)));
+        let changed = usize::from(price != sale.price) + usize::from(new_times != sale.times);
+        if changed == 0 {
+            return Ok(0);
+        }
+        if ask.if_version.is_some() && ask.if_version != Some(sale.version) {
+            return Err(No::Version(sale.version));
+        }
+        if new_leaves != leaves && new_leaves <= now && !ask.accept_departed {
+            return Err(No::Field("/departs_at"));
+        }
+        (sale.price, sale.times, sale.version) = (price, new_times, facts + changed as u64);
+        Ok(changed)
+    }
+
+    fn cancel_flight(&mut self, ask: &CancelFlight, now: Timestamp) -> Result<usize, No> {
+        short(&ask.reason)?;
+        let version = self.facts + 1;
+        let sale = self.sale();
+        if sale.times.is_none() {
+            return Err(No::Grounded);
+        }
+        if std::mem::replace(&mut sale.cancelled, true) {
+            return Ok(0);
+        }
+        sale.version = version;
+        Ok(1 + self.end_live(now))
+    }
+
+    /// Ends live bookings, those with the lowest ids, as many as end at once.
+    fn end_live(&mut self, now: Timestamp) -> usize {
+        let mut live: Vec<_> = self.bookings.iter_mut().filter(|b| b.status.is_live()).collect();
+        live.sort_by_key(|b| b.id);
+        live.truncate(ENDED_AT_ONCE);
+        for entry in &mut live {
+            let over = entry.status == BookingStatus::Held && entry.until.is_some_and(|end| end <= now);
+            entry.status = if over { BookingStatus::Expired } else { BookingStatus::Cancelled };
+        }
+        live.len()
     }
 
     fn reserve(&mut self, ask: &ReserveSeats, now: Timestamp) -> Result<usize, No> {
@@ -221,8 +344,15 @@ impl Model {
         }
         let policy = self.sale().opening.policy;
         within(ask.quantity, 1, i64::from(policy.seats_per_booking), "/quantity")?;
+        if self.sale().cancelled {
+            return Err(No::CalledOff);
+        }
         if self.sale().closed {
             return Err(No::Closed);
+        }
+        match self.sale().times {
+            Some((leaves, ..)) if leaves <= now && !ask.accept_departed => return Err(No::Left(leaves)),
+            _ => {}
         }
         let overdue = self.overdue(now);
         let has = self

@@ -1,6 +1,6 @@
 //! Plays a sequence to the rules, step by step, and keeps what was said.
 
-use crate::sequences::Sequence;
+use crate::sequences::{Sequence, noon};
 use chrono::TimeDelta;
 use holdfast_domain::{Inventory, InventoryCommand, InventoryEvent, Refused, Timestamp};
 
@@ -30,7 +30,7 @@ impl Story {
 }
 
 pub(crate) fn play(sequence: &Sequence) -> Story {
-    let mut now = Timestamp::from_timestamp(1_900_000_800, 0).unwrap();
+    let mut now = noon();
     let mut live = Inventory::default();
     let mut tell = |step: &crate::sequences::Step| {
         now += TimeDelta::microseconds(step.wait_micros);

@@ -1,9 +1,11 @@
 //! Where the sequences come from. Few users, few bookings, few seats and short holds, so that
-//! commands meet: on the same booking, on the last seat, in the very moment a hold ends.
+//! commands meet: on the same booking, on the last seat, in the very moment a hold ends or a flight leaves.
 
+use chrono::TimeDelta;
 use holdfast_domain::{
-    BlockSeats, BookingId, CancelBooking, ChangeCapacity, CloseSales, ConfirmBooking, Currency,
-    InventoryCommand, Money, OpenInventory, Policy, ReopenSales, ReserveSeats, Subject, UnblockSeats, UserId,
+    AirplaneId, AirportId, BlockSeats, BookingId, CancelBooking, CancelFlight, ChangeCapacity, ChangeFlight,
+    CloseSales, ConfirmBooking, Currency, Flight, InventoryCommand, Money, OpenInventory, Policy,
+    ReopenSales, ReserveSeats, Subject, Timestamp, UnblockSeats, UserId,
 };
 use proptest::{collection::vec, option, prelude::*};
 use uuid::Uuid;
@@ -13,6 +15,11 @@ use uuid::Uuid;
 pub(crate) struct Step {
     pub(crate) wait_micros: i64,
     pub(crate) command: InventoryCommand,
+}
+
+/// When every sequence begins.
+pub(crate) fn noon() -> Timestamp {
+    Timestamp::from_timestamp(1_900_000_800, 0).unwrap()
 }
 
 /// One life of one inventory.
@@ -33,12 +40,13 @@ pub(crate) fn sequences() -> impl Strategy<Value = Sequence> {
     })
 }
 
-/// Hundreds of holds within a few seconds, then the time at which most of them end, then any commands.
+/// Hundreds of holds within a few seconds, then the time at which most of them end, or the end of their
+/// flight, then any commands.
 pub(crate) fn rushes() -> impl Strategy<Value = Sequence> {
     let buyers = vec((0..4i64, 1..=3u32, 0..600u128), 450..620);
     let opening = openings(500..=2_000u32);
-    (opening, buyers, vec((waits(), commands()), 1..12), 1..=6i64).prop_map(
-        |(opening, buyers, rest, pause)| {
+    (opening, buyers, vec((waits(), commands()), 1..12), 1..=6i64, any::<bool>()).prop_map(
+        |(opening, buyers, rest, pause, called_off)| {
             let policy = Policy { seats_per_booking: 5, hold_seconds: 3, ..opening.policy };
             let mut steps = vec![Step {
                 wait_micros: 0,
@@ -46,12 +54,21 @@ pub(crate) fn rushes() -> impl Strategy<Value = Sequence> {
             }];
             steps.extend(buyers.into_iter().enumerate().map(|(n, (wait_micros, quantity, user))| {
                 let booking_id = booking(1_000 + n as u128);
-                let ask = ReserveSeats { booking_id, user_id: UserId(Uuid::from_u128(user)), quantity };
+                let user_id = UserId(Uuid::from_u128(user));
+                let ask = ReserveSeats { booking_id, user_id, quantity, accept_departed: true };
                 Step { wait_micros, command: InventoryCommand::ReserveSeats(ask) }
             }));
             let wait_micros = pause * 1_000_000;
             let any = rest.into_iter().map(|(wait_micros, command)| Step { wait_micros, command });
-            steps.push(Step { wait_micros, command: InventoryCommand::ExpireHolds });
+            let end = Step { wait_micros: 0, command: InventoryCommand::EndDueBookings };
+            match called_off {
+                true => {
+                    let command = InventoryCommand::CancelFlight(CancelFlight { reason: "storm".into() });
+                    steps.push(Step { wait_micros: wait_micros / 3, command });
+                    steps.extend([end.clone(), end.clone()]);
+                }
+                false => steps.push(Step { wait_micros, ..end }),
+            }
             steps.extend(any);
             Sequence { steps }
         },
@@ -70,11 +87,14 @@ fn waits() -> impl Strategy<Value = i64> {
 fn commands() -> impl Strategy<Value = InventoryCommand> {
     use InventoryCommand as C;
     let owner = || option::weighted(0.3, users());
-    let reserve = (bookings(), users(), 0..7u32).prop_map(|(booking_id, user_id, quantity)| ReserveSeats {
-        booking_id,
-        user_id,
-        quantity,
-    });
+    let reserve = (bookings(), users(), 0..7u32, any::<bool>()).prop_map(
+        |(booking_id, user_id, quantity, accept_departed)| ReserveSeats {
+            booking_id,
+            user_id,
+            quantity,
+            accept_departed,
+        },
+    );
     let confirm = (bookings(), owner()).prop_map(|(booking_id, owner)| ConfirmBooking { booking_id, owner });
     let cancel = (bookings(), owner(), reasons()).prop_map(|(booking_id, owner, reason)| CancelBooking {
         booking_id,
@@ -86,7 +106,7 @@ fn commands() -> impl Strategy<Value = InventoryCommand> {
         12 => reserve.prop_map(C::ReserveSeats),
         5 => confirm.prop_map(C::ConfirmBooking),
         4 => cancel.prop_map(C::CancelBooking),
-        2 => Just(C::ExpireHolds),
+        2 => Just(C::EndDueBookings),
         2 => prop_oneof![9 => 0..30u32, 1 => any::<u32>()]
             .prop_map(|capacity| C::ChangeCapacity(ChangeCapacity { capacity })),
         1 => Just(C::CloseSales(CloseSales)),
@@ -94,18 +114,22 @@ fn commands() -> impl Strategy<Value = InventoryCommand> {
         2 => block.prop_map(C::BlockSeats),
         2 => (0..8u32).prop_map(|quantity| C::UnblockSeats(UnblockSeats { quantity })),
         1 => openings(0..=3u32).prop_map(C::OpenInventory),
+        3 => changes().prop_map(C::ChangeFlight),
+        1 => reasons().prop_map(|reason| C::CancelFlight(CancelFlight { reason })),
     ]
 }
 
 fn openings(capacity: impl Strategy<Value = u32>) -> impl Strategy<Value = OpenInventory> {
     let policy = (1..=5u32, 0..=2u32, prop_oneof![1 => Just(0u32), 4 => 1..=6u32], 0..=3u32);
-    let zone = prop_oneof![8 => Just(None), 1 => Just(Some("Asia/Tokyo")), 1 => Just(Some("Asia/Nowhere"))];
+    let subject = prop_oneof![1 => shows(), 2 => flights()];
     let price = prop_oneof![Just(0), 1..=9_999i64];
-    (capacity, policy, zone, price).prop_map(|(capacity, (seats, live, hold, allowance), zone, amount)| {
+    let terms = (capacity, policy, subject, price, any::<bool>());
+    terms.prop_map(|(capacity, (seats, live, hold, allowance), subject, amount, accept_departed)| {
         OpenInventory {
-            subject: Subject::Show { name: "Show".into(), starts_at: None, zone: zone.map(Into::into) },
+            subject,
+            accept_departed,
             capacity,
-            price: Money { amount, currency: Currency::from_code("JPY").unwrap() },
+            price: yen(amount),
             policy: Policy {
                 seats_per_booking: seats,
                 live_bookings_per_user: live,
@@ -114,6 +138,64 @@ fn openings(capacity: impl Strategy<Value = u32>) -> impl Strategy<Value = OpenI
             },
         }
     })
+}
+
+fn shows() -> impl Strategy<Value = Subject> {
+    let zone = prop_oneof![8 => Just(None), 1 => Just(Some("Asia/Tokyo")), 1 => Just(Some("Asia/Nowhere"))];
+    zone.prop_map(|zone| Subject::Show { name: "Show".into(), starts_at: None, zone: zone.map(Into::into) })
+}
+
+fn flights() -> impl Strategy<Value = Subject> {
+    let zone = prop_oneof![15 => Just("Asia/Tokyo"), 1 => Just("Asia/Nowhere")];
+    let number = prop_oneof![15 => Just("JL7"), 1 => Just("")];
+    let arrival = prop_oneof![15 => Just(2i64), 1 => Just(1i64)];
+    (zone, number, arrival, times(), times(), gates()).prop_map(
+        |(zone, number, arrival, departs_at, arrives_at, gate)| {
+            Subject::Flight(Box::new(Flight {
+                number: number.into(),
+                airplane_id: AirplaneId::from_number(1).unwrap(),
+                departure_airport_id: AirportId::from_number(1).unwrap(),
+                arrival_airport_id: AirportId::from_number(arrival).unwrap(),
+                departure_zone: zone.into(),
+                arrival_zone: "Asia/Seoul".into(),
+                departs_at,
+                // Mostly hours later; sometimes at any time.
+                arrives_at: if arrival == 2 { arrives_at + TimeDelta::hours(2) } else { arrives_at },
+                gate,
+            }))
+        },
+    )
+}
+
+fn changes() -> impl Strategy<Value = ChangeFlight> {
+    let price = option::weighted(0.4, (prop_oneof![4 => 0..=9_999i64, 1 => Just(-1i64)]).prop_map(yen));
+    let departs_at = option::weighted(0.5, times());
+    let arrives_at = option::weighted(0.3, (times(), 0..3i64).prop_map(|(at, h)| at + TimeDelta::hours(h)));
+    let gate = option::weighted(0.3, gates());
+    let if_version = option::weighted(0.4, 1..5u64);
+    (price, departs_at, arrives_at, gate, if_version, any::<bool>()).prop_map(
+        |(price, departs_at, arrives_at, gate, if_version, accept_departed)| ChangeFlight {
+            price,
+            departs_at,
+            arrives_at,
+            gate,
+            if_version,
+            accept_departed,
+        },
+    )
+}
+
+/// Around the time that a sequence takes, on whole seconds.
+fn times() -> impl Strategy<Value = Timestamp> {
+    (-2..60i64).prop_map(|second| noon() + TimeDelta::seconds(second))
+}
+
+fn gates() -> impl Strategy<Value = Option<String>> {
+    prop_oneof![Just(None), Just(Some("A1".to_owned())), Just(Some("B2".to_owned()))]
+}
+
+fn yen(amount: i64) -> Money {
+    Money { amount, currency: Currency::from_code("JPY").unwrap() }
 }
 
 fn bookings() -> impl Strategy<Value = BookingId> {

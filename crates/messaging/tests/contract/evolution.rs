@@ -1,5 +1,6 @@
-//! What may change in a schema that consumers rely on: a property may be added if it may be missing, and words that
-//! explain may change. Everything else is a new version of the event.
+//! What may change in a schema that consumers rely on: a property may be added if it may be missing, a kind of thing
+//! may be added where a tag says which kind it is, and words that explain may change. Everything else is a new version
+//! of the event.
 
 use serde_json::{Map, Value};
 
@@ -19,6 +20,7 @@ fn compare(at: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
         (Value::Array(old), Value::Array(new)) if at.ends_with("/required") => {
             required(at, old, new, found);
         }
+        (Value::Array(old), Value::Array(new)) if at.ends_with("/oneOf") => kinds(at, old, new, found),
         (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
             for (nth, (old, new)) in old.iter().zip(new).enumerate() {
                 compare(&format!("{at}/{nth}"), old, new, found);
@@ -58,6 +60,28 @@ fn required(at: &str, old: &[Value], new: &[Value], found: &mut Vec<String>) {
     }
 }
 
+/// Kinds of one thing, told apart by a tag. A new one is to a consumer what a new type of event is; those it knows
+/// are what they were.
+fn kinds(at: &str, old: &[Value], new: &[Value], found: &mut Vec<String>) {
+    for was in old {
+        let is = new.iter().find(|is| tag(was).is_some() && tag(is) == tag(was));
+        match is {
+            Some(is) => compare(&format!("{at}/{}", tag(was).unwrap_or_default()), was, is, found),
+            None if new.contains(was) => {}
+            None => found.push(format!("{}: {was} is gone", place(at))),
+        }
+    }
+    for is in new.iter().filter(|is| tag(is).is_none() && !old.contains(is)) {
+        found.push(format!("{}: no tag tells {is} from the others", place(at)));
+    }
+}
+
+/// The word that a thing of this kind, and no other, has as its `kind`.
+fn tag(of: &Value) -> Option<&str> {
+    let required = of["required"].as_array().is_some_and(|names| names.iter().any(|name| name == "kind"));
+    of["properties"]["kind"]["const"].as_str().filter(|_| required)
+}
+
 fn place(at: &str) -> &str {
     if at.is_empty() { "the schema" } else { at }
 }
@@ -87,6 +111,26 @@ mod tests {
         assert_eq!(changed(|new| new["properties"]["note"] = json!({"type": "string"})), [""; 0]);
         assert_eq!(changed(|new| new["description"] = json!("other words")), [""; 0]);
         assert_eq!(changed(|new| new["$defs"]["Zone"] = json!({"type": "string"})), [""; 0]);
+    }
+
+    #[test]
+    fn a_kind_with_a_tag_may_be_added_and_those_there_are_stay() {
+        let kind = |kind: &str, field: &str| json!({"properties": {"kind": {"const": kind}, field: {"type": "string"}}, "required": ["kind", field]});
+        let one_of = |kinds: &[Value]| json!({"oneOf": kinds});
+        let [show, flight] = [kind("show", "name"), kind("flight", "number")];
+        let old = one_of(std::slice::from_ref(&show));
+        assert_eq!(breaks(&old, &one_of(&[show.clone(), flight.clone()])), [""; 0]);
+        assert_eq!(breaks(&old, &one_of(&[flight.clone(), show.clone()])), [""; 0]);
+        for broken in [
+            one_of(std::slice::from_ref(&flight)),
+            one_of(&[kind("show", "title"), flight.clone()]),
+            one_of(&[
+                show.clone(),
+                json!({"properties": {"number": {"type": "string"}}, "required": ["number"]}),
+            ]),
+        ] {
+            assert!(!breaks(&old, &broken).is_empty(), "{broken}");
+        }
     }
 
     /// What is done to a schema.

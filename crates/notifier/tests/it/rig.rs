@@ -149,6 +149,7 @@ impl Rig {
             overbooking_allowance: 0,
         };
         let command = InventoryCommand::OpenInventory(OpenInventory {
+            accept_departed: false,
             subject: Subject::Show { name: "The Tempest".to_owned(), starts_at: None, zone: None },
             capacity: 10_000,
             price: Money { amount: 2_000, currency: Currency::from_code("EUR").unwrap() },
@@ -160,7 +161,12 @@ impl Rig {
 
     pub(crate) async fn reserve(&self, show: InventoryId, quantity: u32) -> BookingId {
         let booking_id = BookingId(Machine.new_id());
-        let command = InventoryCommand::ReserveSeats(ReserveSeats { booking_id, user_id: ADA, quantity });
+        let command = InventoryCommand::ReserveSeats(ReserveSeats {
+            booking_id,
+            user_id: ADA,
+            quantity,
+            accept_departed: false,
+        });
         self.execute(show, booking_id.0, command).await;
         booking_id
     }

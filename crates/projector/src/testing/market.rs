@@ -3,13 +3,15 @@
 
 use super::Happened;
 use holdfast_domain::{
-    BlockSeats, BookingId, CancelBooking, ChangeCapacity, CloseSales, ConfirmBooking, Currency, Inventory,
-    InventoryCommand, InventoryId, Money, OpenInventory, Policy, ReopenSales, ReserveSeats, Subject,
-    Timestamp, UnblockSeats, UserId,
+    AirplaneId, AirportId, BlockSeats, BookingId, CancelBooking, CancelFlight, ChangeCapacity, ChangeFlight,
+    CloseSales, ConfirmBooking, Currency, Flight, Inventory, InventoryCommand, InventoryId, Money,
+    OpenInventory, Policy, ReopenSales, ReserveSeats, SalesState, Subject, Timestamp, UnblockSeats, UserId,
 };
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
+/// Zones of the airports, whose days differ.
+const ZONES: [&str; 4] = ["Europe/Berlin", "America/New_York", "Asia/Tokyo", "Pacific/Kiritimati"];
 /// Users who buy; every third is known by a number.
 const USERS: u64 = 50;
 
@@ -75,8 +77,8 @@ impl Market {
             return InventoryCommand::OpenInventory(self.open());
         }
         let quantity = 1 + self.below(4) as u32;
-        match self.below(20) {
-            0 => InventoryCommand::ExpireHolds,
+        match self.below(24) {
+            0 => InventoryCommand::EndDueBookings,
             1 => InventoryCommand::ChangeCapacity(ChangeCapacity { capacity: 50 + self.below(500) as u32 }),
             2 => InventoryCommand::CloseSales(CloseSales),
             3 | 4 => InventoryCommand::ReopenSales(ReopenSales),
@@ -89,26 +91,30 @@ impl Market {
                 let reason = "customer".to_owned();
                 InventoryCommand::CancelBooking(CancelBooking { booking_id, owner: None, reason })
             }),
+            12..=14 => InventoryCommand::ChangeFlight(self.change()),
+            // Rarely, and not the most of them: a cancelled flight makes no history any more.
+            15 if self.below(8) == 0 && (self.cancelled() + 1) * 2 <= self.inventories.len() => {
+                InventoryCommand::CancelFlight(CancelFlight { reason: "weather".to_owned() })
+            }
             _ => {
-                let ask = ReserveSeats { booking_id: BookingId(self.id()), user_id: self.user(), quantity };
+                let (booking_id, user_id) = (BookingId(self.id()), self.user());
+                let ask = ReserveSeats { booking_id, user_id, quantity, accept_departed: false };
                 self.bookings.push((id, ask.booking_id));
                 InventoryCommand::ReserveSeats(ask)
             }
         }
     }
 
+    fn cancelled(&self) -> usize {
+        self.inventories.values().filter(|i| i.counts().sales == SalesState::Cancelled).count()
+    }
+
     fn open(&mut self) -> OpenInventory {
         OpenInventory {
-            subject: Subject::Show {
-                name: format!("Show {}", self.below(1_000)),
-                starts_at: (self.below(2) == 0).then_some(self.now),
-                zone: Some("Europe/Berlin".to_owned()),
-            },
+            subject: if self.below(2) == 0 { self.show() } else { Subject::Flight(Box::new(self.flight())) },
+            accept_departed: false,
             capacity: 100 + self.below(400) as u32,
-            price: Money {
-                amount: self.below(10_000).cast_signed(),
-                currency: Currency::from_code("EUR").expect("the euro exists"),
-            },
+            price: self.price(),
             policy: Policy {
                 seats_per_booking: 4,
                 live_bookings_per_user: 0,
@@ -118,12 +124,64 @@ impl Market {
         }
     }
 
+    fn show(&mut self) -> Subject {
+        Subject::Show {
+            name: format!("Show {}", self.below(1_000)),
+            starts_at: (self.below(2) == 0).then_some(self.now),
+            zone: Some("Europe/Berlin".to_owned()),
+        }
+    }
+
+    fn flight(&mut self) -> Flight {
+        let from = self.below(ZONES.len() as u64);
+        let to = (from + 1 + self.below(ZONES.len() as u64 - 1)) % ZONES.len() as u64;
+        let airport = |nth: u64| AirportId::from_number(nth.cast_signed()).expect("a small number");
+        let departs_at = self.departure();
+        Flight {
+            number: format!("HF{}", self.below(10_000)),
+            airplane_id: AirplaneId::from_number(self.below(20).cast_signed()).expect("a small number"),
+            departure_airport_id: airport(from),
+            arrival_airport_id: airport(to),
+            departure_zone: ZONES[from as usize].to_owned(),
+            arrival_zone: ZONES[to as usize].to_owned(),
+            departs_at,
+            arrives_at: departs_at + chrono::TimeDelta::minutes(60 + self.below(900).cast_signed()),
+            gate: self.gate(),
+        }
+    }
+
+    fn change(&mut self) -> ChangeFlight {
+        let moves = self.below(2) == 0;
+        let departs_at = self.departure();
+        ChangeFlight {
+            price: (self.below(2) == 0).then(|| self.price()),
+            departs_at: moves.then_some(departs_at),
+            arrives_at: moves.then_some(departs_at + chrono::TimeDelta::hours(2)),
+            gate: (self.below(2) == 0).then(|| self.gate()),
+            ..ChangeFlight::default()
+        }
+    }
+
+    /// Within the next days, so that few leave while the history lasts.
+    fn departure(&mut self) -> Timestamp {
+        self.now + chrono::TimeDelta::minutes(1 + self.below(10_000).cast_signed())
+    }
+
+    fn gate(&mut self) -> Option<String> {
+        (self.below(2) == 0).then(|| format!("B{}", self.below(30)))
+    }
+
+    fn price(&mut self) -> Money {
+        let currency = Currency::from_code("EUR").expect("the euro exists");
+        Money { amount: self.below(10_000).cast_signed(), currency }
+    }
+
     /// A command about one of the latest bookings, which are the ones most likely to be on hold.
     fn with_booking(&mut self, command: impl Fn(BookingId) -> InventoryCommand) -> InventoryCommand {
         let back = self.below(30) as usize;
         match self.bookings.iter().rev().nth(back) {
             Some((_, id)) => command(*id),
-            None => InventoryCommand::ExpireHolds,
+            None => InventoryCommand::EndDueBookings,
         }
     }
 

@@ -36,7 +36,7 @@ impl Flusher {
     /// Inventories that are idle leave memory; so do those used least recently while there are too many
     /// bookings in it. Between rounds nothing is provisional, so nothing is lost.
     pub(super) fn evict(&mut self, now: holdfast_domain::Timestamp) {
-        let idle = |r: &Resident| r.state.next_expiry().is_none() && now - r.last_used > IDLE_MAX;
+        let idle = |r: &Resident| !r.state.awaits_an_end() && now - r.last_used > IDLE_MAX;
         for partition in self.partitions.values_mut() {
             partition.residents.retain(|_, r| !idle(r));
         }

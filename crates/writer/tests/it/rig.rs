@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use holdfast_ambient::{Ambient, Machine, StoppedClock};
 use holdfast_domain::{
-    BookingId, ConfirmBooking, Currency, InventoryCommand, InventoryId, Money, OpenInventory, Policy,
-    ReserveSeats, Subject, UserId,
+    AirplaneId, AirportId, BookingId, ConfirmBooking, Currency, Flight, InventoryCommand, InventoryId, Money,
+    OpenInventory, Policy, ReserveSeats, Subject, UserId,
 };
 use holdfast_event_log as log;
 use holdfast_testkit::{TestDatabase, database};
@@ -99,6 +99,7 @@ pub(crate) async fn open(writer: &Writer, capacity: u32, policy: Policy) -> Inve
         capacity,
         price: Money { amount: 2_000, currency: Currency::from_code("EUR").unwrap() },
         policy,
+        accept_departed: false,
     });
     writer.execute(ask(InventoryId(id), id, command)).await.expect("it opens");
     InventoryId(id)
@@ -109,6 +110,7 @@ pub(crate) fn reserve(inventory_id: InventoryId, command_id: Uuid, quantity: u32
         booking_id: BookingId(command_id),
         user_id: UserId(Uuid::from_u128(7)),
         quantity,
+        accept_departed: false,
     });
     ask(inventory_id, command_id, command)
 }
@@ -134,4 +136,29 @@ pub(crate) async fn open_apart(writer: &Writer, inventories: usize, capacity: u3
 /// Reserves one seat under a fresh id.
 pub(crate) async fn reserve_one(writer: &Writer, id: InventoryId) -> Result<Accepted, ExecuteError> {
     writer.execute(reserve(id, Machine.new_id(), 1)).await
+}
+
+/// Opens a flight that leaves tomorrow.
+pub(crate) async fn open_flight(writer: &Writer, capacity: u32, policy: Policy) -> InventoryId {
+    let id = Machine.new_id();
+    let departs_at = noon() + chrono::TimeDelta::days(1);
+    let command = InventoryCommand::OpenInventory(OpenInventory {
+        subject: Subject::Flight(Box::new(Flight {
+            number: "HF1207".to_owned(),
+            airplane_id: AirplaneId::from_number(1).unwrap(),
+            departure_airport_id: AirportId::from_number(1).unwrap(),
+            arrival_airport_id: AirportId::from_number(2).unwrap(),
+            departure_zone: "Europe/Berlin".to_owned(),
+            arrival_zone: "Europe/Paris".to_owned(),
+            departs_at,
+            arrives_at: departs_at + chrono::TimeDelta::hours(2),
+            gate: None,
+        })),
+        capacity,
+        price: Money { amount: 2_000, currency: Currency::from_code("EUR").unwrap() },
+        policy,
+        accept_departed: false,
+    });
+    writer.execute(ask(InventoryId(id), id, command)).await.expect("it opens");
+    InventoryId(id)
 }

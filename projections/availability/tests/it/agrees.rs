@@ -24,6 +24,7 @@ async fn counts_are_the_aggregates_counts_whatever_the_batches_were() {
             let row = find(&pool, *id).await.unwrap().expect("it is opened");
             assert_eq!(row.counts, *aggregate.counts(), "seed {seed}, batches of {batch}");
             assert_eq!((&row.subject, row.price, row.policy), (&terms.subject, terms.price, terms.policy));
+            assert_eq!(row.terms_version, terms.version);
             assert_eq!(row.as_of.log_partition, id.log_partition(PARTITIONS));
             assert!(row.last_event.position <= row.as_of.position);
         }

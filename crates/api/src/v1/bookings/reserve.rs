@@ -71,7 +71,7 @@ problems! {
     /// Why no seats are reserved.
     ReserveProblems:
         MalformedJson, IdempotencyKeyRequired, IdempotencyKeyInvalid, Unauthenticated, Forbidden, NotFound,
-        SoldOut, DuplicateBooking, SalesClosed, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
+        SoldOut, DuplicateBooking, SalesClosed, Departed, FlightCancelled, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
         IdempotencyKeyReused, RequestTimeout, Overloaded, StoreUnavailable, OutcomeUnknown,
 }
 
@@ -115,7 +115,8 @@ pub(crate) async fn reserve(
             }]));
         }
     }
-    let command = InventoryCommand::ReserveSeats(ReserveSeats { booking_id, user_id, quantity });
+    let reserve = ReserveSeats { booking_id, user_id, quantity, accept_departed: false };
+    let command = InventoryCommand::ReserveSeats(reserve);
     let ask = name.ask(caller.into(), &trace, InventoryId(request.inventory_id.0), command);
     let accepted = api.writer.execute(ask).await?;
     answer(&accepted)

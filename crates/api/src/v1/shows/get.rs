@@ -36,7 +36,7 @@ pub(crate) async fn get_show(
     Ok(JsonAnswer(match inventories::find(&api, InventoryId(id), fresh).await? {
         Found::Row(row, stale) => {
             let seats = SeatsView::from(&row).stale(stale);
-            ShowView::from(row).with(seats)
+            ShowView::of(row).ok_or_else(Problem::not_found)?.with(seats)
         }
         Found::Live(view) => from_log(&api, &view).await?,
     }))
@@ -48,5 +48,6 @@ async fn from_log(api: &Api, view: &InventoryView) -> Result<ShowView, Problem> 
     let Some(Recorded { event: InventoryEvent::InventoryOpened(opened), recorded_at, at, .. }) = first else {
         return Err(Problem::not_found());
     };
-    Ok(ShowView::opened(view.inventory_id, opened, recorded_at, at).with(SeatsView::from(view)))
+    let show = ShowView::opened(view.inventory_id, opened, recorded_at, at);
+    Ok(show.ok_or_else(Problem::not_found)?.with(SeatsView::from(view)))
 }

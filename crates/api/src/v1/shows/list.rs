@@ -65,8 +65,8 @@ pub(crate) async fn list_shows(
     let next_cursor = last.map(|last| Cursor::write(SHOWS.to_owned(), last.opened_at, last.inventory_id.0));
     let show = |row: InventoryRow| {
         let seats = SeatsView::from(&row).stale(freshness.stale || row.is_parked);
-        ShowView::from(row).with(seats)
+        Some(ShowView::of(row)?.with(seats))
     };
-    let data = rows.into_iter().map(show).collect();
+    let data = rows.into_iter().filter_map(show).collect();
     Ok(JsonAnswer(Page { data, meta: Meta { next_cursor, freshness } }))
 }

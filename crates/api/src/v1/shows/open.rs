@@ -133,6 +133,7 @@ impl From<&OpenShow> for OpenInventory {
             capacity: show.capacity.get(),
             price: Money { amount: show.price.amount.0, currency: show.price.currency.0 },
             policy: (&show.policy).into(),
+            accept_departed: false,
         }
     }
 }
@@ -172,7 +173,7 @@ fn answer(accepted: Accepted) -> Result<Response, Problem> {
         tracing::error!(%at, "an accepted opening has no InventoryOpened for an answer");
         return Err(Problem::internal());
     };
-    let body = ShowView::opened(inventory_id, opened, recorded_at, at);
+    let body = ShowView::opened(inventory_id, opened, recorded_at, at).ok_or_else(Problem::not_found)?;
     Ok(Done { made_at: Some(format!("/v1/shows/{inventory_id}")), at, replayed, body }.into_response())
 }
 
