@@ -91,6 +91,11 @@ impl CommandName {
         }
     }
 
+    /// The name, for the catalogue.
+    pub(crate) fn for_catalogue(self) -> holdfast_catalogue::Command {
+        holdfast_catalogue::Command { command_id: self.command_id, fingerprint: self.fingerprint }
+    }
+
     /// The command, ready for the writer.
     pub(crate) fn ask(
         self,

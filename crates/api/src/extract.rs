@@ -12,7 +12,7 @@ mod refused;
 pub(crate) use body::{Body, OptionalBody, read_body};
 pub(crate) use caller::{Admin, Caller, CallerSession};
 pub(crate) use client::{ClientAddress, Peer};
-pub(crate) use headers::{FreshFrom, IdempotencyKey, REQUEST_ID, Trace, id_or_new};
+pub(crate) use headers::{FreshFrom, IdempotencyKey, IfMatch, REQUEST_ID, Trace, id_or_new};
 pub(crate) use id::{PathId, PathIds};
 pub(crate) use query::{FromQuery, Params, Query};
 pub(crate) use refused::FormRefused;

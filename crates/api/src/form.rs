@@ -10,8 +10,8 @@ mod fields;
 mod webhook;
 
 pub(crate) use field::{
-    CurrencyCode, Email, Field, Id, Instant, PriceAmount, ReasonCode, RoleWord, Text, Whole, Zone, id,
-    is_email,
+    AirportCode, CurrencyCode, Email, Field, Id, Instant, Line, PriceAmount, ReasonCode, RoleWord, Text,
+    Whole, Zone, id, is_airport_code, is_email, line,
 };
 pub(crate) use fields::Fields;
 pub(crate) use webhook::{EventTypes, FromPositions};
@@ -71,6 +71,11 @@ pub(crate) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) ->
         }
     }
     json.deserialize_map(Object(PhantomData))
+}
+
+/// Reads a field of a change that is there: it has a value. What is missing is none, by `default`.
+pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(json).map(Some)
 }
 
 /// Says what is wrong with a body that could not be parsed.

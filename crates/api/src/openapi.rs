@@ -45,6 +45,9 @@ const PAGE_POLICY: &str =
         (name = "shows", description = "What is sold."),
         (name = "inventories", description = "Its seats."),
         (name = "bookings", description = "Who has them."),
+        (name = "catalogue", description = "Cities, airports and airplanes: what flights are made of. Anybody reads, admins write.\n\n\
+            An answer's `ETag` is the thing's version. A change needs it in `If-Match` (428 without, 412 if somebody was faster), a \
+            deletion may carry it. What something depends on is not deleted: 409 `in_use`."),
         (name = "webhooks", description = "Who is told what happens, by webhook. For admins.\n\n\
             A webhook is a POST of `{id, type, api_version, created_at, livemode, sequence, data: {object, \
             previous_attributes}}`. `id` is the event's, the same on every retry and replay: drop what you have had. \

@@ -67,6 +67,9 @@ pub(crate) enum Extension {
         booking_status: BookingStatus,
         allowed: &'static [BookingStatus],
     },
+    InUse {
+        used_by: &'static str,
+    },
 }
 
 /// Something that was not done, and why.

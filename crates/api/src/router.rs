@@ -7,7 +7,10 @@ use crate::{
     openapi, ops,
     problem::{Code, Problem},
     state::ApiState,
-    v1::{bookings, inventories, role_changes, sessions, shows, users, webhook_endpoints as hooks},
+    v1::{
+        airplanes, airports, bookings, cities, inventories, role_changes, sessions, shows, users,
+        webhook_endpoints as hooks,
+    },
 };
 use axum::Router;
 use std::sync::Arc;
@@ -51,6 +54,12 @@ fn documented(compat: bool) -> OpenApiRouter<ApiState> {
         .routes(routes!(bookings::confirm_booking))
         .routes(routes!(bookings::cancel_booking))
         .routes(routes!(bookings::get_timeline))
+        .routes(routes!(cities::create_city, cities::list_cities))
+        .routes(routes!(cities::get_city, cities::edit_city, cities::delete_city))
+        .routes(routes!(airports::create_airport, airports::list_airports))
+        .routes(routes!(airports::get_airport, airports::edit_airport, airports::delete_airport))
+        .routes(routes!(airplanes::create_airplane, airplanes::list_airplanes))
+        .routes(routes!(airplanes::get_airplane, airplanes::edit_airplane, airplanes::delete_airplane))
         .routes(routes!(hooks::create_endpoint, hooks::list_endpoints))
         .routes(routes!(hooks::get_endpoint, hooks::delete_endpoint))
         .routes(routes!(hooks::enable_endpoint))

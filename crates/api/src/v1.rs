@@ -1,7 +1,10 @@
 //! The native API. One file for each endpoint: what it answers when it does not do it, its
 //! documentation, its handler.
 
+pub(crate) mod airplanes;
+pub(crate) mod airports;
 pub(crate) mod bookings;
+pub(crate) mod cities;
 pub(crate) mod inventories;
 pub(crate) mod role_changes;
 pub(crate) mod sessions;

@@ -7,14 +7,16 @@ mod money;
 mod page;
 mod seats;
 mod show;
+mod versioned;
 
 pub(crate) use booking::{BookingView, StatusSchema};
-pub(crate) use cursor::Cursor;
+pub(crate) use cursor::{Cursor, KeyCursor};
 pub(crate) use done::Done;
 pub(crate) use money::MoneyView;
 pub(crate) use page::{LIMIT_DEFAULT, Meta, Page, freshness, is_not_made_yet, limit};
 pub(crate) use seats::SeatsView;
 pub(crate) use show::ShowView;
+pub(crate) use versioned::Versioned;
 
 use axum::{
     http::{HeaderValue, header},

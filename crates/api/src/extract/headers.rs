@@ -1,11 +1,12 @@
-//! Headers with a meaning of their own: the idempotency key, the consistency token, the trace.
+//! Headers with a meaning of their own: the idempotency key, the version that is changed, the consistency token, the trace.
 
 use crate::problem::{Code, Problem};
 use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts},
-    http::{HeaderMap, HeaderName, HeaderValue, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
 };
 use holdfast_ambient::Ambient;
+use holdfast_catalogue::Expected;
 use holdfast_event_log::LogPosition;
 use std::convert::Infallible;
 use uuid::Uuid;
@@ -81,6 +82,49 @@ impl<S: Sync> OptionalFromRequestParts<S> for IdempotencyKey {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Problem> {
         Self::find(&parts.headers)
+    }
+}
+
+/// Which version of a thing the client wants to change or delete (RFC 9110 §13.1.1). A change that comes without
+/// is refused (RFC 6585 §3): it could undo what somebody else has just done. As an `Option` it may be missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IfMatch(pub(crate) Expected);
+
+impl IfMatch {
+    fn find(headers: &HeaderMap) -> Option<Self> {
+        let mut tags = Vec::new();
+        for value in headers.get_all(header::IF_MATCH) {
+            tags.extend(value.to_str().unwrap_or("").split(',').map(str::trim));
+        }
+        match tags[..] {
+            [] => None,
+            ["*"] => Some(Self(Expected::Any)),
+            // A weak tag, or one that we did not make, is nobody's version.
+            _ => Some(Self(Expected::OneOf(tags.into_iter().filter_map(version).collect()))),
+        }
+    }
+}
+
+/// The version that an entity tag of ours names.
+fn version(tag: &str) -> Option<i64> {
+    let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+impl<S: Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let missing = "send If-Match with the ETag of what you have read, or * to change it whatever it is";
+        Self::find(&parts.headers).ok_or_else(|| Problem::new(Code::PreconditionRequired, missing))
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for IfMatch {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(Self::find(&parts.headers))
     }
 }
 

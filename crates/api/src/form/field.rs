@@ -105,6 +105,12 @@ text_field! {
     |schema: ObjectBuilder| schema.examples(["Europe/Berlin"])
 }
 text_field! {
+    /// An airport's IATA code.
+    AirportCode(String) = "must be an IATA airport code: three capital letters, such as BER",
+    |text: &str| is_airport_code(text).then(|| text.to_owned()),
+    |schema: ObjectBuilder| schema.pattern(Some("^[A-Z]{3}$")).examples(["BER"])
+}
+text_field! {
     /// An address that could be written to. Whether it exists only a letter can tell.
     Email(String) = "must be an e-mail address of at most 254 bytes",
     |text: &str| is_email(text).then(|| text.to_owned()),
@@ -150,6 +156,11 @@ pub(crate) fn is_email(text: &str) -> bool {
 fn is_reason_code(text: &str) -> bool {
     (1..=REASON_CHARS_MAX).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// Whether it has the form of an IATA code.
+pub(crate) fn is_airport_code(text: &str) -> bool {
+    text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 /// A whole number within a range.
@@ -250,6 +261,40 @@ impl<const MIN: usize, const MAX: usize> PartialSchema for Text<MIN, MAX> {
 }
 
 impl<const MIN: usize, const MAX: usize> ToSchema for Text<MIN, MAX> {}
+
+/// Text on one line: a name that may stand in a table, a ticket or a mail's subject.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Line<const MIN: usize, const MAX: usize>(pub(crate) String);
+
+impl<const MIN: usize, const MAX: usize> Field for Line<MIN, MAX> {
+    fn must_be() -> Cow<'static, str> {
+        Cow::Owned(format!("must be text of {MIN} to {MAX} characters on one line, not only blanks"))
+    }
+}
+
+impl<'de, const MIN: usize, const MAX: usize> Deserialize<'de> for Line<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        line(&String::deserialize(json)?).ok_or_else(|| D::Error::custom(Self::must_be()))
+    }
+}
+
+/// Reads text on one line.
+pub(crate) fn line<const MIN: usize, const MAX: usize>(text: &str) -> Option<Line<MIN, MAX>> {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    let good = (MIN..=MAX).contains(&text.chars().count())
+        && !text.contains(breaks)
+        && !(MIN > 0 && text.trim().is_empty());
+    good.then(|| Line(text.to_owned()))
+}
+
+impl<const MIN: usize, const MAX: usize> PartialSchema for Line<MIN, MAX> {
+    fn schema() -> RefOr<Schema> {
+        Text::<MIN, MAX>::schema()
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> ToSchema for Line<MIN, MAX> {}
 
 #[cfg(test)]
 mod tests {

@@ -50,6 +50,14 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A field of a change: what is missing stays as it is, so null would say nothing.
+    pub(crate) fn change<F: Field>(&mut self, name: &'static str) {
+        self.known.push(name);
+        if let Some(value) = self.object.get(name) {
+            self.value::<F>(name, value);
+        }
+    }
+
     /// An object that must be there.
     pub(crate) fn required_form<T: Form>(&mut self, name: &'static str) {
         self.known.push(name);

@@ -84,12 +84,20 @@ codes! {
     EmailTaken = "email_taken", CONFLICT, "An account has this e-mail already";
     /// It would leave nobody who is an admin.
     LastAdmin = "last_admin", CONFLICT, "This is the last admin";
+    /// A city has this name already.
+    NameTaken = "name_taken", CONFLICT, "A city has this name already";
+    /// An airport has this code already.
+    AirportCodeTaken = "airport_code_taken", CONFLICT, "An airport has this code already";
+    /// Something depends on what was to be deleted; `used_by` says what.
+    InUse = "in_use", CONFLICT, "Something depends on it";
     /// There are as many webhook endpoints as there may be.
     TooManyWebhookEndpoints = "too_many_webhook_endpoints", CONFLICT, "There are too many webhook endpoints";
     /// A replay of the endpoint is being queued.
     ReplayRunning = "replay_running", CONFLICT, "A replay is being queued already";
     /// It was changed since it was read: read it again.
     VersionMismatch = "version_mismatch", PRECONDITION_FAILED, "It has another version by now";
+    /// A change came without `If-Match`.
+    PreconditionRequired = "precondition_required", PRECONDITION_REQUIRED, "If-Match is required";
     /// The body is larger than we read.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
     /// The body is not declared as JSON.

@@ -49,6 +49,8 @@ pub(crate) struct ProblemSchema {
     booking_status: Option<String>,
     /// With `invalid_state`: the statuses from which this is allowed.
     allowed: Option<Vec<String>>,
+    /// With `in_use`: what depends on it, `airports` or `flights`.
+    used_by: Option<String>,
 }
 
 /// Declares the problems an endpoint may answer with, as responses of its OpenAPI operation.

@@ -1,6 +1,7 @@
 //! The one place where errors of the layers below become problems, and where they are logged.
 
 use super::{Code, Extension, FieldError, Problem};
+use holdfast_catalogue::{CatalogueError, Parent};
 use holdfast_domain::Refused;
 use holdfast_event_log::ReadError;
 use holdfast_writer::ExecuteError;
@@ -57,6 +58,36 @@ impl From<ExecuteError> for Problem {
                 Code::OutcomeUnknown,
                 "send it again with the same Idempotency-Key: it will have one effect, and you will be told which",
             ),
+        }
+    }
+}
+
+impl From<CatalogueError> for Problem {
+    fn from(error: CatalogueError) -> Self {
+        let detail = error.to_string();
+        match error {
+            CatalogueError::Unknown => Self::not_found(),
+            CatalogueError::NameTaken => Self::new(Code::NameTaken, detail),
+            CatalogueError::CodeTaken => Self::new(Code::AirportCodeTaken, detail),
+            CatalogueError::NoParent(Parent::City) => {
+                Self::invalid(vec![FieldError { pointer: "/city_id".to_owned(), detail }])
+            }
+            CatalogueError::InUse(by) => {
+                Self::new(Code::InUse, detail).with(Extension::InUse { used_by: by.as_str() })
+            }
+            CatalogueError::Changed => Self::new(
+                Code::VersionMismatch,
+                "read it again, and send the change with the ETag of that answer if it is still wanted",
+            ),
+            CatalogueError::KeyReused => Self::new(
+                Code::IdempotencyKeyReused,
+                "this key was accepted with another request, or what it made was deleted",
+            ),
+            CatalogueError::NumbersExhausted => {
+                error!("all numbers of a catalogue table have been given");
+                Self::internal()
+            }
+            CatalogueError::Database(error) => StoreError::Database(error).into(),
         }
     }
 }

@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 /// Longest cursor that is read; ours have about 200 characters.
 const CURSOR_CHARS_MAX: usize = 1024;
+/// The same for places that are names: two of 200 characters of four bytes each, in base64.
+const KEY_CURSOR_CHARS_MAX: usize = 4096;
 /// No place is later: the end of the year 9999.
 const LATEST: Timestamp = match DateTime::from_timestamp(253_402_300_800, 0) {
     Some(at) => at,
@@ -65,6 +67,43 @@ impl<Q: Serialize + DeserializeOwned + PartialEq> Cursor<Q> {
             .filter(|at| (Timestamp::UNIX_EPOCH..LATEST).contains(at));
         let ours = cursor.version == VERSION && cursor.query == *query;
         at.filter(|_| ours).map(|at| (at, cursor.id)).ok_or(InvalidCursor)
+    }
+}
+
+/// A place in a list whose order is not that of time: what the last thing of the page is sorted by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyCursor<Q, P> {
+    #[serde(rename = "v")]
+    version: u8,
+    /// The query's name and filters.
+    #[serde(rename = "q")]
+    query: Q,
+    /// The place.
+    #[serde(rename = "p")]
+    place: P,
+}
+
+impl<Q, P> KeyCursor<Q, P>
+where
+    Q: Serialize + DeserializeOwned + PartialEq,
+    P: Serialize + DeserializeOwned,
+{
+    /// The text of a cursor.
+    pub(crate) fn write(query: Q, place: P) -> String {
+        let cursor = Self { version: VERSION, query, place };
+        BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(&cursor).unwrap_or_default())
+    }
+
+    /// The place that `text` names in the list of `query`.
+    pub(crate) fn read(text: &str, query: &Q) -> Result<P, InvalidCursor> {
+        if text.len() > KEY_CURSOR_CHARS_MAX {
+            return Err(InvalidCursor);
+        }
+        let json = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidCursor)?;
+        let cursor: Self = serde_json::from_slice(&json).map_err(|_| InvalidCursor)?;
+        let ours = cursor.version == VERSION && cursor.query == *query;
+        ours.then_some(cursor.place).ok_or(InvalidCursor)
     }
 }
 

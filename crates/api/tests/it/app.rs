@@ -239,6 +239,34 @@ impl App {
         self.someone("admin", Role::Admin).await
     }
 
+    /// Makes a city of a name of its own, and returns its id.
+    pub(crate) async fn city(&self, admin: &Someone) -> String {
+        let name = format!("City {}", Machine.new_id());
+        self.made(admin, "/v1/cities", &json!({"name": name})).await
+    }
+
+    /// Makes an airport with a code of its own, and returns its id.
+    pub(crate) async fn airport(&self, admin: &Someone, city: &str, zone: &str) -> String {
+        let taken: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM airports").fetch_one(&self.pool).await.unwrap();
+        let letter = |n: i64| char::from(b'A' + u8::try_from(n % 26).unwrap());
+        let code: String = [letter(taken / 676), letter(taken / 26), letter(taken)].into_iter().collect();
+        let body = json!({"code": code, "name": format!("Airport {code}"), "city_id": city, "zone": zone});
+        self.made(admin, "/v1/airports", &body).await
+    }
+
+    /// Makes an airplane, and returns its id.
+    pub(crate) async fn airplane(&self, admin: &Someone, capacity: u32) -> String {
+        self.made(admin, "/v1/airplanes", &json!({"model": "A320neo", "capacity": capacity})).await
+    }
+
+    /// Makes something with a key of its own, and returns its id.
+    pub(crate) async fn made(&self, admin: &Someone, path: &str, body: &Value) -> String {
+        let key = Machine.new_id().to_string();
+        let made = self.post(path).by(admin).key(&key).json(body).send().await.ok(201);
+        made["id"].as_str().unwrap().to_owned()
+    }
+
     /// Opens a show and returns its id.
     pub(crate) async fn show(&self, admin: &Someone, capacity: u32, hold_seconds: u32) -> String {
         let key = Machine.new_id().to_string();

@@ -16,6 +16,7 @@ enum Body {
     Booking,
     BookingForOwner,
     Password,
+    Airport,
 }
 
 /// What the callers are, but for nobody.
@@ -58,6 +59,26 @@ fn table() -> Vec<Row> {
         Row("GET", "/v1/bookings/{booking}/timeline", Body::None, owners),
         Row("POST", "/v1/bookings/{booking}/confirm", Body::None, owners),
         Row("POST", "/v1/bookings/{booking}/cancel", Body::None, owners),
+        Row("POST", "/v1/cities", Body::Json(json!({"name": "Atlantis"})), [401, 403, 403, 403, 201]),
+        Row("GET", "/v1/cities", Body::None, anyone(200)),
+        Row("GET", "/v1/cities/{city}", Body::None, anyone(200)),
+        Row("PATCH", "/v1/cities/{city}", Body::Json(json!({})), house),
+        Row("DELETE", "/v1/cities/{city}", Body::None, [401, 403, 403, 403, 204]),
+        Row("POST", "/v1/airports", Body::Airport, [401, 403, 403, 403, 201]),
+        Row("GET", "/v1/airports", Body::None, anyone(200)),
+        Row("GET", "/v1/airports/{airport}", Body::None, anyone(200)),
+        Row("PATCH", "/v1/airports/{airport}", Body::Json(json!({})), house),
+        Row("DELETE", "/v1/airports/{airport}", Body::None, [401, 403, 403, 403, 204]),
+        Row(
+            "POST",
+            "/v1/airplanes",
+            Body::Json(json!({"model": "A320neo", "capacity": 180})),
+            [401, 403, 403, 403, 201],
+        ),
+        Row("GET", "/v1/airplanes", Body::None, anyone(200)),
+        Row("GET", "/v1/airplanes/{airplane}", Body::None, anyone(200)),
+        Row("PATCH", "/v1/airplanes/{airplane}", Body::Json(json!({})), house),
+        Row("DELETE", "/v1/airplanes/{airplane}", Body::None, [401, 403, 403, 403, 204]),
         Row(
             "POST",
             "/v1/webhook-endpoints",
@@ -94,8 +115,12 @@ async fn every_operation_is_open_to_whom_it_is_meant_for_and_to_nobody_else() {
                 let (endpoint, delivery) = endpoint(&app, &admin).await;
                 path = path.replace("{endpoint}", &endpoint).replace("{delivery}", &delivery);
             }
-            let asked =
-                app.ask(Method::from_bytes(method.as_bytes()).unwrap(), &path).key(&format!("key {show}"));
+            let catalogue = catalogue(&app, &admin, &path).await;
+            for (kind, id) in ["{city}", "{airport}", "{airplane}"].into_iter().zip(&catalogue) {
+                path = path.replace(kind, id);
+            }
+            let asked = app.ask(Method::from_bytes(method.as_bytes()).unwrap(), &path);
+            let asked = asked.key(&format!("key {show}")).header("if-match", "*");
             let asked = match &body {
                 Body::None => asked,
                 Body::Json(json) if json["email"] == "new" => asked
@@ -107,6 +132,9 @@ async fn every_operation_is_open_to_whom_it_is_meant_for_and_to_nobody_else() {
                 }
                 Body::BookingForOwner => {
                     asked.json(&json!({"inventory_id": show, "quantity": 1, "user_id": owner.id}))
+                }
+                Body::Airport => {
+                    asked.json(&json!({"code": "NEW", "name": "x", "city_id": catalogue[0], "zone": "UTC"}))
                 }
             };
             // These end the token that they are asked with.
@@ -129,6 +157,15 @@ async fn round(app: &App, admin: &Someone, owner: &Someone) -> (String, String) 
     block.json(&json!({"quantity": 1, "reason": "x"})).send().await.ok(200);
     let booking = app.booking(owner, &show, 1).await;
     (show, booking["id"].as_str().unwrap().to_owned())
+}
+
+/// A city without airports, an airport of another city, and an airplane; nothing where the path is of something else.
+async fn catalogue(app: &App, admin: &Someone, path: &str) -> [String; 3] {
+    if !["/v1/cities", "/v1/air"].iter().any(|start| path.starts_with(start)) {
+        return Default::default();
+    }
+    let (city, other) = (app.city(admin).await, app.city(admin).await);
+    [city, app.airport(admin, &other, "Europe/Berlin").await, app.airplane(admin, 180).await]
 }
 
 /// A webhook endpoint that was sent a ping; the one before is gone, because their number has a bound.
@@ -156,6 +193,8 @@ async fn no_operation_is_missing_from_the_table() {
     let named = |path: &str| {
         let path = path.split('?').next().unwrap();
         let path = path.replace("{show}", "{id}").replace("{booking}", "{id}").replace("{owner}", "{id}");
+        let path =
+            ["{city}", "{airport}", "{airplane}"].iter().fold(path, |path, kind| path.replace(kind, "{id}"));
         path.replace("{endpoint}", "{id}").replace("{delivery}", "{delivery_id}")
     };
     let tried = table().iter().map(|Row(method, path, ..)| ((*method).to_owned(), named(path))).collect();

@@ -5,6 +5,7 @@ mod app;
 mod authorisation;
 mod bad_input;
 mod bookings;
+mod catalogue;
 mod compat;
 mod documentation;
 mod idempotency;

@@ -1,0 +1,35 @@
+//! `DELETE /v1/airports/{id}`: refused while it has flights.
+
+use crate::{
+    extract::{Admin, IfMatch, PathId},
+    problem::{Problem, problems},
+    state::ApiState,
+    store::bounded_work,
+};
+use axum::{extract::State, http::StatusCode};
+use holdfast_catalogue::{Expected, airports};
+use holdfast_domain::AirportId;
+
+problems! {
+    /// Why it is not deleted.
+    DeleteAirportProblems: Unauthenticated, Forbidden, NotFound, InUse, VersionMismatch, StoreUnavailable,
+}
+
+/// Delete an airport. Refused while it has flights.
+#[utoipa::path(
+    delete, path = "/v1/airports/{id}", tag = "catalogue",
+    params(("id" = uuid::Uuid, Path, description = "The airport."),
+        ("If-Match" = Option<String>, Header, description = "Only if it is still what you have read: its `ETag`.")),
+    security(("bearer" = []), ("x_access_token" = [])),
+    responses((status = 204, description = "It is gone."), DeleteAirportProblems)
+)]
+pub(crate) async fn delete_airport(
+    State(api): State<ApiState>,
+    _admin: Admin,
+    PathId(id): PathId,
+    expected: Option<IfMatch>,
+) -> Result<StatusCode, Problem> {
+    let expected = expected.map_or(Expected::Any, |IfMatch(expected)| expected);
+    bounded_work(airports::delete(&api.pool, AirportId(id), &expected)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,26 @@
+//! The catalogue: cities, airports and airplanes, which flights are made of. Plain tables, not event-sourced.
+//!
+//! Guarantees
+//! - One city per name, whatever its letters' case, and one airport per code.
+//! - Nothing dangles: what something depends on is not deleted. Foreign keys hold that, so no race gets past it.
+//! - Of two edits that begin with the same version, one wins and the other is told.
+//! - A request with a key that is sent twice makes one thing, also if that was edited or deleted meanwhile.
+//!
+//! All SQL on these tables is here. Not here: who may ask, and the form of what is asked (`api`).
+
+pub mod airplanes;
+pub mod airports;
+pub mod cities;
+mod command;
+mod error;
+mod versions;
+
+pub use airplanes::{Airplane, AirplaneChange, NewAirplane};
+pub use airports::{Airport, AirportChange, NewAirport};
+pub use cities::City;
+pub use command::{Command, Made};
+pub use error::{CatalogueError, Dependants, Parent};
+pub use versions::Expected;
+
+/// Most things of one page: bounds the answer's size.
+pub const LIMIT_MAX: u32 = 200;
