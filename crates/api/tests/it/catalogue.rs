@@ -73,7 +73,7 @@ async fn what_is_made_is_there_and_its_id_carries_an_integer() {
     for (path, thing) in [("/v1/cities", &city), ("/v1/airports", &made), ("/v1/airplanes", &plane)] {
         let got = app.get(&format!("{path}/{}", id(thing))).send().await;
         assert_eq!((got.header("etag"), &got.body), ("\"1\"", thing));
-        assert_eq!(app.all(path, "").await, [thing.clone()]);
+        assert_eq!(app.all(path, "").await, std::slice::from_ref(thing));
     }
 }
 
