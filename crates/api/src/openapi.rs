@@ -61,6 +61,9 @@ const PAGE_POLICY: &str =
             after 5 s, 30 s, 1 m, 5 m, 20 m, 1 h, 4 h, 6 h, 12 h, 24 h and 24 h, or later where `Retry-After` asks for it. \
             At least once, at most five at a time. An endpoint that has not answered 2xx for three days is paused."),
         (name = "operator", description = "Health and metrics."),
+        (name = "airbourne", description = "Airbourne's contract over the same commands, for its clients and load scripts; on only \
+            where it was asked for. Every route is also reached through its gateway's prefixes: `/auth`, `/flights`, \
+            `/bookingservice`, `/reminder`."),
         (name = "booking_monitor", description = "booking_monitor's contract over the same commands, for its clients and \
             load scripts; on only where it was asked for, and without a token. Differs from the original in that an answered \
             booking is durable, a page of the history has at most 200 orders, and errors carry no internals."),

@@ -1,7 +1,7 @@
 //! Puts the routes together. Each is registered once, for the router and the OpenAPI document alike.
 
 use crate::{
-    compat,
+    airbourne, compat,
     envelope::EnvelopeLayer,
     metrics::HttpMetrics,
     openapi, ops,
@@ -17,19 +17,20 @@ use std::sync::Arc;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The whole HTTP side: the native API, its documentation, health and metrics, and, where the
-/// configuration says so, booking_monitor's routes.
+/// configuration says so, the routes of Airbourne and booking_monitor.
 ///
 /// Install the metrics recorder first: the handles are made here.
 pub fn router(state: ApiState) -> Router {
     let (routes, document) = documented(state.compat).split_for_parts();
     let metrics = Arc::new(HttpMetrics::new(&document));
     let envelope = EnvelopeLayer { ambient: state.ambient.clone(), metrics };
-    routes
+    let router = routes
         .merge(openapi::routes(document))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(envelope)
-        .with_state(state)
+        .with_state(state.clone());
+    if state.compat { airbourne::Gateway::before(router, state) } else { router }
 }
 
 fn documented(compat: bool) -> OpenApiRouter<ApiState> {
@@ -71,7 +72,7 @@ fn documented(compat: bool) -> OpenApiRouter<ApiState> {
         .routes(routes!(ops::live))
         .routes(routes!(ops::ready))
         .routes(routes!(ops::metrics));
-    if compat { router.merge(compat::routes()) } else { router }
+    if compat { router.merge(compat::routes()).merge(airbourne::routes()) } else { router }
 }
 
 async fn no_such_path() -> Problem {
