@@ -13,6 +13,8 @@ mod events;
 mod history;
 mod request;
 
+pub(crate) use events::next_number as next_inventory_number;
+
 use crate::state::ApiState;
 use utoipa_axum::{router::OpenApiRouter, routes};
 

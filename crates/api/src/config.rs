@@ -90,8 +90,11 @@ pub struct ApiConfig {
     /// Whether the last address of `X-Forwarded-For` is taken for the client's: only behind a proxy that appends it, and
     /// where nobody can come past the proxy.
     pub trust_forwarded_for: bool,
-    /// Whether booking_monitor's routes are served. They need no token.
+    /// Whether the routes of Airbourne and booking_monitor are served. Some of them need no token.
     pub compat: bool,
+    /// Whether anybody may change cities, airports, airplanes and flights by Airbourne's routes, as its load scripts do;
+    /// else an admin. Only where nobody but this machine can ask.
+    pub catalogue_is_open: bool,
     /// What the secrets of webhook endpoints are computed from: the notifier's own key.
     pub webhook_key: WebhookKey,
     /// Whether a webhook endpoint may have a private address or plain HTTP: in development only.
@@ -112,6 +115,7 @@ impl ApiConfig {
             hashes_waiting_max: 512,
             trust_forwarded_for: false,
             compat: false,
+            catalogue_is_open: false,
             webhook_key,
             webhooks_allow_private: false,
         }

@@ -111,6 +111,28 @@ impl Problem {
         self.code
     }
 
+    /// Why, in one sentence, for those who are not answered with problem details.
+    pub(crate) fn sentence(&self) -> String {
+        match &self.extension {
+            Some(Extension::Errors { errors }) => {
+                let wrong = errors.iter().map(|error| {
+                    let name = error.pointer.trim_start_matches('/');
+                    format!("{name} {}", error.detail).trim_start().to_owned()
+                });
+                wrong.collect::<Vec<_>>().join("; ")
+            }
+            _ => self.detail.clone().into_owned(),
+        }
+    }
+
+    /// When to come again, where that depends on the occasion.
+    pub(crate) fn retry_after_seconds(&self) -> Option<u32> {
+        match self.extension {
+            Some(Extension::RateLimited { retry_after_seconds }) => Some(retry_after_seconds),
+            _ => None,
+        }
+    }
+
     pub(crate) fn with(self, extension: Extension) -> Self {
         Self { extension: Some(extension), ..self }
     }
@@ -146,10 +168,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.code.status();
-        let retry_after = match self.extension {
-            Some(Extension::RateLimited { retry_after_seconds }) => Some(retry_after_seconds),
-            _ => None,
-        };
+        let retry_after = self.retry_after_seconds();
         let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], self.to_json()).into_response();
         let headers = response.headers_mut();
         match status {

@@ -20,6 +20,9 @@ use std::{fmt, ops::Deref, sync::Arc};
 /// the log (one look-up by key); filling this on every reservation cost more than that saves.
 const BOOKINGS_REMEMBERED_MAX: u64 = 100_000;
 
+/// Inventories that are known to be flights: some 5 MB.
+const FLIGHTS_REMEMBERED_MAX: u64 = 100_000;
+
 /// How far the read models are.
 #[derive(Clone, Debug)]
 pub struct ReadModels {
@@ -65,6 +68,7 @@ pub struct Api {
     pub(crate) flow: Flow,
     pub(crate) prometheus: PrometheusHandle,
     pub(crate) compat: bool,
+    pub(crate) catalogue_is_open: bool,
     pub(crate) webhook_key: WebhookKey,
     pub(crate) webhooks_allow_private: bool,
     pub(crate) tokens: Tokens,
@@ -74,6 +78,8 @@ pub struct Api {
     pub(crate) hasher: Hasher,
     /// Where bookings are. A booking never moves, so an entry never becomes wrong.
     pub(crate) bookings: Cache<BookingId, InventoryId, FxBuildHasher>,
+    /// Inventories that are flights. What one is, it stays.
+    pub(crate) flights: Cache<InventoryId, (), FxBuildHasher>,
 }
 
 impl ApiState {
@@ -91,7 +97,9 @@ impl ApiState {
             trust_forwarded_for: config.trust_forwarded_for,
             hasher: Hasher::new(config.hashes_at_once, config.hashes_waiting_max, &*ambient),
             bookings: bookings.build_with_hasher(FxBuildHasher),
+            flights: Cache::builder().max_capacity(FLIGHTS_REMEMBERED_MAX).build_with_hasher(FxBuildHasher),
             compat: config.compat,
+            catalogue_is_open: config.catalogue_is_open,
             webhook_key: config.webhook_key,
             webhooks_allow_private: config.webhooks_allow_private,
             pool,

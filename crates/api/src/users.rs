@@ -184,6 +184,15 @@ pub async fn find_by_id(pool: &PgPool, user_id: UserId) -> Result<Option<User>, 
     Ok(bounded(query).await?)
 }
 
+/// Finds an account by its number.
+pub(crate) async fn find_by_number(pool: &PgPool, number: i64) -> Result<Option<User>, UserError> {
+    let query = sqlx::query("SELECT user_id, number, email, role, created_at FROM users WHERE number = $1")
+        .bind(number)
+        .try_map(|row: PgRow| user(&row))
+        .fetch_optional(pool);
+    Ok(bounded(query).await?)
+}
+
 /// Where a page of accounts begins: after this one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct After {

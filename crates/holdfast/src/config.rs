@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Environment name of the switch for booking_monitor's routes.
+/// Environment name of the switch for the routes of the systems we replace.
 const COMPAT: &str = "HOLDFAST_COMPAT";
 /// Environment name of the data folder.
 const DATA: &str = "HOLDFAST_DATA";
@@ -152,8 +152,8 @@ pub(crate) struct Up {
     pub(crate) data: PathBuf,
     #[command(flatten)]
     pub(crate) http: Http,
-    /// Serve booking_monitor's routes too; `--compat false` leaves them out. They need no token; on another
-    /// address than loopback they are left out unless --compat-anywhere is given.
+    /// Serve the routes of Airbourne and booking_monitor too; `--compat false` leaves them out. Some need no token; on
+    /// another address than loopback they are left out unless --compat-anywhere is given.
     #[arg(long, env = COMPAT, default_value_t = true, action = ArgAction::Set, value_name = "true|false")]
     pub(crate) compat: bool,
     /// Send the log to Kafka and build the read models from there: with a broker of its own in the data folder, or the one
@@ -177,7 +177,7 @@ pub(crate) struct Api {
     pub(crate) access: Access,
     #[command(flatten)]
     pub(crate) http: Http,
-    /// Serve booking_monitor's routes too. They need no token.
+    /// Serve the routes of Airbourne and booking_monitor too. Some need no token.
     #[arg(long, env = COMPAT, default_value_t = false, action = ArgAction::Set, value_name = "true|false",
           num_args = 0..=1, default_missing_value = "true")]
     pub(crate) compat: bool,
@@ -238,7 +238,7 @@ pub(crate) struct Http {
     #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT",
           value_parser = address)]
     pub(crate) listen: SocketAddr,
-    /// Serve booking_monitor's routes on another address than loopback, to whoever reaches it.
+    /// Serve the routes of Airbourne and booking_monitor on another address than loopback, to whoever reaches it.
     #[arg(long, env = "HOLDFAST_COMPAT_ANYWHERE")]
     pub(crate) compat_anywhere: bool,
     /// How long a token is good for, in seconds.

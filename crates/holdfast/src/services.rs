@@ -144,6 +144,7 @@ impl Services {
             config: ApiConfig {
                 token_ttl: Duration::from_secs(http.token_seconds.into()),
                 compat: plan.compat,
+                catalogue_is_open: address.ip().is_loopback(),
                 webhooks_allow_private: plan.webhooks_allow_private,
                 trust_forwarded_for: http.trust_forwarded_for,
                 ..ApiConfig::new(plan.token_secrets, plan.webhook_key)

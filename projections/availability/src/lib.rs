@@ -13,7 +13,7 @@ mod tables;
 
 pub use fold::{Change, Changes};
 pub use level::{Level, level};
-pub use queries::{After, SHOWS_LIMIT_MAX, ending_inventories, find, shows};
+pub use queries::{After, FlightsFilter, SHOWS_LIMIT_MAX, ending_inventories, find, flights, shows};
 pub use row::InventoryRow;
 
 /// The read model, as the projector knows it.

@@ -2,7 +2,7 @@
 //! read model takes the place of this one.
 
 use crate::{InventoryRow, row::COLUMNS};
-use holdfast_domain::{InventoryId, Timestamp};
+use holdfast_domain::{AirportId, InventoryId, Timestamp};
 use sqlx::{PgExecutor, postgres::PgRow, types::Uuid};
 
 /// Most shows of one page: bounds the answer's size.
@@ -86,4 +86,52 @@ pub async fn shows(
         query = query.bind(opened_at).bind(inventory_id.0);
     }
     query.try_map(|row: PgRow| InventoryRow::from_row(&row)).fetch_all(db).await
+}
+
+/// Which flights: those that meet all that is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlightsFilter {
+    /// Where they leave.
+    pub departure_airport_id: Option<AirportId>,
+    /// Where they land.
+    pub arrival_airport_id: Option<AirportId>,
+    /// What a seat costs at least, in minor units.
+    pub min_price: Option<i64>,
+    /// What it costs at most.
+    pub max_price: Option<i64>,
+}
+
+/// Flights that are not cancelled, in the order of their ids, at most `limit`.
+///
+/// # Errors
+/// Whatever Postgres says.
+pub async fn flights(
+    db: impl PgExecutor<'_>,
+    filter: FlightsFilter,
+    after: Option<InventoryId>,
+    limit: u32,
+) -> Result<Vec<InventoryRow>, sqlx::Error> {
+    // Only what is asked for stands in the statement, so that an index can serve it.
+    let condition = |is_there: bool, condition: &'static str, without: &'static str| {
+        if is_there { condition } else { without }
+    };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM availability.inventories i JOIN availability.checkpoints c USING (log_partition)
+         WHERE i.kind = 'flight' AND i.sales <> 'cancelled' AND i.inventory_id > $1 {} {} {} {}
+         ORDER BY i.inventory_id LIMIT $2",
+        condition(filter.departure_airport_id.is_some(), "AND i.departure_airport_id = $3", "AND $3::uuid IS NULL"),
+        condition(filter.arrival_airport_id.is_some(), "AND i.arrival_airport_id = $4", "AND $4::uuid IS NULL"),
+        condition(filter.min_price.is_some(), "AND i.price_amount >= $5", "AND $5::bigint IS NULL"),
+        condition(filter.max_price.is_some(), "AND i.price_amount <= $6", "AND $6::bigint IS NULL"),
+    );
+    sqlx::query(&sql)
+        .bind(after.unwrap_or_default().0)
+        .bind(i64::from(limit))
+        .bind(filter.departure_airport_id.map(|id| id.0))
+        .bind(filter.arrival_airport_id.map(|id| id.0))
+        .bind(filter.min_price)
+        .bind(filter.max_price)
+        .try_map(|row: PgRow| InventoryRow::from_row(&row))
+        .fetch_all(db)
+        .await
 }

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// The names that a resource's envelope has: misspelt where Airbourne's are.
+/// The names that a resource's envelope has, misspelt where Airbourne's are, and their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Envelope {
     /// Says whether it was done, in an answer that says yes.
@@ -18,30 +18,52 @@ pub(crate) struct Envelope {
     pub(crate) failed: &'static str,
     /// Says what went wrong; empty where nothing did.
     pub(crate) error: &'static str,
+    /// The order of its parts in an answer that says yes, and in one that says no.
+    order: [Order; 2],
 }
+
+/// The parts of an envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Data,
+    Flag,
+    Message,
+    Error,
+}
+
+type Order = [Part; 4];
+
+const ERROR_SECOND: Order = [Part::Data, Part::Error, Part::Flag, Part::Message];
+const ERROR_THIRD: Order = [Part::Data, Part::Flag, Part::Error, Part::Message];
+const ERROR_LAST: Order = [Part::Data, Part::Flag, Part::Message, Part::Error];
 
 impl Envelope {
     /// Of accounts and sign-in.
-    pub(crate) const AUTH: Self = Self { done: "sucess", failed: "sucess", error: "error" };
+    pub(crate) const AUTH: Self =
+        Self { done: "sucess", failed: "sucess", error: "error", order: [ERROR_SECOND; 2] };
     /// Of sign-up where it fails.
     pub(crate) const SIGN_UP: Self = Self { error: "err", ..Self::AUTH };
-    /// Of cities, airplanes and reminders.
-    pub(crate) const CATALOGUE: Self = Self { done: "sucess", failed: "sucess", error: "err" };
+    /// Of cities and airplanes.
+    pub(crate) const CATALOGUE: Self =
+        Self { done: "sucess", failed: "sucess", error: "err", order: [ERROR_LAST; 2] };
     /// Of airports.
-    pub(crate) const AIRPORTS: Self = Self { done: "success", failed: "success", error: "err" };
+    pub(crate) const AIRPORTS: Self = Self { done: "success", failed: "success", ..Self::CATALOGUE };
     /// Of flights and bookings.
-    pub(crate) const SALES: Self = Self { done: "success", failed: "sucess", error: "err" };
+    pub(crate) const SALES: Self =
+        Self { done: "success", failed: "sucess", error: "err", order: [ERROR_THIRD, ERROR_LAST] };
 
     /// What was asked for.
     pub(crate) fn done(self, status: StatusCode, data: impl Serialize, message: &str) -> Response {
-        let body = Body { data, flag: (self.done, true), message, error: (self.error, Empty {}) };
+        let [order, _] = self.order;
+        let body = Body { data, flag: (self.done, true), message, error: (self.error, Empty {}), order };
         json(status, &body)
     }
 
     /// Why it was not done. `error` is what a person may read: nothing from inside.
     pub(crate) fn failed(self, status: StatusCode, error: impl Serialize, message: &str) -> Response {
-        let body = Body { data: Empty {}, flag: (self.failed, false), message, error: (self.error, error) };
-        json(status, &body)
+        let [_, order] = self.order;
+        let (data, flag) = (Empty {}, (self.failed, false));
+        json(status, &Body { data, flag, message, error: (self.error, error), order })
     }
 }
 
@@ -63,15 +85,20 @@ struct Body<'a, D, E> {
     flag: (&'static str, bool),
     message: &'a str,
     error: (&'static str, E),
+    order: Order,
 }
 
 impl<D: Serialize, E: Serialize> Serialize for Body<'_, D, E> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(4))?;
-        map.serialize_entry("data", &self.data)?;
-        map.serialize_entry(self.flag.0, &self.flag.1)?;
-        map.serialize_entry("message", self.message)?;
-        map.serialize_entry(self.error.0, &self.error.1)?;
+        for part in self.order {
+            match part {
+                Part::Data => map.serialize_entry("data", &self.data)?,
+                Part::Flag => map.serialize_entry(self.flag.0, &self.flag.1)?,
+                Part::Message => map.serialize_entry("message", self.message)?,
+                Part::Error => map.serialize_entry(self.error.0, &self.error.1)?,
+            }
+        }
         map.end()
     }
 }
@@ -92,47 +119,43 @@ fn json(status: StatusCode, body: &impl Serialize) -> Response {
 mod tests {
     use super::*;
     use axum::body::to_bytes;
-    use serde_json::{Value, json};
 
-    async fn body(response: Response) -> Value {
-        serde_json::from_slice(&to_bytes(response.into_body(), 10_000).await.unwrap()).unwrap()
+    async fn text(response: Response) -> String {
+        String::from_utf8(to_bytes(response.into_body(), 10_000).await.unwrap().to_vec()).unwrap()
     }
 
+    /// Byte for byte: the order of the names is part of what its clients have always seen.
     #[tokio::test]
-    async fn each_envelope_is_spelt_as_its_clients_read_it() {
+    async fn each_envelope_is_written_as_its_clients_read_it() {
         for (envelope, done, failed) in [
             (
                 Envelope::AUTH,
-                json!({"data": 1, "error": {}, "sucess": true, "message": "m"}),
-                ("error", "sucess"),
-            ),
-            (
-                Envelope::CATALOGUE,
-                json!({"data": 1, "err": {}, "sucess": true, "message": "m"}),
-                ("err", "sucess"),
-            ),
-            (
-                Envelope::AIRPORTS,
-                json!({"data": 1, "err": {}, "success": true, "message": "m"}),
-                ("err", "success"),
-            ),
-            (
-                Envelope::SALES,
-                json!({"data": 1, "err": {}, "success": true, "message": "m"}),
-                ("err", "sucess"),
+                r#"{"data":1,"error":{},"sucess":true,"message":"m"}"#,
+                r#"{"data":{},"error":"why","sucess":false,"message":"m"}"#,
             ),
             (
                 Envelope::SIGN_UP,
-                json!({"data": 1, "err": {}, "sucess": true, "message": "m"}),
-                ("err", "sucess"),
+                r#"{"data":1,"err":{},"sucess":true,"message":"m"}"#,
+                r#"{"data":{},"err":"why","sucess":false,"message":"m"}"#,
+            ),
+            (
+                Envelope::CATALOGUE,
+                r#"{"data":1,"sucess":true,"message":"m","err":{}}"#,
+                r#"{"data":{},"sucess":false,"message":"m","err":"why"}"#,
+            ),
+            (
+                Envelope::AIRPORTS,
+                r#"{"data":1,"success":true,"message":"m","err":{}}"#,
+                r#"{"data":{},"success":false,"message":"m","err":"why"}"#,
+            ),
+            (
+                Envelope::SALES,
+                r#"{"data":1,"success":true,"err":{},"message":"m"}"#,
+                r#"{"data":{},"sucess":false,"message":"m","err":"why"}"#,
             ),
         ] {
-            assert_eq!(body(envelope.done(StatusCode::OK, 1, "m")).await, done);
-            let (error, flag) = failed;
-            assert_eq!(
-                body(envelope.failed(StatusCode::CONFLICT, "why", "m")).await,
-                json!({"data": {}, error: "why", flag: false, "message": "m"})
-            );
+            assert_eq!(text(envelope.done(StatusCode::OK, 1, "m")).await, done);
+            assert_eq!(text(envelope.failed(StatusCode::CONFLICT, "why", "m")).await, failed);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! (`T25:00:00Z`), which are meant as those of the next day. Its own server refused about half of these and its clients went on
 //! without a flight. Here alone they are taken; the native API wants RFC 3339.
 
-use chrono::{Datelike as _, NaiveDate, TimeDelta};
+use chrono::{Datelike as _, NaiveDate, SecondsFormat, TimeDelta};
 use holdfast_domain::Timestamp;
 use std::ops::RangeInclusive;
 
@@ -31,6 +31,11 @@ pub(crate) fn lenient(text: &str) -> Option<Timestamp> {
     let at = midnight.checked_add_signed(since_midnight(clock)?)?.checked_sub_signed(offset)?;
     let at = Timestamp::from_timestamp_micros(at.timestamp_micros())?;
     (whole_day && YEARS.contains(&at.year())).then_some(at)
+}
+
+/// Writes a time as its clients read it, in milliseconds.
+pub(crate) fn written(at: Timestamp) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 fn since_midnight(clock: &str) -> Option<TimeDelta> {
@@ -73,7 +78,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Option<String> {
-        lenient(text).map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
+        lenient(text).map(|at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
     }
 
     #[test]

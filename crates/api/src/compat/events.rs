@@ -105,7 +105,7 @@ async fn open(api: &Api, trace: &Trace, name: String, tickets: u32) -> Result<An
     Ok(Answer::json(StatusCode::CREATED, &event))
 }
 
-/// A number that no event has had. This module owns the sequence.
-async fn next_number(pool: &PgPool) -> Result<i64, StoreError> {
+/// A number that no inventory has had. This module owns the sequence.
+pub(crate) async fn next_number(pool: &PgPool) -> Result<i64, StoreError> {
     bounded(sqlx::query_scalar("SELECT nextval('inventory_numbers')").fetch_one(pool)).await
 }

@@ -42,6 +42,8 @@ pub(crate) enum Nobody {
 pub(crate) struct Known {
     pub(crate) principal: Principal,
     pub(crate) session: Session,
+    /// The account as an integer.
+    pub(crate) number: i64,
 }
 
 /// Looks the token of a request up.
@@ -55,7 +57,7 @@ pub(crate) async fn authenticate(headers: &HeaderMap, api: &ApiState) -> Result<
         return Err(Nobody::Token("the token was ended"));
     }
     let principal = Principal { user_id: session.user_id, role: standing.role };
-    Ok(Known { principal, session })
+    Ok(Known { principal, session, number: standing.number })
 }
 
 impl From<Nobody> for Problem {

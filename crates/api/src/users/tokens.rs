@@ -20,6 +20,8 @@ const FORGOTTEN_MAX: i64 = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) role: Role,
+    /// What Airbourne's clients know it by.
+    pub(crate) number: i64,
     /// Tokens of an earlier generation have ended.
     pub(crate) token_generation: i32,
     /// These have ended too.
@@ -33,7 +35,7 @@ pub(crate) async fn standing_of(
     now: DateTime<Utc>,
 ) -> Result<Option<Standing>, StoreError> {
     let query = sqlx::query(
-        "SELECT role, token_generation, ARRAY(
+        "SELECT role, number, token_generation, ARRAY(
              SELECT token_id FROM ended_tokens AS ended WHERE ended.user_id = users.user_id AND expires_at > $2
          ) AS ended FROM users WHERE user_id = $1",
     )
@@ -42,6 +44,7 @@ pub(crate) async fn standing_of(
     .try_map(|row: PgRow| {
         Ok(Standing {
             role: role::read(&row, "role")?,
+            number: row.try_get("number")?,
             token_generation: row.try_get("token_generation")?,
             ended: row.try_get::<Vec<Uuid>, _>("ended")?.into(),
         })

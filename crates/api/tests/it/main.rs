@@ -7,6 +7,7 @@ mod authorisation;
 mod bad_input;
 mod bookings;
 mod catalogue;
+
 mod compat;
 mod documentation;
 mod idempotency;

@@ -91,7 +91,7 @@ async fn start(
         "holdfast is ready: http://{0} (API: http://{0}/docs), {partitions} log partitions in {1}{through}, {admin}{2}",
         services.address,
         up.data.display(),
-        if compat { ", booking_monitor's routes on" } else { "" },
+        if compat { ", Airbourne's and booking_monitor's routes on" } else { "" },
     ));
     Ok(services)
 }

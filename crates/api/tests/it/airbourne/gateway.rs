@@ -73,6 +73,7 @@ async fn who_cannot_be_looked_up_is_told_to_come_again() {
     let (app, proxy) = App::behind_proxy().await;
     let ada = app.customer("ada").await;
     proxy.refuse();
+    proxy.cut();
     let answer = app.get("/flights/api/v1/info").header("x-access-token", &ada.token).send().await;
     assert_eq!(answer.header("retry-after"), "1");
     assert_eq!(answer.ok(503), json!({"message": "Service unavailable"}));

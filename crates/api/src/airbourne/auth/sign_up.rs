@@ -1,0 +1,75 @@
+//! `POST /api/v1/signup`. The original answered with the password's hash; there is none here.
+
+use super::credentials;
+use crate::{
+    airbourne::{
+        answer::Envelope,
+        refusal::Refusal,
+        request::{Lenient, Sent},
+        says::{Says, Wrong},
+        time::written,
+    },
+    auth::salt,
+    form::is_email,
+    problem::Problem,
+    state::{Api, ApiState},
+    users::{self, Role},
+};
+use axum::{extract::State, http::StatusCode, response::Response};
+use serde::Serialize;
+use std::ops::RangeInclusive;
+
+/// Characters of a password, as its contract says; the native API wants more.
+const PASSWORD_CHARS: RangeInclusive<usize> = 4..=50;
+
+const SAYS: Says = Says {
+    envelope: Envelope::SIGN_UP,
+    wrong: Wrong::Sentence,
+    status: StatusCode::CREATED,
+    done: "created the User",
+    failed: "something went wrong",
+};
+
+/// An account.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Account {
+    id: i64,
+    email: String,
+    updated_at: String,
+    created_at: String,
+}
+
+/// Sign up: `{email, password}`.
+#[utoipa::path(
+    post, path = "/api/v1/signup", tag = "airbourne", request_body = Object,
+    responses(
+        (status = 201, description = "The account."),
+        (status = "4XX", description = "400: something is missing; 409: the e-mail is taken; 422: it is none, or the password has not 4 to 50 characters."),
+        (status = "5XX", description = "Come again."),
+    )
+)]
+pub(crate) async fn sign_up(State(api): State<ApiState>, request: Lenient) -> Response {
+    let Lenient { sent, .. } = request;
+    let made = async { make(&api, &sent?).await };
+    match made.await {
+        Ok(account) => Envelope::AUTH.done(SAYS.status, account, SAYS.done),
+        Err(refusal) => SAYS.refuse(refusal),
+    }
+}
+
+async fn make(api: &Api, sent: &Sent) -> Result<Account, Refusal> {
+    let (email, password) = credentials(sent)?;
+    if !is_email(email) {
+        return Err(Refusal::field("email", "must be an e-mail address"));
+    }
+    if !PASSWORD_CHARS.contains(&password.chars().count()) {
+        return Err(Refusal::field("password", "must have 4 to 50 characters"));
+    }
+    let salt = salt(&*api.ambient).map_err(Problem::from)?;
+    let hash = api.hasher.hash(password.to_owned(), salt).await?;
+    let user = users::insert(&api.pool, &*api.ambient, email, &hash, Role::Customer).await;
+    let user = user.map_err(Problem::from)?;
+    let at = written(user.created_at);
+    Ok(Account { id: user.number, email: user.email, updated_at: at.clone(), created_at: at })
+}

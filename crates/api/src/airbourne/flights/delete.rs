@@ -1,0 +1,44 @@
+//! `DELETE /api/v1/flights/{id}`: the flight is cancelled, and its bookings with it. Nothing is thrown away: the original left
+//! bookings behind that led nowhere.
+
+use super::{find, renamed};
+use crate::{
+    airbourne::{refusal::Refusal, says::Says, writer::CatalogueWriter},
+    command::{Actor, CommandName},
+    extract::Trace,
+    state::{Api, ApiState},
+};
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use holdfast_domain::{CancelFlight, InventoryCommand};
+
+const SAYS: Says = super::says(StatusCode::OK, "Successfully deleted a flight", "couldnt delete a flight");
+/// Why its bookings end, for the log.
+const REASON: &str = "flight_deleted";
+
+/// Cancel a flight.
+#[utoipa::path(
+    delete, path = "/api/v1/flights/{id}", tag = "airbourne", params(("id" = i64, Path, description = "The flight.")),
+    responses((status = 200, description = "It is not there (any more)."),
+        (status = "4XX", description = "Only an admin may."), (status = "5XX", description = "Come again."))
+)]
+pub(crate) async fn delete_flight(
+    State(api): State<ApiState>,
+    Path(id): Path<String>,
+    CatalogueWriter(may): CatalogueWriter,
+    trace: Trace,
+) -> Response {
+    let deleted = async { cancel(&api, may?, &trace, &id).await };
+    SAYS.answer(deleted.await.map_err(renamed))
+}
+
+async fn cancel(api: &Api, actor: Actor, trace: &Trace, id: &str) -> Result<bool, Refusal> {
+    let Some(flight) = find(api, id).await? else { return Ok(true) };
+    let cancel = InventoryCommand::CancelFlight(CancelFlight { reason: REASON.to_owned() });
+    let ask = CommandName::once(api.ambient.new_id()).ask(actor, trace, flight.inventory_id, cancel);
+    api.writer.execute(ask).await?;
+    Ok(true)
+}

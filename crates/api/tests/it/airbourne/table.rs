@@ -1,0 +1,68 @@
+//! `docs/airbourne.md` lists every route, and every route that it lists is served.
+
+use super::{Client, airbourne};
+use crate::app::App;
+use axum::http::Method;
+use holdfast_api::users::Role;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+const DOCUMENT: &str = include_str!("../../../../../docs/airbourne.md");
+
+/// Method and path of each row, with what stands in its other cells.
+fn rows() -> Vec<(Method, String, Vec<String>)> {
+    let table = DOCUMENT.split("\n## Routes\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| {
+        let cells: Vec<_> = row.split('|').map(|cell| cell.trim().to_owned()).collect();
+        let (method, path) = cells[1].trim_matches('`').split_once(' ').unwrap();
+        (method.parse().unwrap(), path.to_owned(), cells[2..4].to_vec())
+    })
+    .collect()
+}
+
+/// What the OpenAPI document says of Airbourne.
+fn served(app: &App) -> BTreeSet<(String, String)> {
+    let mut served = BTreeSet::new();
+    for (path, item) in app.document()["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            if operation["tags"][0] == "airbourne" {
+                served.insert((method.to_uppercase(), path.replace("{id}", ":id")));
+            }
+        }
+    }
+    served
+}
+
+#[tokio::test]
+async fn the_table_lists_every_route_and_each_route_says_how_it_behaves() {
+    let app = airbourne().await;
+    let listed: BTreeSet<_> =
+        rows().into_iter().map(|(method, path, _)| (method.to_string(), path.to_lowercase())).collect();
+    assert_eq!(listed, served(&app));
+    for (method, path, cells) in rows() {
+        assert!(cells[0].starts_with("same") || !cells[1].is_empty(), "{method} {path} says nothing");
+    }
+}
+
+/// Each is called as its clients spell it, by itself and through the gateway, and is there both times.
+#[tokio::test]
+async fn every_route_of_the_table_answers_by_itself_and_through_the_gateway() {
+    let app = airbourne().await;
+    let (ada, admin) = (Client::new(&app, "ada").await, app.someone("admin", Role::Admin).await);
+    for (method, path, _) in rows() {
+        let path = path.replace(":id", "1");
+        for prefix in ["", "/auth", "/flights", "/bookingservice", "/reminder"] {
+            if path == "/health" && !prefix.is_empty() {
+                continue;
+            }
+            for token in [&ada.token, &admin.token] {
+                let asked = app.ask(method.clone(), &format!("{prefix}{path}"));
+                let answer = asked.header("x-access-token", token).json(&json!({})).send().await;
+                let unknown = answer.code() == "not_found" || answer.status == 405;
+                assert!(!unknown, "{method} {prefix}{path}: {} {}", answer.status, answer.text);
+                assert!(answer.body.is_object(), "{method} {prefix}{path}: {}", answer.text);
+            }
+        }
+    }
+}
