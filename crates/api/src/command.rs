@@ -96,6 +96,11 @@ impl CommandName {
         holdfast_catalogue::Command { command_id: self.command_id, fingerprint: self.fingerprint }
     }
 
+    /// Whether the client chose it, and may ask again with it.
+    pub(crate) fn is_keyed(self) -> bool {
+        self.keyed
+    }
+
     /// The command, ready for the writer.
     pub(crate) fn ask(
         self,

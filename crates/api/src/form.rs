@@ -10,8 +10,8 @@ mod fields;
 mod webhook;
 
 pub(crate) use field::{
-    AirportCode, CurrencyCode, Email, Field, Id, Instant, Line, PriceAmount, ReasonCode, RoleWord, Text,
-    Whole, Zone, id, is_airport_code, is_email, line,
+    AirportCode, CurrencyCode, Email, Field, FlightNumber, Id, Instant, Line, PriceAmount, ReasonCode,
+    RoleWord, Text, Whole, Zone, id, is_airport_code, is_email, line,
 };
 pub(crate) use fields::Fields;
 pub(crate) use webhook::{EventTypes, FromPositions};
@@ -76,6 +76,13 @@ pub(crate) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) ->
 /// Reads a field of a change that is there: it has a value. What is missing is none, by `default`.
 pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) -> Result<Option<T>, D::Error> {
     T::deserialize(json).map(Some)
+}
+
+/// The same of an object.
+pub(crate) fn given_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    json: D,
+) -> Result<Option<T>, D::Error> {
+    object(json).map(Some)
 }
 
 /// Says what is wrong with a body that could not be parsed.

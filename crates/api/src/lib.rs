@@ -19,6 +19,7 @@ mod compat;
 mod config;
 mod envelope;
 mod extract;
+mod flights;
 mod form;
 pub mod metrics;
 mod openapi;

@@ -43,6 +43,9 @@ const PAGE_POLICY: &str =
             within 5 seconds on every other server. After ten wrong passwords of an account, tries are slowed (429 \
             `rate_limited`, `Retry-After` of at most a minute); right ones never are."),
         (name = "shows", description = "What is sold."),
+        (name = "flights", description = "What is sold, until it leaves. A flight has the number it is known by once on a day, by the clocks of its \
+            departure airport. Its `ETag` names price and schedule, not the seats: a change needs it in `If-Match` (428 without, 412 if \
+            somebody was faster), and is done whole or not at all."),
         (name = "inventories", description = "Its seats."),
         (name = "bookings", description = "Who has them."),
         (name = "catalogue", description = "Cities, airports and airplanes: what flights are made of. Anybody reads, admins write.\n\n\

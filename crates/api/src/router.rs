@@ -8,7 +8,7 @@ use crate::{
     problem::{Code, Problem},
     state::ApiState,
     v1::{
-        airplanes, airports, bookings, cities, inventories, role_changes, sessions, shows, users,
+        airplanes, airports, bookings, cities, flights, inventories, role_changes, sessions, shows, users,
         webhook_endpoints as hooks,
     },
 };
@@ -44,6 +44,9 @@ fn documented(compat: bool) -> OpenApiRouter<ApiState> {
         .routes(routes!(sessions::end_session))
         .routes(routes!(shows::open_show, shows::list_shows))
         .routes(routes!(shows::get_show))
+        .routes(routes!(flights::open_flight))
+        .routes(routes!(flights::get_flight, flights::change_flight))
+        .routes(routes!(flights::cancel_flight))
         .routes(routes!(inventories::get_availability))
         .routes(routes!(inventories::change_capacity))
         .routes(routes!(inventories::close_sales))

@@ -15,6 +15,7 @@ use moka::sync::Cache;
 use rustc_hash::FxBuildHasher;
 use sqlx::PgPool;
 use std::{fmt, ops::Deref, sync::Arc};
+use tokio::sync::Mutex;
 
 /// Bookings whose inventory is remembered: some 15 MB. The first read or confirmation of a booking asks
 /// the log (one look-up by key); filling this on every reservation cost more than that saves.
@@ -76,6 +77,8 @@ pub struct Api {
     pub(crate) guesses: Guesses,
     pub(crate) trust_forwarded_for: bool,
     pub(crate) hasher: Hasher,
+    /// Held by whoever may move a flight to another day: what it leaves is given up before the next moves it.
+    pub(crate) flight_moves: Mutex<()>,
     /// Where bookings are. A booking never moves, so an entry never becomes wrong.
     pub(crate) bookings: Cache<BookingId, InventoryId, FxBuildHasher>,
     /// Inventories that are flights. What one is, it stays.
@@ -98,6 +101,7 @@ impl ApiState {
             hasher: Hasher::new(config.hashes_at_once, config.hashes_waiting_max, &*ambient),
             bookings: bookings.build_with_hasher(FxBuildHasher),
             flights: Cache::builder().max_capacity(FLIGHTS_REMEMBERED_MAX).build_with_hasher(FxBuildHasher),
+            flight_moves: Mutex::new(()),
             compat: config.compat,
             catalogue_is_open: config.catalogue_is_open,
             webhook_key: config.webhook_key,

@@ -5,6 +5,7 @@ pub(crate) mod airplanes;
 pub(crate) mod airports;
 pub(crate) mod bookings;
 pub(crate) mod cities;
+pub(crate) mod flights;
 pub(crate) mod inventories;
 pub(crate) mod role_changes;
 pub(crate) mod sessions;

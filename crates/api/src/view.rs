@@ -3,6 +3,7 @@
 mod booking;
 mod cursor;
 mod done;
+mod flight;
 mod money;
 mod page;
 mod seats;
@@ -12,11 +13,12 @@ mod versioned;
 pub(crate) use booking::{BookingView, StatusSchema};
 pub(crate) use cursor::{Cursor, KeyCursor};
 pub(crate) use done::Done;
+pub(crate) use flight::FlightView;
 pub(crate) use money::MoneyView;
 pub(crate) use page::{LIMIT_DEFAULT, Meta, Page, freshness, is_not_made_yet, limit};
 pub(crate) use seats::SeatsView;
-pub(crate) use show::ShowView;
-pub(crate) use versioned::Versioned;
+pub(crate) use show::{PolicyView, ShowView};
+pub(crate) use versioned::{Versioned, tag};
 
 use axum::{
     http::{HeaderValue, header},

@@ -7,6 +7,24 @@ use sqlx::error::{DatabaseError, ErrorKind};
 pub enum Parent {
     /// The city of an airport.
     City,
+    /// The airplane of a flight.
+    Airplane,
+    /// Where a flight leaves.
+    DepartureAirport,
+    /// Where it lands.
+    ArrivalAirport,
+}
+
+impl Parent {
+    /// The word used in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::City => "city",
+            Self::Airplane => "airplane",
+            Self::DepartureAirport | Self::ArrivalAirport => "airport",
+        }
+    }
 }
 
 /// What keeps a thing of the catalogue from being deleted.
@@ -47,7 +65,7 @@ pub enum CatalogueError {
     #[error("an airport has this code already")]
     CodeTaken,
     /// What it refers to is not there.
-    #[error("there is no such city")]
+    #[error("there is no such {}", .0.as_str())]
     NoParent(Parent),
     /// Something depends on it.
     #[error("there are {} that depend on it", .0.as_str())]
@@ -82,6 +100,15 @@ fn refusal(error: &dyn DatabaseError) -> Option<CatalogueError> {
         (ErrorKind::UniqueViolation, "airports_code_key") => Some(CatalogueError::CodeTaken),
         (ErrorKind::ForeignKeyViolation, "airports_city_id_fkey") => {
             Some(CatalogueError::NoParent(Parent::City))
+        }
+        (ErrorKind::ForeignKeyViolation, "flight_claims_airplane_id_fkey") => {
+            Some(CatalogueError::NoParent(Parent::Airplane))
+        }
+        (ErrorKind::ForeignKeyViolation, "flight_claims_departure_airport_id_fkey") => {
+            Some(CatalogueError::NoParent(Parent::DepartureAirport))
+        }
+        (ErrorKind::ForeignKeyViolation, "flight_claims_arrival_airport_id_fkey") => {
+            Some(CatalogueError::NoParent(Parent::ArrivalAirport))
         }
         _ => None,
     }

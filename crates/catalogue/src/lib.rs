@@ -5,12 +5,14 @@
 //! - Nothing dangles: what something depends on is not deleted. Foreign keys hold that, so no race gets past it.
 //! - Of two edits that begin with the same version, one wins and the other is told.
 //! - A request with a key that is sent twice makes one thing, also if that was edited or deleted meanwhile.
+//! - A flight's number is one flight's on a day (`claims`).
 //!
 //! All SQL on these tables is here. Not here: who may ask, and the form of what is asked (`api`).
 
 pub mod airplanes;
 pub mod airports;
 pub mod cities;
+pub mod claims;
 mod command;
 mod error;
 mod versions;

@@ -92,8 +92,8 @@ pub struct ChangeFlight {
     pub arrives_at: Option<Timestamp>,
     /// Where passengers board; `Some(None)`: not known any more.
     pub gate: Option<Option<String>>,
-    /// Only if its terms still have this version.
-    pub if_version: Option<u64>,
+    /// Only if its terms have one of these versions.
+    pub if_version: Option<Vec<u64>>,
     /// It may be moved into the past.
     pub accept_departed: bool,
 }

@@ -111,6 +111,12 @@ text_field! {
     |schema: ObjectBuilder| schema.pattern(Some("^[A-Z]{3}$")).examples(["BER"])
 }
 text_field! {
+    /// A flight's number, as airlines write it.
+    FlightNumber(String) = "must be 2 to 10 capital letters and digits, such as HF1207",
+    |text: &str| is_flight_number(text).then(|| text.to_owned()),
+    |schema: ObjectBuilder| schema.pattern(Some("^[A-Z0-9]{2,10}$")).examples(["HF1207"])
+}
+text_field! {
     /// An address that could be written to. Whether it exists only a letter can tell.
     Email(String) = "must be an e-mail address of at most 254 bytes",
     |text: &str| is_email(text).then(|| text.to_owned()),
@@ -132,6 +138,10 @@ text_field! {
 /// Reads an id as we write it: 36 characters, none of the other forms a UUID may have.
 pub(crate) fn id(text: &str) -> Option<Uuid> {
     Uuid::try_parse(text).ok().filter(|_| text.len() == 36)
+}
+
+fn is_flight_number(text: &str) -> bool {
+    (2..=10).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }
 
 /// `local@domain` as people write it: dot-atoms (RFC 5322 §3.4.1), letters of any script (RFC 6531), no quoted parts, no

@@ -74,6 +74,8 @@ codes! {
     Departed = "departed", CONFLICT, "The flight has departed";
     /// The flight does not take place: nothing of it is sold any more, and its bookings end.
     FlightCancelled = "flight_cancelled", CONFLICT, "The flight is cancelled";
+    /// A flight of this number leaves on that day already.
+    FlightExists = "flight_exists", CONFLICT, "A flight of this number leaves on that day already";
     /// The hold ended before it was confirmed or cancelled.
     HoldExpired = "hold_expired", CONFLICT, "The hold has expired";
     /// The booking's status does not allow this.

@@ -69,8 +69,14 @@ impl From<CatalogueError> for Problem {
             CatalogueError::Unknown => Self::not_found(),
             CatalogueError::NameTaken => Self::new(Code::NameTaken, detail),
             CatalogueError::CodeTaken => Self::new(Code::AirportCodeTaken, detail),
-            CatalogueError::NoParent(Parent::City) => {
-                Self::invalid(vec![FieldError { pointer: "/city_id".to_owned(), detail }])
+            CatalogueError::NoParent(parent) => {
+                let pointer = match parent {
+                    Parent::City => "/city_id",
+                    Parent::Airplane => "/airplane_id",
+                    Parent::DepartureAirport => "/departure_airport_id",
+                    Parent::ArrivalAirport => "/arrival_airport_id",
+                };
+                Self::invalid(vec![FieldError { pointer: pointer.to_owned(), detail }])
             }
             CatalogueError::InUse(by) => {
                 Self::new(Code::InUse, detail).with(Extension::InUse { used_by: by.as_str() })

@@ -2,7 +2,7 @@
 
 use super::JsonAnswer;
 use axum::{
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -22,13 +22,18 @@ pub(crate) struct Versioned<T> {
     pub(crate) body: T,
 }
 
+/// Says which version is shown.
+pub(crate) fn tag(headers: &mut HeaderMap, version: u64) {
+    if let Ok(tag) = HeaderValue::try_from(format!("\"{version}\"")) {
+        headers.insert(header::ETAG, tag);
+    }
+}
+
 impl<T: Serialize> IntoResponse for Versioned<T> {
     fn into_response(self) -> Response {
         let mut response = JsonAnswer(self.body).into_response();
         let headers = response.headers_mut();
-        if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", self.version)) {
-            headers.insert(header::ETAG, tag);
-        }
+        tag(headers, self.version.cast_unsigned());
         if self.replayed {
             headers.insert(REPLAYED, HeaderValue::from_static("true"));
         }

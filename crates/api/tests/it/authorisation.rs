@@ -17,6 +17,7 @@ enum Body {
     BookingForOwner,
     Password,
     Airport,
+    Flight,
 }
 
 /// What the callers are, but for nobody.
@@ -79,6 +80,10 @@ fn table() -> Vec<Row> {
         Row("GET", "/v1/airplanes/{airplane}", Body::None, anyone(200)),
         Row("PATCH", "/v1/airplanes/{airplane}", Body::Json(json!({})), house),
         Row("DELETE", "/v1/airplanes/{airplane}", Body::None, [401, 403, 403, 403, 204]),
+        Row("POST", "/v1/flights", Body::Flight, [401, 403, 403, 403, 201]),
+        Row("GET", "/v1/flights/{flight}", Body::None, anyone(200)),
+        Row("PATCH", "/v1/flights/{flight}", Body::Json(json!({})), house),
+        Row("POST", "/v1/flights/{flight}/cancel", Body::Json(json!({"reason": "x"})), house),
         Row(
             "POST",
             "/v1/webhook-endpoints",
@@ -119,6 +124,15 @@ async fn every_operation_is_open_to_whom_it_is_meant_for_and_to_nobody_else() {
             for (kind, id) in ["{city}", "{airport}", "{airplane}"].into_iter().zip(&catalogue) {
                 path = path.replace(kind, id);
             }
+            let flight = match path.starts_with("/v1/flights") {
+                true => crate::flights::flight(&app, &admin).await,
+                false => Value::Null,
+            };
+            if path.contains("{flight}") {
+                let mut own = flight.clone();
+                own["number"] = json!(format!("HF{}", app.events().await));
+                path = path.replace("{flight}", &app.made(&admin, "/v1/flights", &own).await);
+            }
             let asked = app.ask(Method::from_bytes(method.as_bytes()).unwrap(), &path);
             let asked = asked.key(&format!("key {show}")).header("if-match", "*");
             let asked = match &body {
@@ -133,6 +147,7 @@ async fn every_operation_is_open_to_whom_it_is_meant_for_and_to_nobody_else() {
                 Body::BookingForOwner => {
                     asked.json(&json!({"inventory_id": show, "quantity": 1, "user_id": owner.id}))
                 }
+                Body::Flight => asked.json(&flight),
                 Body::Airport => {
                     asked.json(&json!({"code": "NEW", "name": "x", "city_id": catalogue[0], "zone": "UTC"}))
                 }
@@ -193,8 +208,9 @@ async fn no_operation_is_missing_from_the_table() {
     let named = |path: &str| {
         let path = path.split('?').next().unwrap();
         let path = path.replace("{show}", "{id}").replace("{booking}", "{id}").replace("{owner}", "{id}");
-        let path =
-            ["{city}", "{airport}", "{airplane}"].iter().fold(path, |path, kind| path.replace(kind, "{id}"));
+        let path = ["{city}", "{airport}", "{airplane}", "{flight}"]
+            .iter()
+            .fold(path, |path, kind| path.replace(kind, "{id}"));
         path.replace("{endpoint}", "{id}").replace("{delivery}", "{delivery_id}")
     };
     let tried = table().iter().map(|Row(method, path, ..)| ((*method).to_owned(), named(path))).collect();

@@ -10,6 +10,7 @@ mod catalogue;
 
 mod compat;
 mod documentation;
+mod flights;
 mod idempotency;
 mod inventories;
 mod lists;

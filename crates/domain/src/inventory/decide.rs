@@ -218,7 +218,7 @@ impl Inventory {
         if !moves && !reprices {
             return Ok(vec![]); // also if the caller has not seen that it is so already
         }
-        if ask.if_version.is_some_and(|version| version != terms.version) {
+        if ask.if_version.as_ref().is_some_and(|seen| !seen.contains(&terms.version)) {
             return Err(Refused::VersionMismatch { current: terms.version });
         }
         if new.departs_at != old.departs_at {

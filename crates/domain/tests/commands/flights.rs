@@ -205,7 +205,8 @@ fn a_change_that_has_not_seen_the_latest_one_is_refused() {
     let events =
         vec![flight_opened(), held(1, ANNA, 1), repriced(1_050, 2_000), held(2, BORIS, 1), confirmed(2, 1)];
     let ask = |version| {
-        let ask = ChangeFlight { price: Some(euros(900)), if_version: Some(version), ..Default::default() };
+        let ask =
+            ChangeFlight { price: Some(euros(900)), if_version: Some(vec![version]), ..Default::default() };
         at(9, change(ask))
     };
     given(events.clone()).when(ask(1)).then_expect_error(Refused::VersionMismatch { current: 3 });

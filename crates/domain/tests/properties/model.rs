@@ -302,7 +302,7 @@ impl Model {
         if changed == 0 {
             return Ok(0);
         }
-        if ask.if_version.is_some() && ask.if_version != Some(sale.version) {
+        if ask.if_version.iter().flatten().all(|seen| *seen != sale.version) && ask.if_version.is_some() {
             return Err(No::Version(sale.version));
         }
         if new_leaves != leaves && new_leaves <= now && !ask.accept_departed {

@@ -172,7 +172,7 @@ fn changes() -> impl Strategy<Value = ChangeFlight> {
     let departs_at = option::weighted(0.5, times());
     let arrives_at = option::weighted(0.3, (times(), 0..3i64).prop_map(|(at, h)| at + TimeDelta::hours(h)));
     let gate = option::weighted(0.3, gates());
-    let if_version = option::weighted(0.4, 1..5u64);
+    let if_version = option::weighted(0.4, vec(1..5u64, 1..3));
     (price, departs_at, arrives_at, gate, if_version, any::<bool>()).prop_map(
         |(price, departs_at, arrives_at, gate, if_version, accept_departed)| ChangeFlight {
             price,

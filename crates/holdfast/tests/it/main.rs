@@ -5,6 +5,7 @@ mod booked;
 mod compose;
 mod consumers;
 mod ending;
+mod flights;
 mod kafka;
 mod kill;
 mod leaving;

@@ -11,15 +11,15 @@ use crate::{
         writer::CatalogueWriter,
     },
     command::{Actor, CommandName},
-    compat::next_inventory_number,
     extract::Trace,
+    flights,
     problem::Problem,
     state::{Api, ApiState},
     store::bounded_work,
 };
 use axum::{extract::State, http::StatusCode, response::Response};
 use holdfast_catalogue::{airplanes, airports};
-use holdfast_domain::{AirportId, Counts, Flight, InventoryCommand, InventoryId, OpenInventory, Subject};
+use holdfast_domain::{AirportId, Counts, Flight, OpenInventory, Subject};
 
 const SAYS: Says =
     super::says(StatusCode::CREATED, "Successfully created a flight", "couldnt create a flight");
@@ -64,8 +64,6 @@ async fn open(api: &Api, actor: Actor, trace: &Trace, sent: &Sent) -> Result<Fli
     let plane = bounded_work(airplanes::find(&api.pool, flight.airplane_id)).await;
     let capacity = plane.map_err(|problem| unknown(problem, "airplaneId", "airplane"))?.capacity;
     let price = price(sent.required_whole("price")?)?;
-    let number = next_inventory_number(&api.pool).await.map_err(Problem::from)?;
-    let inventory_id = InventoryId::from_number(number).ok_or_else(Problem::internal)?;
     let open = OpenInventory {
         subject: Subject::Flight(Box::new(flight.clone())),
         capacity,
@@ -74,8 +72,7 @@ async fn open(api: &Api, actor: Actor, trace: &Trace, sent: &Sent) -> Result<Fli
         accept_departed: true,
     };
     let name = CommandName::once(api.ambient.new_id());
-    let ask = name.ask(actor, trace, inventory_id, InventoryCommand::OpenInventory(open));
-    api.writer.execute(ask).await?;
+    let inventory_id = flights::open(api, actor, trace, name, &flight, open).await?.inventory_id;
     let at = Some(written(api.ambient.now()));
     let counts = Counts { capacity, ..Counts::default() };
     let view = FlightView::new(inventory_id, flight, price, &counts);

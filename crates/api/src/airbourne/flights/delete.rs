@@ -6,6 +6,7 @@ use crate::{
     airbourne::{refusal::Refusal, says::Says, writer::CatalogueWriter},
     command::{Actor, CommandName},
     extract::Trace,
+    flights,
     state::{Api, ApiState},
 };
 use axum::{
@@ -13,7 +14,6 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use holdfast_domain::{CancelFlight, InventoryCommand};
 
 const SAYS: Says = super::says(StatusCode::OK, "Successfully deleted a flight", "couldnt delete a flight");
 /// Why its bookings end, for the log.
@@ -37,8 +37,7 @@ pub(crate) async fn delete_flight(
 
 async fn cancel(api: &Api, actor: Actor, trace: &Trace, id: &str) -> Result<bool, Refusal> {
     let Some(flight) = find(api, id).await? else { return Ok(true) };
-    let cancel = InventoryCommand::CancelFlight(CancelFlight { reason: REASON.to_owned() });
-    let ask = CommandName::once(api.ambient.new_id()).ask(actor, trace, flight.inventory_id, cancel);
-    api.writer.execute(ask).await?;
+    let name = CommandName::once(api.ambient.new_id());
+    flights::cancel(api, actor, trace, name, flight.inventory_id, REASON.to_owned()).await?;
     Ok(true)
 }

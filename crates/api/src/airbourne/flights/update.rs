@@ -13,6 +13,7 @@ use crate::{
     },
     command::{Actor, CommandName},
     extract::Trace,
+    flights,
     state::{Api, ApiState},
 };
 use axum::{
@@ -20,7 +21,7 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use holdfast_domain::{ChangeFlight, InventoryCommand, SalesState};
+use holdfast_domain::{ChangeFlight, SalesState};
 
 const SAYS: Says = super::says(StatusCode::OK, "Successfully updated a flight", "couldnt update a flight");
 
@@ -57,8 +58,7 @@ async fn change(api: &Api, actor: Actor, trace: &Trace, id: &str, sent: &Sent) -
         ..ChangeFlight::default()
     };
     let name = CommandName::once(api.ambient.new_id());
-    let ask = name.ask(actor, trace, inventory_id, InventoryCommand::ChangeFlight(change));
-    api.writer.execute(ask).await?;
+    flights::change(api, actor, trace, name, inventory_id, change).await?;
     Ok(true)
 }
 

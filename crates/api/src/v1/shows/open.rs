@@ -60,10 +60,10 @@ pub(crate) struct OpenShow {
 pub(crate) struct Price {
     /// Minor units, such as cents.
     #[schema(inline)]
-    amount: PriceAmount,
+    pub(crate) amount: PriceAmount,
     /// ISO 4217.
     #[schema(inline)]
-    currency: CurrencyCode,
+    pub(crate) currency: CurrencyCode,
 }
 
 /// The limits under which seats are sold.
