@@ -70,7 +70,7 @@ async fn flight_of(app: &App, seats: i64) -> Value {
     let (from, to) = two_airports(app).await;
     let airplane = made(app, "/api/v1/airplane", &json!({"modelNumber": "A320", "capacity": seats})).await;
     json!({
-        "flightNumber": "FN_1", "airplaneId": airplane, "departureAirportID": from, "arrivalAirportId": to,
+        "flightNumber": format!("FN_{airplane}"), "airplaneId": airplane, "departureAirportID": from, "arrivalAirportId": to,
         "departureTime": "2025-10-10T10:00:00Z", "arrivalTime": "2025-10-10T12:00:00Z", "price": 5000,
         "boardingGate": "Gate_7",
     })

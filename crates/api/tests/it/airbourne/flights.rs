@@ -135,3 +135,23 @@ async fn a_new_price_counts_from_then_on() {
     assert_eq!((&now["price"], &now["boardingGate"]), (&json!(100), &json!("B2")));
     assert_eq!((&now["departureTime"], &now["totalSeats"]), (&json!("2025-10-10T09:00:00.000Z"), &json!(6)));
 }
+
+/// The original had one flight a number, for ever; and its answer was 500, with SQL.
+#[tokio::test]
+async fn a_number_is_one_flights_on_a_day_and_free_again_when_that_is_deleted() {
+    let app = airbourne().await;
+    let body = flight_of(&app, 5).await;
+    let first = app.post("/api/v1/flights").json(&body).send().await.ok(201);
+    let twice = app.post("/api/v1/flights").json(&body).send().await;
+    assert_eq!(twice.status, 409, "{}", twice.text);
+    let mut next_day = body.clone();
+    next_day["departureTime"] = json!("2025-10-11T10:00:00Z");
+    next_day["arrivalTime"] = json!("2025-10-11T12:00:00Z");
+    app.post("/api/v1/flights").json(&next_day).send().await.ok(201);
+    let path = format!("/api/v1/flights/{}", first["data"]["id"]);
+    let onto_it =
+        app.ask(Method::PATCH, &path).json(&json!({"departureTime": "2025-10-11T9:00:00Z"})).send().await;
+    assert_eq!(onto_it.status, 409, "{}", onto_it.text);
+    app.ask(Method::DELETE, &path).send().await.ok(200);
+    app.post("/api/v1/flights").json(&body).send().await.ok(201);
+}
