@@ -5,9 +5,11 @@
 //! become so ([`Wait`]), and for more to do ([`Poll`]).
 #![expect(clippy::disallowed_methods, reason = "this is the one place")]
 
+mod gather;
 mod poll;
 mod wait;
 
+pub use gather::Gather;
 pub use poll::Poll;
 pub use wait::Wait;
 

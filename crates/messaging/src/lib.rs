@@ -21,6 +21,6 @@ pub use events_topic::{EventsTopic, Last, TopicError};
 pub use kafka::{Kafka, SettingError};
 pub use producer::{EventsProducer, SendError};
 pub use reader::{PartitionReader, StoredRecord};
-pub use record::{EVENT_HEADERS, NotUnderstood, Received, RecordError, headers};
+pub use record::{EVENT_HEADERS, NotUnderstood, Received, RecordError, fold_headers, headers};
 pub use source::KafkaSource;
 pub use topics::{EVENTS, Partitions, Topic, TopicsError, topics};

@@ -1,6 +1,6 @@
 //! Sends events into their topic: in order, each at least once, acknowledged by every copy that is in step.
 
-use crate::{EVENT_HEADERS, EventsTopic, headers};
+use crate::{EVENT_HEADERS, EventsTopic, fold_headers, kafka::ASK_MAX};
 use holdfast_event_log::{LogPosition, RawEvent};
 use rdkafka::{
     ClientConfig,
@@ -13,7 +13,7 @@ use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
-use tokio::time::sleep;
+use tokio::{task::spawn_blocking, time::sleep};
 use uuid::Uuid;
 
 /// Pause while librdkafka's own queue is full; it empties as fast as the broker acknowledges.
@@ -142,6 +142,17 @@ impl EventsProducer {
         self.send_all(rest.into_iter()).await
     }
 
+    /// Asks whether a broker is there: where nothing is sent, nobody notices otherwise.
+    ///
+    /// # Errors
+    /// `Silent` if none answers in time.
+    pub async fn ask(&self) -> Result<(), SendError> {
+        let (producer, topic) = (self.producer.clone(), self.topic.clone());
+        let asked =
+            spawn_blocking(move || producer.client().fetch_metadata(Some(&topic), ASK_MAX).map(|_| ()));
+        asked.await.map_err(|_| SendError::Silent)?.map_err(|_| SendError::Silent)
+    }
+
     /// Of each partition that this producer has not written to, the first event, which is sent alone; and the rest.
     ///
     /// Where a broker does not know a producer yet, it takes whichever record comes first: one that is on its way behind
@@ -208,10 +219,10 @@ impl EventsProducer {
     }
 
     fn headers(&self, event: &RawEvent) -> OwnedHeaders {
-        let owned = OwnedHeaders::new_with_capacity(EVENT_HEADERS.len());
-        headers(event, &self.log_id)
-            .into_iter()
-            .fold(owned, |owned, (key, value)| owned.insert(Header { key, value: Some(value.as_bytes()) }))
+        let none = OwnedHeaders::new_with_capacity(EVENT_HEADERS.len());
+        fold_headers(event, &self.log_id, none, |headers, key, value| {
+            headers.insert(Header { key, value: Some(value.as_bytes()) })
+        })
     }
 }
 

@@ -48,8 +48,9 @@ const SESSION_TIMEOUT_MS: &str = "6000";
 /// How long the broker gathers records before it answers a fetch, unless there are [`FETCH_BYTES_MIN`]: a fetch costs both sides
 /// about as much for one record as for a hundred.
 const FETCH_WAIT_MS: &str = "20";
-/// Some 200 records.
-const FETCH_BYTES_MIN: &str = "65536";
+/// More than comes while it gathers, so that under load one answer has what the relay sent together; less than is there for
+/// whoever catches up, who does not wait.
+const FETCH_BYTES_MIN: &str = "1000000";
 
 /// The topic as a [`Source`].
 pub struct KafkaSource {

@@ -21,9 +21,9 @@ use tokio::{
     time::Instant,
 };
 
-/// Events kept of each partition: what a partition gets in about a tenth of a second under full load.
-/// A log of 16 partitions keeps about 8 MB.
-const RECENT_EVENTS_MAX: usize = 2_000;
+/// Events kept of each partition: what one partition gets, if all come to it under full load, while a projector gathers.
+/// A log of 16 partitions keeps about 16 MB.
+const RECENT_EVENTS_MAX: usize = 4_000;
 /// The log is read after so long even if there are events here: how late one is that is only in the log.
 const READ_EVERY: Duration = Duration::from_millis(250);
 

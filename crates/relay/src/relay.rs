@@ -7,14 +7,14 @@ use crate::{
     leases::{release, renew},
     told::tell,
 };
-use holdfast_ambient::Poll;
+use holdfast_ambient::{Gather, Poll};
 use holdfast_event_log::{Identity, LogPosition, RawEvent, heads, identity, read_raw_after_each};
 use holdfast_messaging::{EventsProducer, EventsTopic, Kafka, Last, SendError, Topic};
 use sqlx::PgPool;
 use std::{collections::BTreeMap, error::Error, time::Duration};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -22,9 +22,6 @@ use uuid::Uuid;
 
 /// Events of one batch: bounds how much is sent twice after a crash, and with events of some hundred bytes its memory.
 const BATCH_EVENTS_MAX: i64 = 2_000;
-/// Between the beginnings of two batches that were not full. A batch is a request to the broker for each partition, and
-/// costs both sides about as much for one event as for a hundred; read models gather for as long.
-const GATHER: Duration = Duration::from_millis(20);
 /// A lease lasts five times as long.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// Without a renewal for so long, another relay may soon have the partitions: no batch is begun before the next renewal. One
@@ -40,6 +37,8 @@ const RETRY_MAX: Duration = Duration::from_secs(1);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How long giving the lease back may take at the end.
 const RELEASE_MAX: Duration = Duration::from_secs(1);
+/// A relay that has nothing to send asks so often whether the broker is there, or it would call itself ready beside a dead one.
+const ASK_EVERY: Duration = Duration::from_secs(5);
 /// How often it is told how far the topic is, if it has changed: a row of each partition, for people and metrics to look at.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// How long telling may keep events waiting.
@@ -77,6 +76,8 @@ struct Session {
     /// What of that was told to others, and when.
     told: BTreeMap<u16, i64>,
     told_at: Option<Instant>,
+    /// When the broker last answered.
+    heard_at: Instant,
     /// The partition that is served first: it changes with every batch, so that none starves another.
     turn: usize,
 }
@@ -116,6 +117,7 @@ impl Relay {
         session.keep_lease(&self.pool, self.relay_id).await?;
         session.tell(&self.pool, self.relay_id).await;
         let step = session.send_batch(&self.pool).await?;
+        session.hear(&step).await?;
         metrics::counter!("holdfast_relayed_events_total").increment(step.events as u64);
         let partitions =
             session.sent.iter().map(|(number, sent)| PartitionStatus { log_partition: *number, sent: *sent });
@@ -184,7 +186,7 @@ impl Relay {
     }
 
     async fn run_for_ever(&mut self, wake: Option<watch::Receiver<u64>>) -> Failure {
-        let (mut poll, mut retry) = (Poll::new(wake), RETRY_MIN);
+        let (mut poll, mut gather, mut retry) = (Poll::new(wake), Gather::default(), RETRY_MIN);
         loop {
             let began = Instant::now();
             match self.run_once().await {
@@ -202,12 +204,11 @@ impl Relay {
                         info!("the relay goes on");
                         retry = RETRY_MIN;
                     }
+                    gather.add(step.events);
                     if step.more {
                         continue;
                     }
-                    if step.events > 0 {
-                        sleep_until(began + GATHER).await;
-                    }
+                    gather.more(began).await;
                     poll.again(step.events > 0).await;
                 }
             }
@@ -228,7 +229,17 @@ impl Session {
         }
         let producer = EventsProducer::new(&topic, log.log_id)?;
         let (sent, told) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { topic, log, producer, sent, renewed_at: None, told, told_at: None, turn: 0 })
+        Ok(Self {
+            topic,
+            log,
+            producer,
+            sent,
+            renewed_at: None,
+            told,
+            told_at: None,
+            heard_at: Instant::now(),
+            turn: 0,
+        })
     }
 
     /// Renews the lease when its time has come, and begins with partitions that have become ours.
@@ -295,6 +306,18 @@ impl Session {
             Ok(Err(error)) => debug!(%error, "it was not told how far the topic is"),
             Err(_) => debug!("Postgres took too long to be told how far the topic is"),
         }
+    }
+
+    /// Notes that the broker has answered, or asks it when it has been silent for long.
+    async fn hear(&mut self, step: &Step) -> Result<(), SendError> {
+        if step.events == 0 {
+            if self.heard_at.elapsed() < ASK_EVERY {
+                return Ok(());
+            }
+            self.producer.ask().await?;
+        }
+        self.heard_at = Instant::now();
+        Ok(())
     }
 
     async fn send_batch(&mut self, pool: &PgPool) -> Result<Step, Failure> {

@@ -3,12 +3,17 @@
 use crate::{Positions, Projection, Projector, Source};
 use serde_json::Value;
 use sqlx::PgPool;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+use tokio::time::timeout;
+
+/// Tests drain some thousand events; a projector that goes on for so long makes no progress.
+const DRAIN_MAX: Duration = Duration::from_secs(120);
 
 /// Applies all that is in the source, with a projector of its own.
 pub async fn drain<P: Projection>(pool: &PgPool, source: impl Source) {
     let mut projector = Projector::<P, _>::new(pool, source, Positions::of::<P>(pool));
-    while projector.run_once().await.expect("the log can be applied").events > 0 {}
+    let applied = async { while projector.run_once().await.expect("the log can be applied").events > 0 {} };
+    timeout(DRAIN_MAX, applied).await.expect("an end of what is to be applied");
 }
 
 /// All rows of the live read model by table, each table in the order of its key.

@@ -54,9 +54,9 @@ async fn a_backlog_is_worked_off_in_full_batches() {
     let mut projector = projector(&db.pool());
     let status = projector.status();
     let step = projector.run_once().await.unwrap();
-    assert!(step.more && step.events == 1_000, "{step:?}");
+    assert!(step.more && step.events == 2_000, "{step:?}");
     assert_eq!(status.borrow().state, State::CatchingUp);
-    assert_eq!(status.borrow().lag_events, 2_200);
+    assert_eq!(status.borrow().lag_events, 1_200);
     while projector.run_once().await.unwrap().more {}
     assert_eq!(counts(&db.pool()).await, [2_500, 700]);
     assert_eq!(status.borrow().lag_events, 0);

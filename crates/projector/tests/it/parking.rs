@@ -10,8 +10,11 @@ use holdfast_projector::{
 use holdfast_testkit::{TestDatabase, database};
 use sqlx::PgPool;
 use std::time::Duration;
+use tokio::time::timeout;
 
 const NAME: &str = "tally-of-events";
+/// A slow machine is not a failure; a step that makes no progress is.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A log of one partition with two streams in turn: 0 at positions 1-3 and 7-9, 1 at 4-6 and 10-12.
 async fn two_streams() -> (TestDatabase, PgPool, TestLog) {
@@ -48,7 +51,8 @@ async fn counts(pool: &PgPool, streams: impl IntoIterator<Item = u64>) -> Vec<i6
 
 async fn apply_all(pool: &PgPool) {
     let mut projector = projector(pool);
-    while projector.run_once().await.unwrap() != (Step { events: 0, more: false }) {}
+    let applied = async { while projector.run_once().await.unwrap() != (Step { events: 0, more: false }) {} };
+    timeout(PATIENCE, applied).await.expect("an end of what is to be applied");
 }
 
 #[tokio::test]

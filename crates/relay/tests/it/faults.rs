@@ -36,6 +36,24 @@ async fn a_broker_that_dies_and_returns_gets_everything_in_order() {
     broker.stop().await.unwrap();
 }
 
+/// Nothing is booked, so nothing is sent that could fail: whoever looks after the machine is told all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_with_nothing_to_send_says_that_its_broker_is_gone_and_that_it_is_back() {
+    let folder = open_folder();
+    let broker = Broker::start(folder.path(), &BrokerOptions::default(), &Machine).await.unwrap();
+    let mut rig = Rig::on(Kafka::new(&broker.bootstrap(), []).unwrap()).await;
+    rig.append(1).await;
+    let relay = Sending::on(rig.relay());
+    relay.sent(1).await;
+
+    broker.kill_node(1).await.unwrap();
+    relay.waits().await;
+    broker.start_node(1).await.unwrap();
+    relay.sent(1).await;
+    relay.end().await;
+    broker.stop().await.unwrap();
+}
+
 /// The client complains several times a second while the broker is away. All of it is one answer: a projector, which
 /// pauses after each, would otherwise go on only long after the broker is back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
