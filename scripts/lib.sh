@@ -195,6 +195,7 @@ stop_test_kafka() {
 # lists have changed. Sets python.
 need_python() {
     local place wanted lists=("$root/kafka/consumers/requirements.txt" "$root/scripts/compose-requirements.txt")
+    lists+=("$root/crates/testkit/smtp/requirements.txt")
     place="${CARGO_TARGET_DIR:-$root/target}/python"
     python="$place/bin/python"
     wanted="$(cat "${lists[@]}" | cksum)"
@@ -204,7 +205,7 @@ need_python() {
     say "fetching what our Python programs need into $place (once)"
     rm -rf "$place"
     python3 -m venv "$place" || fail "no Python environment could be made in $place; see above"
-    "$place/bin/pip" install -q --disable-pip-version-check -r "${lists[0]}" -r "${lists[1]}" >&2 ||
+    "$place/bin/pip" install -q --disable-pip-version-check "${lists[@]/#/-r}" >&2 ||
         fail "pip could not fetch what our Python programs need; it needs the net once. See above, and try again"
     printf '%s\n' "$wanted" >"$place/complete"
 }

@@ -63,6 +63,9 @@ const PAGE_POLICY: &str =
             asked for waits until it is enabled; everything else is tried again \
             after 5 s, 30 s, 1 m, 5 m, 20 m, 1 h, 4 h, 6 h, 12 h, 24 h and 24 h, or later where `Retry-After` asks for it. \
             At least once, at most five at a time. An endpoint that has not answered 2xx for three days is paused."),
+        (name = "reminders", description = "E-mails at a time that was asked for; and, for admins, e-mails that failed.\n\n\
+            A customer is reminded at its account's address; an agent or admin may name another. A mail that failed for a while is \
+            tried again for about three days. At least once, with the same `Message-ID`."),
         (name = "operator", description = "Health and metrics."),
         (name = "airbourne", description = "Airbourne's contract over the same commands, for its clients and load scripts; on only \
             where it was asked for. Every route is also reached through its gateway's prefixes: `/auth`, `/flights`, \

@@ -8,8 +8,8 @@ use crate::{
     problem::{Code, Problem},
     state::ApiState,
     v1::{
-        airplanes, airports, bookings, cities, flights, inventories, role_changes, sessions, shows, users,
-        webhook_endpoints as hooks,
+        airplanes, airports, bookings, cities, flights, inventories, mails, reminders, role_changes,
+        sessions, shows, users, webhook_endpoints as hooks,
     },
 };
 use axum::Router;
@@ -64,6 +64,11 @@ fn documented(compat: bool) -> OpenApiRouter<ApiState> {
         .routes(routes!(airports::get_airport, airports::edit_airport, airports::delete_airport))
         .routes(routes!(airplanes::create_airplane, airplanes::list_airplanes))
         .routes(routes!(airplanes::get_airplane, airplanes::edit_airplane, airplanes::delete_airplane))
+        .routes(routes!(reminders::create_reminder, reminders::list_reminders))
+        .routes(routes!(reminders::delete_reminder))
+        .routes(routes!(reminders::retry_reminder))
+        .routes(routes!(mails::list_failed_mails))
+        .routes(routes!(mails::retry_mail))
         .routes(routes!(hooks::create_endpoint, hooks::list_endpoints))
         .routes(routes!(hooks::get_endpoint, hooks::delete_endpoint))
         .routes(routes!(hooks::enable_endpoint))

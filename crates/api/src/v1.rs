@@ -7,6 +7,8 @@ pub(crate) mod bookings;
 pub(crate) mod cities;
 pub(crate) mod flights;
 pub(crate) mod inventories;
+pub(crate) mod mails;
+pub(crate) mod reminders;
 pub(crate) mod role_changes;
 pub(crate) mod sessions;
 pub(crate) mod shows;

@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use holdfast_api::users::Role as UserRole;
 use holdfast_event_log::LogPosition;
 use holdfast_messaging::Kafka;
-use holdfast_notifier::FromPosition;
+use holdfast_notifier::{FromPosition, Mailbox};
 use std::{
     ffi::OsString,
     net::SocketAddr,
@@ -225,9 +225,27 @@ pub(crate) struct Webhooks {
 }
 
 /// Where mails go.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct MailOut {
-    /// Folder that mails are put into, a file for each; without it there are none.
+    /// Server that mails are handed to: smtps://HOST:PORT, smtp://HOST:PORT?tls=required (STARTTLS), or smtp://HOST:PORT.
+    #[arg(long, env = "HOLDFAST_SMTP_URL", value_name = "URL")]
+    pub(crate) smtp_url: Option<String>,
+    /// Whom to sign in there as.
+    #[arg(long, env = "HOLDFAST_SMTP_USER", value_name = "USER", requires = "smtp_url")]
+    pub(crate) smtp_user: Option<String>,
+    /// File with the password for that; else HOLDFAST_SMTP_PASSWORD holds the password itself.
+    #[arg(long, env = "HOLDFAST_SMTP_PASSWORD_FILE", value_name = "FILE")]
+    pub(crate) smtp_password_file: Option<PathBuf>,
+    /// Who mails are from.
+    #[arg(
+        long,
+        env = "HOLDFAST_MAIL_FROM",
+        value_name = "ADDRESS",
+        default_value = "bookings@holdfast.invalid"
+    )]
+    pub(crate) mail_from: Mailbox,
+    /// Folder that mails are put into, a file for each, where there is no server. Without it `up` puts them into its data
+    /// folder, and `notify` writes none.
     #[arg(long, env = "HOLDFAST_MAIL_FOLDER", value_name = "FOLDER")]
     pub(crate) mail_folder: Option<PathBuf>,
 }

@@ -1,6 +1,6 @@
 //! What a notifier needs of this process: its key, its mails' folder, and the addresses, which only the accounts know.
 
-use crate::config::Webhooks;
+use crate::config::{MailOut, Webhooks};
 use crate::roles::up::{SECRET_BYTES, random_hex};
 use anyhow::{Context as _, bail};
 use futures::future::BoxFuture;
@@ -9,17 +9,22 @@ use holdfast_api::users;
 use holdfast_cluster::DataFolder;
 use holdfast_domain::UserId;
 use holdfast_notifier::{
-    AddressBook, DeliverConfig, MailError, MailFolder, Mailer, NotifierParts, WEBHOOK_KEY_BYTES_MIN,
-    WebhookKey,
+    AddressBook, DeliverConfig, MailError, MailFolder, Mailer, NotifierParts, Post, Smtp,
+    WEBHOOK_KEY_BYTES_MIN, WebhookKey,
 };
 use sqlx::PgPool;
 use std::path::Path;
 use std::sync::Arc;
+use tracing::info;
 
 /// The notifiers' consumer group: they share the topic's partitions.
 pub(crate) const GROUP: &str = "holdfast.notify";
 /// Environment name of the key itself; it is not a flag, so that no process list shows it.
 const WEBHOOK_KEY: &str = "HOLDFAST_WEBHOOK_KEY";
+/// Environment name of the SMTP password; it is not a flag, for the same reason.
+const SMTP_PASSWORD: &str = "HOLDFAST_SMTP_PASSWORD";
+/// Folder of mails in a data folder, where no SMTP server is configured.
+pub(crate) const MAIL_FOLDER: &str = "mail";
 /// File of the key in a data folder.
 const KEY_FILE: &str = "webhook-key";
 
@@ -57,25 +62,47 @@ pub(crate) fn key_in(webhooks: &Webhooks, folder: Option<&Path>) -> anyhow::Resu
     Ok(WebhookKey::new(key)?)
 }
 
-/// A notifier's parts, with mails if there is a folder for them.
+/// A notifier's parts, with mails if there is a way for them: by SMTP where a server is named, else into a folder.
 pub(crate) fn parts(
     pool: &PgPool,
     key: WebhookKey,
     allow_private: bool,
-    mail_folder: Option<&Path>,
+    mails: &MailOut,
+    folder: Option<&Path>,
 ) -> anyhow::Result<NotifierParts> {
-    let mail = match mail_folder {
-        None => None,
-        Some(folder) => {
+    let mailer: Option<Arc<dyn Mailer>> = match (&mails.smtp_url, mails.mail_folder.as_deref().or(folder)) {
+        (Some(url), _) => {
+            info!("mails go out by SMTP");
+            Some(Arc::new(Smtp::new(url, credentials(mails)?).context("--smtp-url")?))
+        }
+        (None, Some(folder)) => {
             let mailer = MailFolder::open(folder.to_owned())
                 .with_context(|| format!("no mails can be put into {}", folder.display()))?;
-            let (mailer, addresses): (Arc<dyn Mailer>, Arc<dyn AddressBook>) =
-                (Arc::new(mailer), Arc::new(Accounts(pool.clone())));
-            Some((mailer, addresses))
+            info!("mails are put into {}: no SMTP server is configured", folder.display());
+            Some(Arc::new(mailer))
+        }
+        (None, None) => None,
+    };
+    let post =
+        |mailer| Post { mailer, addresses: Arc::new(Accounts(pool.clone())), from: mails.mail_from.clone() };
+    let deliver = DeliverConfig { allow_private, ..DeliverConfig::default() };
+    Ok(NotifierParts { ambient: Arc::new(Machine), key, deliver, mail: mailer.map(post) })
+}
+
+/// Who we are to the SMTP server, if it wants to know.
+fn credentials(mails: &MailOut) -> anyhow::Result<Option<(String, String)>> {
+    let Some(user) = &mails.smtp_user else { return Ok(None) };
+    let password = match (&mails.smtp_password_file, std::env::var(SMTP_PASSWORD)) {
+        (Some(file), _) => std::fs::read_to_string(file)
+            .with_context(|| format!("the SMTP password could not be read from {}", file.display()))?
+            .trim_end()
+            .to_owned(),
+        (None, Ok(password)) => password,
+        (None, Err(_)) => {
+            bail!("--smtp-user needs --smtp-password-file, or {SMTP_PASSWORD} in the environment")
         }
     };
-    let deliver = DeliverConfig { allow_private, ..DeliverConfig::default() };
-    Ok(NotifierParts { ambient: Arc::new(Machine), key, deliver, mail })
+    Ok(Some((user.clone(), password)))
 }
 
 /// The accounts, as an address book.

@@ -5,7 +5,7 @@
 //! queue → projectors stop. What was answered is durable at every step, so each of them has a time limit
 //! (`signals`): a Postgres that is gone must not keep the process from ending.
 
-use crate::config::{Http, Model};
+use crate::config::{Http, MailOut, Model};
 use crate::models::{FOLLOWERS, MODELS, WhenStopped, group_of};
 use crate::notifying;
 use crate::prometheus;
@@ -49,9 +49,8 @@ pub(crate) struct Plan {
     pub(crate) kafka: Option<Kafka>,
     pub(crate) webhook_key: WebhookKey,
     pub(crate) webhooks_allow_private: bool,
-    /// Whether webhooks and mails are sent by this process.
-    pub(crate) notify: bool,
-    pub(crate) mail_folder: Option<PathBuf>,
+    /// How mails are sent, and the folder for them where nothing else is said, if this process sends webhooks and mails.
+    pub(crate) mails: Option<(MailOut, Option<PathBuf>)>,
 }
 
 /// A server that is ready: everything runs but HTTP, whose listener is open.
@@ -101,11 +100,11 @@ impl Services {
             }
         }
         let spawner = Spawner { pool: &system.pool, writer: &writer, tasks: &tasks, stop: &stop_tasks };
-        let parts = match plan.notify {
-            false => None,
-            true => {
-                let (key, mails) = (plan.webhook_key.clone(), plan.mail_folder.as_deref());
-                Some(notifying::parts(&system.pool, key, plan.webhooks_allow_private, mails)?)
+        let parts = match &plan.mails {
+            None => None,
+            Some((mails, folder)) => {
+                let (key, private) = (plan.webhook_key.clone(), plan.webhooks_allow_private);
+                Some(notifying::parts(&system.pool, key, private, mails, folder.as_deref())?)
             }
         };
         let projectors = match plan.kafka {

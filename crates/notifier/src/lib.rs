@@ -1,4 +1,4 @@
-//! Tells others what happened: signed webhooks, and mails.
+//! Tells others what happened: signed webhooks, and mails; and reminds people of what they asked for.
 //!
 //! Guarantees
 //! - An event is queued in the statement that moves the notifier's checkpoint: once, whatever crashes. From then on it is
@@ -8,7 +8,7 @@
 //! - Nothing is sent to a private address, however its name resolves, unless the configuration says so.
 //! - History is not replayed unless somebody asks for it.
 //!
-//! All SQL on `webhook_*`, `mail_channel` and `mails` is here. Not here: who may register an endpoint (`api`), reading the
+//! All SQL on `webhook_*`, `mail_channel`, `mails`, `mail_fan_outs` and `reminders` is here. Not here: who may register an endpoint (`api`), reading the
 //! log in order (`projector`).
 
 mod address;
@@ -17,15 +17,22 @@ mod claims;
 mod deliverer;
 mod deliveries;
 mod endpoints;
+mod fan_out;
 mod kind;
 mod ladder;
+mod letter;
 mod mail_folder;
+mod mailer;
 mod mails;
 mod notices;
 mod notifier;
+mod outgoing;
+mod reminders;
 mod replays;
 mod secret;
 mod sender;
+mod sent_mails;
+mod smtp;
 mod told;
 mod upkeep;
 
@@ -40,10 +47,18 @@ pub use endpoints::{
     create, delete, enable, endpoint, endpoints, rotate_secret,
 };
 pub use kind::EventKind;
+pub use lettre::message::Mailbox;
 pub use mail_folder::MailFolder;
-pub use mails::{AddressBook, Mail, MailError, Mailer, Mails};
+pub use mailer::{AddressBook, Again, Mail, MailError, Mailer, NotTaken, Post};
+pub use mails::Mails;
 pub use notices::Notices;
 pub use notifier::{FromPosition, NotAPlace, Notifier, NotifierParts, begin_from};
+pub use reminders::{
+    NewReminder, REMINDERS_WAITING_MAX, Reminder, ReminderError, ReminderState, create_reminder,
+    delete_reminder, reminders, retry_reminder,
+};
 pub use replays::{ReplayError, queue_replays, replay};
 pub use secret::{KeyTooShort, Secret, WEBHOOK_KEY_BYTES_MIN, WebhookKey};
-pub use upkeep::{Upkeep, sweep, upkeep};
+pub use sent_mails::{FailedMail, failed_mails, retry_mail};
+pub use smtp::{Smtp, SmtpUrlError};
+pub use upkeep::{MailsWaiting, Upkeep, sweep, upkeep};

@@ -2,10 +2,11 @@
 //!
 //! Nobody else reads them: they have addresses in them. A mail that is taken is on the disk, name and all.
 
-use crate::mails::{Mail, MailError, Mailer};
+use crate::mailer::{Again, Mail, Mailer, NotTaken};
 use futures::future::BoxFuture;
-use std::{io, os::unix::fs::DirBuilderExt as _, path::PathBuf};
+use std::{error::Error, io, os::unix::fs::DirBuilderExt as _, path::PathBuf};
 use tokio::{fs, io::AsyncWriteExt as _};
+use tracing::warn;
 
 /// Puts each mail into a folder, as `<event id>.eml`. A file is whole or not there; a mail that comes again takes its own
 /// place.
@@ -37,7 +38,12 @@ impl MailFolder {
 }
 
 impl Mailer for MailFolder {
-    fn take<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, Result<(), MailError>> {
-        Box::pin(async { self.write(mail).await.map_err(|error| MailError(error.into())) })
+    fn take<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, Result<(), NotTaken>> {
+        Box::pin(async {
+            self.write(mail).await.map_err(|error| {
+                warn!(error = &error as &dyn Error, "a mail could not be put into its folder");
+                NotTaken::new("folder", Again::Later)
+            })
+        })
     }
 }

@@ -1,114 +1,77 @@
-//! Mails: one for each booking that was confirmed or cancelled, or whose hold ran out, to whoever booked.
+//! Mails: one for each booking that was confirmed, cancelled or expired, one for each live booking of a flight that moved;
+//! and reminders when they are due.
 //!
-//! Shape: take a few mails that are due, with their rows locked → for each: read the event, look the address up, build the
-//! text, hand it to the [`Mailer`] → record. The address is nowhere but in the mail.
-//! Guarantee: at least once; a mail has its event's id for a name, by which a mailer can drop a second one.
-//! Not here: how a mail is carried ([`Mailer`]), where addresses are kept ([`AddressBook`]).
+//! Shape: claim what is due → read what happened, look the address up, write the letter → hand it to the
+//! [`Mailer`](crate::Mailer) → record (`outgoing` argues the order). Each mail is a task of its own, a few at a time of
+//! either kind, so one that is slow keeps back neither the other kind nor any webhook.
+//! Guarantee: at least once, with the same Message-ID. The address is nowhere but in the mail.
+//! Not here: how a mail is carried (`smtp`, `mail_folder`), where addresses are kept ([`AddressBook`](crate::AddressBook)).
 
 use crate::{
     body::{booking, reservation},
-    ladder,
+    fan_out,
+    letter::{Letter, name_of},
+    mailer::{Again, Mail, NotTaken, Post},
     notices::Notices,
+    outgoing::{Claimed, Fate, QUEUES, Queue, REMINDERS},
     told::Told,
 };
 use chrono::TimeDelta;
-use futures::future::BoxFuture;
+use futures::future::join_all;
 use holdfast_ambient::Ambient;
-use holdfast_domain::{BookingStatus, Timestamp, UserId};
-use holdfast_event_log::{LogPosition, ReadError, heads, read_at};
-use holdfast_projector::{Failure, stand_by};
-use lettre::{
-    Address, Message,
-    message::{Mailbox, header::ContentType},
+use holdfast_domain::{
+    BookingId, BookingStatus, FLIGHT_CANCELLED, InventoryEvent, Schedule, Timestamp, UserId, local_time,
 };
-use sqlx::{PgConnection, PgPool, Row};
-use std::{error::Error, fmt, sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep, timeout};
-use tracing::warn;
+use holdfast_event_log::{LogPosition, ReadError, Recorded, find_commands, heads, read_at, read_sequences};
+use holdfast_projector::{Failure, stand_by};
+use lettre::Address;
+use sqlx::{PgPool, Row};
+use std::{error::Error, sync::Arc, time::Duration};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
 use uuid::Uuid;
 
-/// Mails of one transaction: bounds how long their rows are locked.
-const BATCH_MAILS_MAX: i64 = 10;
-/// How long a mail may take to be handed over.
-const HAND_OVER_MAX: Duration = Duration::from_secs(10);
-/// Between two looks at the queue.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Mails of one kind that are handed over at a time, of one notifier: bounds its connections.
+const SENDING_MAX: usize = 4;
+/// How long an attempt may take in all. Servers look through a mail before they answer; cut off too early, it comes twice.
+const ATTEMPT_MAX: Duration = Duration::from_secs(120);
+/// Between two looks at a queue.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long attempts under way may take to end at shutdown; what is cut off is made again.
+const END_MAX: Duration = Duration::from_secs(3);
 /// How long mails are queued while no notifier that writes them is about.
 const OPEN_FOR: TimeDelta = TimeDelta::days(3);
 /// Between two renewals of that.
 const RENEW_EVERY: Duration = Duration::from_secs(60 * 60);
-/// Who mails are from, until a sender can be configured.
-const FROM: &str = "bookings@holdfast.invalid";
-
-/// A mail, ready to be carried.
-pub struct Mail {
-    /// Its event's id.
-    pub id: Uuid,
-    /// The whole message (RFC 5322).
-    pub message: Vec<u8>,
-}
-
-impl fmt::Debug for Mail {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mail").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-/// Carries mails. One that is handed over twice has the same id and the same text.
-pub trait Mailer: Send + Sync + fmt::Debug {
-    /// Takes a mail over.
-    ///
-    /// # Errors
-    /// It is handed over again later.
-    fn take<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, Result<(), MailError>>;
-}
-
-/// A mail could not be handed over.
-#[derive(Debug, thiserror::Error)]
-#[error("a mail could not be handed over")]
-pub struct MailError(#[source] pub Box<dyn Error + Send + Sync>);
-
-/// Knows the addresses of those who book.
-pub trait AddressBook: Send + Sync + fmt::Debug {
-    /// The address of a user; none: there is no such account any more.
-    ///
-    /// # Errors
-    /// If it cannot be asked; it is asked again later.
-    fn address_of(&self, user: UserId) -> BoxFuture<'_, Result<Option<String>, MailError>>;
-}
 
 /// Writes the mails that are owed.
 #[derive(Clone, Debug)]
 pub struct Mails {
     pool: PgPool,
     ambient: Arc<dyn Ambient>,
-    mailer: Arc<dyn Mailer>,
-    addresses: Arc<dyn AddressBook>,
+    post: Post,
+    attempt_max: Duration,
 }
 
-/// What becomes of a mail.
-enum Fate {
-    Delivered,
-    Again,
-    Dead(&'static str),
-}
-
-struct Due {
-    event_id: Uuid,
-    at: LogPosition,
-    attempts: u32,
-}
+type Unwritten = Box<dyn Error + Send + Sync>;
+/// A letter and whom it goes to; or why there will never be one.
+type Written<T> = Result<Result<T, &'static str>, Unwritten>;
 
 impl Mails {
     /// Mails that are owed by the queue in `pool`'s database.
     #[must_use]
-    pub fn new(
-        pool: PgPool,
-        ambient: Arc<dyn Ambient>,
-        mailer: Arc<dyn Mailer>,
-        addresses: Arc<dyn AddressBook>,
-    ) -> Self {
-        Self { pool, ambient, mailer, addresses }
+    pub fn new(pool: PgPool, ambient: Arc<dyn Ambient>, post: Post) -> Self {
+        Self { pool, ambient, post, attempt_max: ATTEMPT_MAX }
+    }
+
+    /// The same, but an attempt is given up after so long.
+    #[must_use]
+    pub fn giving_up_after(self, attempt_max: Duration) -> Self {
+        Self { attempt_max, ..self }
     }
 
     /// From now on mails are queued. The first time, and after nobody wrote any for days, only for what happens from now on.
@@ -145,145 +108,224 @@ impl Mails {
         }
     }
 
-    /// Writes mails for ever.
-    pub(crate) async fn run(self) {
+    /// Writes mails until `shutdown`.
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
+        let prepares = shutdown.run_until_cancelled(self.prepare());
+        let [mails, reminders] = QUEUES.map(|queue| self.clone().send_from(queue, shutdown.clone()));
+        tokio::join!(prepares, mails, reminders);
+    }
+
+    /// Keeps mails open, and looks through the bookings of flights that moved, for ever.
+    async fn prepare(&self) {
         let (mut opened_at, mut told) = (Instant::now(), Told::default());
         loop {
             if opened_at.elapsed() >= RENEW_EVERY {
                 opened_at = Instant::now();
                 told.hear("keeping mails open", self.open().await);
             }
-            if told.hear("writing mails", self.run_once().await).is_none_or(|mails| mails == 0) {
+            let stepped = fan_out::step(&self.pool).await;
+            if told.hear("looking for whom a flight concerns", stepped) != Some(true) {
                 sleep(LOOK_EVERY).await;
             }
         }
     }
 
-    /// Writes a few of the mails that are due, and returns how many were tried.
+    /// Sends from one queue until `shutdown`.
+    async fn send_from(self, queue: Queue, shutdown: CancellationToken) {
+        let (mut under_way, mut told) = (JoinSet::new(), Told::default());
+        loop {
+            let places = SENDING_MAX - under_way.len();
+            let claimed = match places {
+                0 => vec![],
+                _ => told
+                    .hear("claiming mails", queue.claim(&self.pool, &*self.ambient, places).await)
+                    .unwrap_or_default(),
+            };
+            let full = !claimed.is_empty() && claimed.len() == places;
+            for claimed in claimed {
+                let this = self.clone();
+                under_way.spawn(async move { this.attempt(queue, claimed).await });
+            }
+            tokio::select! {
+                Some(_) = under_way.join_next(), if full || under_way.len() == SENDING_MAX => {}
+                () = sleep(LOOK_EVERY) => while under_way.try_join_next().is_some() {},
+                () = shutdown.cancelled() => break,
+            }
+        }
+        let all_end = async { while under_way.join_next().await.is_some() {} };
+        if timeout(END_MAX, all_end).await.is_err() {
+            debug!("mails were cut off; they are sent again");
+        }
+    }
+
+    /// Writes a few of the mails that are due, of both kinds, and returns how many were tried.
     ///
     /// # Errors
-    /// If the queue cannot be read or written; what was handed over is handed over again.
-    pub async fn run_once(&self) -> Result<usize, sqlx::Error> {
-        let mut tx = self.pool.begin().await?;
-        let sql = "SELECT event_id, log_partition, position, attempts FROM mails
-                   WHERE state = 'pending' AND next_attempt_at <= $1
-                   ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED";
-        let rows =
-            sqlx::query(sql).bind(self.ambient.now()).bind(BATCH_MAILS_MAX).fetch_all(&mut *tx).await?;
-        for row in &rows {
-            let log_partition: i16 = row.try_get("log_partition")?;
-            let at = LogPosition {
-                log_partition: log_partition.cast_unsigned(),
-                position: row.try_get("position")?,
-            };
-            let attempts = row.try_get::<i32, _>("attempts")?.unsigned_abs();
-            let due = Due { event_id: row.try_get("event_id")?, at, attempts };
-            let fate = timeout(HAND_OVER_MAX, self.attempt(&due)).await.unwrap_or(Fate::Again);
-            self.record(&mut tx, &due, fate).await?;
+    /// If a queue cannot be read.
+    pub async fn run_once(&self) -> Result<usize, ReadError> {
+        while fan_out::step(&self.pool).await? {}
+        let mut tried = 0;
+        for queue in QUEUES {
+            let claimed = queue.claim(&self.pool, &*self.ambient, SENDING_MAX).await?;
+            tried += join_all(claimed.into_iter().map(|one| self.attempt(queue, one))).await.len();
         }
-        tx.commit().await?;
-        Ok(rows.len())
+        Ok(tried)
     }
 
-    async fn attempt(&self, due: &Due) -> Fate {
-        let mail = match self.write(due).await {
+    /// One attempt, from its letter to its record. What cannot be recorded is made again when its claim ends.
+    async fn attempt(&self, queue: Queue, claimed: Claimed) {
+        let fate = timeout(self.attempt_max, self.hand_over(queue, &claimed)).await;
+        let fate = fate.unwrap_or(Fate::Failed("timeout".into(), Again::Soon));
+        if let Err(error) = queue.record(&self.pool, &*self.ambient, &claimed, fate).await {
+            warn!(error = &error as &dyn Error, mail.id = %claimed.id, "a mail's fate could not be recorded; it may be sent again");
+        }
+    }
+
+    async fn hand_over(&self, queue: Queue, claimed: &Claimed) -> Fate {
+        let written = match queue.table == REMINDERS.table {
+            true => self.reminder(claimed).await,
+            false => self.about_a_booking(claimed).await,
+        };
+        let mail = match written {
             Ok(Ok(mail)) => mail,
-            Ok(Err(why)) => return Fate::Dead(why),
+            Ok(Err(why)) => return Fate::Failed(why.into(), Again::Never),
             Err(error) => {
-                warn!(error = &*error as &dyn Error, event.id = %due.event_id, "a mail could not be written; it is tried again");
-                return Fate::Again;
+                warn!(error = &*error as &dyn Error, mail.id = %claimed.id, "a mail could not be written; it is tried again");
+                return Fate::Failed("unwritten".into(), Again::Later);
             }
         };
-        match self.mailer.take(&mail).await {
+        match self.post.mailer.take(&mail).await {
             Ok(()) => Fate::Delivered,
-            Err(error) => {
-                warn!(error = &error as &dyn Error, event.id = %due.event_id, "a mail is tried again");
-                Fate::Again
-            }
+            Err(NotTaken { why, again }) => Fate::Failed(why, again),
         }
     }
 
-    /// The mail; or why there will never be one.
-    async fn write(&self, due: &Due) -> Result<Result<Mail, &'static str>, Box<dyn Error + Send + Sync>> {
-        let understood = async {
-            let Some(event) = read_at(&self.pool, due.at).await? else { return Ok(None) };
-            Ok::<_, ReadError>(reservation(&self.pool, &event).await?.map(|made| (event, made)))
+    async fn about_a_booking(&self, claimed: &Claimed) -> Written<Mail> {
+        let log_partition: i16 = claimed.row.try_get("log_partition")?;
+        let at = LogPosition {
+            log_partition: log_partition.cast_unsigned(),
+            position: claimed.row.try_get("position")?,
         };
-        let (event, made) = match understood.await {
-            Ok(Some(both)) => both,
-            Ok(None) => return Ok(Err("its booking is not in the log")),
+        let booking_id: Option<Uuid> = claimed.row.try_get("booking_id")?;
+        let (event, made, opened) = match self.read(at, booking_id.map(BookingId)).await {
+            Ok(Some(all)) => all,
+            Ok(None) => return Ok(Err("not_in_the_log")),
             Err(ReadError::Database(error)) => return Err(error.into()),
-            Err(ReadError::Decode { .. } | ReadError::Stream { .. }) => {
-                return Ok(Err("its event is not understood"));
-            }
+            Err(ReadError::Decode { .. } | ReadError::Stream { .. }) => return Ok(Err("not_understood")),
         };
-        let Some((booking, _)) = booking(&event, &made) else {
-            return Ok(Err("its event is about no booking"));
-        };
-        let Some(address) = self.addresses.address_of(booking.user_id).await? else {
-            return Ok(Err("the account is gone"));
-        };
-        let Ok(to) = address.parse::<Address>() else {
-            return Ok(Err("the address is none that mail is sent to"));
-        };
-        let happened = match booking.status {
-            BookingStatus::Held => "held",
-            BookingStatus::Confirmed => "confirmed",
-            BookingStatus::Cancelled => "cancelled",
-            BookingStatus::Expired => "not confirmed in time, and its seats are free again",
-        };
-        let subject = match booking.status {
-            BookingStatus::Held | BookingStatus::Confirmed => "Your booking is confirmed",
-            BookingStatus::Cancelled => "Your booking is cancelled",
-            BookingStatus::Expired => "Your booking has expired",
-        };
-        let text = format!(
-            "Your booking {} is {happened}.\r\n\r\nSeats: {}\r\nMade at: {}\r\n",
-            booking.id,
-            booking.quantity,
-            booking.reserved_at.format("%Y-%m-%d %H:%M UTC"),
-        );
-        let message = Message::builder()
-            .from(Mailbox::new(None, FROM.parse()?))
-            .to(Mailbox::new(None, to))
-            .subject(subject)
-            .message_id(Some(format!("<{}@holdfast.invalid>", due.event_id)))
-            .date(event.recorded_at.into())
-            .header(ContentType::TEXT_PLAIN)
-            .body(text)?;
-        Ok(Ok(Mail { id: due.event_id, message: message.formatted() }))
+        let Some((user, letter)) = letter(&event, &made, &opened) else { return Ok(Err("about_no_booking")) };
+        match self.address(user, None).await? {
+            Ok(to) => Ok(Ok(letter.mail(claimed.id, &self.post.from, to, event.recorded_at)?)),
+            Err(why) => Ok(Err(why)),
+        }
     }
 
-    async fn record(&self, conn: &mut PgConnection, due: &Due, fate: Fate) -> Result<(), sqlx::Error> {
-        let now = self.ambient.now();
-        let again = || {
-            let mut chance = [0; 2];
-            self.ambient.random(&mut chance);
-            ladder::pause(due.attempts.saturating_add(1), None, u16::from_le_bytes(chance))
+    /// The event, the one that made its booking, and the one that opened the inventory.
+    async fn read(
+        &self,
+        at: LogPosition,
+        booking_id: Option<BookingId>,
+    ) -> Result<Option<(Recorded, Recorded, Recorded)>, ReadError> {
+        let Some(event) = read_at(&self.pool, at).await? else { return Ok(None) };
+        let made = match booking_id {
+            None => reservation(&self.pool, &event).await?,
+            Some(id) => find_commands(&self.pool, &[id.0]).await?.into_iter().map(|c| c.answer).next(),
         };
-        let (state, next) = match fate {
-            Fate::Delivered => ("delivered", None),
-            Fate::Again => again().map_or(("dead", None), |pause| ("pending", Some(now + pause))),
-            Fate::Dead(why) => {
-                warn!(event.id = %due.event_id, "a mail is not sent: {why}");
-                ("dead", None)
-            }
+        let opened = read_sequences(&self.pool, event.inventory_id, &[1]).await?.into_iter().next();
+        Ok(made.zip(opened).map(|(made, opened)| (event, made, opened)))
+    }
+
+    async fn reminder(&self, claimed: &Claimed) -> Written<Mail> {
+        let row = &claimed.row;
+        let user: Uuid = row.try_get("user_id")?;
+        let (recipient, remind_at): (Option<String>, Timestamp) =
+            (row.try_get("recipient")?, row.try_get("remind_at")?);
+        let letter = Letter {
+            subject: row.try_get("subject")?,
+            paragraphs: vec![row.try_get("content")?],
+            facts: vec![],
         };
-        metrics::counter!("holdfast_mails_total", "outcome" => if next.is_some() { "again" } else { state })
-            .increment(1);
-        ended(conn, due.event_id, state, next, now).await
+        match self.address(UserId(user), recipient).await? {
+            Ok(to) => Ok(Ok(letter.mail(claimed.id, &self.post.from, to, remind_at)?)),
+            Err(why) => Ok(Err(why)),
+        }
+    }
+
+    /// Where to write to: the given address, or the account's.
+    async fn address(&self, user: UserId, given: Option<String>) -> Written<Address> {
+        let address = match given {
+            Some(address) => Some(address),
+            None => self.post.addresses.address_of(user).await?,
+        };
+        let Some(address) = address else { return Ok(Err("no_account")) };
+        Ok(address.parse().map_err(|_| "no_address"))
     }
 }
 
-async fn ended(
-    conn: &mut PgConnection,
-    event_id: Uuid,
-    state: &str,
-    next: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
-    let sql = "UPDATE mails SET state = $2, attempts = attempts + 1, next_attempt_at = coalesce($3, next_attempt_at),
-                   ended_at = CASE WHEN $2 = 'pending' THEN NULL ELSE $4 END
-               WHERE event_id = $1";
-    sqlx::query(sql).bind(event_id).bind(state).bind(next).bind(now).execute(conn).await.map(|_| ())
+/// What is written about an event to whoever made the booking.
+fn letter(event: &Recorded, made: &Recorded, opened: &Recorded) -> Option<(UserId, Letter)> {
+    let (InventoryEvent::SeatsReserved(seats), InventoryEvent::InventoryOpened(inventory)) =
+        (&made.event, &opened.event)
+    else {
+        return None;
+    };
+    let name = name_of(&inventory.subject);
+    let mut facts = vec![
+        ("Booking", seats.booking_id.to_string()),
+        ("Seats", seats.quantity.to_string()),
+        ("Booked", made.recorded_at.format("%Y-%m-%d %H:%M UTC").to_string()),
+    ];
+    let (subject, text) = match &event.event {
+        InventoryEvent::FlightRescheduled(moved) => {
+            let zones = (moved.departure_zone.as_str(), moved.arrival_zone.as_str());
+            facts.extend(times(&moved.new, zones));
+            let before = shown(moved.old.departs_at, zones.0);
+            (
+                "Your flight has moved",
+                format!("Your {name}, which was to leave on {before}, has new times or another gate."),
+            )
+        }
+        other => {
+            let (booking, _) = booking(event, made)?;
+            let flight_is_off =
+                matches!(other, InventoryEvent::BookingCancelled(e) if e.reason == FLIGHT_CANCELLED);
+            match (booking.status, flight_is_off) {
+                (BookingStatus::Held, _) => return None,
+                (BookingStatus::Confirmed, _) => {
+                    ("Your booking is confirmed", format!("Your booking for {name} is confirmed."))
+                }
+                (_, true) => (
+                    "Your flight is cancelled",
+                    format!("Your {name} does not take place, and your booking ended with it."),
+                ),
+                (BookingStatus::Cancelled, false) => {
+                    ("Your booking is cancelled", format!("Your booking for {name} is cancelled."))
+                }
+                (BookingStatus::Expired, false) => (
+                    "Your booking has expired",
+                    format!(
+                        "Your booking for {name} was not confirmed in time, and its seats are free again."
+                    ),
+                ),
+            }
+        }
+    };
+    Some((seats.user_id, Letter { subject: subject.to_owned(), paragraphs: vec![text], facts }))
+}
+
+fn times(to: &Schedule, (departure_zone, arrival_zone): (&str, &str)) -> Vec<(&'static str, String)> {
+    let mut times = vec![
+        ("Departure", shown(to.departs_at, departure_zone)),
+        ("Arrival", shown(to.arrives_at, arrival_zone)),
+    ];
+    times.extend(to.gate.iter().map(|gate| ("Gate", gate.clone())));
+    times
+}
+
+/// An instant as the clocks of its place show it.
+fn shown(at: Timestamp, zone: &str) -> String {
+    match local_time(at, zone) {
+        Some(local) => format!("{} ({zone})", local.format("%Y-%m-%d %H:%M %:z")),
+        None => at.format("%Y-%m-%d %H:%M UTC").to_string(),
+    }
 }

@@ -1,7 +1,7 @@
 //! The queue's inlet: what the projector's loop writes down for each event.
 //!
 //! Shape: one `INSERT … SELECT` joins a batch of events to the endpoints that want them, in the statement that moves the
-//! checkpoint. So an event is queued exactly once, and a crash repeats nothing and skips nothing.
+//! checkpoint; two more queue mails, and the flights whose bookings are to be looked through (`fan_out`). So an event is queued exactly once, and a crash repeats nothing and skips nothing.
 //!
 //! Correctness: the event's id is looked up in the log, which is in the same database wherever the events came from. Were
 //! it not there, the column's NOT NULL would refuse the row, and the event's stream would be parked, as with every row that
@@ -71,12 +71,23 @@ impl Projection for Notices {
                       ON c.open_until > n.recorded_at AND n.position > c.after_positions[n.log_partition + 1]
                  WHERE n.log_partition {IN_MOVED}
                  ON CONFLICT (event_id) DO NOTHING
+             ), rescheduled AS (
+                 INSERT INTO mail_fan_outs (event_id, log_partition, position, recorded_at)
+                 SELECT {event_id}, n.log_partition, n.position, n.recorded_at
+                 FROM unnest($11::smallint[], $12::bigint[], $13::timestamptz[])
+                      AS n (log_partition, position, recorded_at)
+                 JOIN mail_channel c
+                      ON c.open_until > n.recorded_at AND n.position > c.after_positions[n.log_partition + 1]
+                 WHERE n.log_partition {IN_MOVED}
+                 ON CONFLICT (event_id) DO NOTHING
              )"
         )
     }
 
     fn bind<'q>(query: PgQuery<'q>, notices: &'q Vec<Notice>) -> PgQuery<'q> {
         let mailed: Vec<_> = notices.iter().filter(|notice| notice.kind.is_mailed()).collect();
+        let moved: Vec<_> =
+            notices.iter().filter(|notice| notice.kind == EventKind::FlightRescheduled).collect();
         query
             .bind(notices.iter().map(|n| n.kind.as_str()).collect::<Vec<_>>())
             .bind(notices.iter().map(|n| n.at.log_partition.cast_signed()).collect::<Vec<_>>())
@@ -85,5 +96,8 @@ impl Projection for Notices {
             .bind(mailed.iter().map(|n| n.at.log_partition.cast_signed()).collect::<Vec<_>>())
             .bind(mailed.iter().map(|n| n.at.position).collect::<Vec<_>>())
             .bind(mailed.iter().map(|n| n.recorded_at).collect::<Vec<_>>())
+            .bind(moved.iter().map(|n| n.at.log_partition.cast_signed()).collect::<Vec<_>>())
+            .bind(moved.iter().map(|n| n.at.position).collect::<Vec<_>>())
+            .bind(moved.iter().map(|n| n.recorded_at).collect::<Vec<_>>())
     }
 }

@@ -6,7 +6,8 @@
 use crate::{
     deliverer::{DeliverConfig, Deliverer},
     endpoints::have_from,
-    mails::{AddressBook, Mailer, Mails},
+    mailer::Post,
+    mails::Mails,
     notices::Notices,
     secret::WebhookKey,
     upkeep::keep_up,
@@ -33,8 +34,8 @@ pub struct NotifierParts {
     pub key: WebhookKey,
     /// How webhooks are sent.
     pub deliver: DeliverConfig,
-    /// How mails are carried, and where addresses are; none: no mails.
-    pub mail: Option<(Arc<dyn Mailer>, Arc<dyn AddressBook>)>,
+    /// What mails are sent with; none: no mails.
+    pub mail: Option<Post>,
 }
 
 /// Tells others what happened.
@@ -62,8 +63,7 @@ impl<S: Source> Notifier<S> {
             .connect_lazy_with((*pool.connect_options()).clone());
         let pending_max = deliver.pending_max;
         let deliverer = Deliverer::new(pool.clone(), ambient.clone(), key, deliver)?;
-        let mails =
-            mail.map(|(mailer, addresses)| Mails::new(pool.clone(), ambient.clone(), mailer, addresses));
+        let mails = mail.map(|post| Mails::new(pool.clone(), ambient.clone(), post));
         Ok(Self { projector, pool, ambient, deliverer, mails, pending_max })
     }
 
@@ -94,14 +94,14 @@ impl<S: Source> Notifier<S> {
         async move {
             let mails = async {
                 match mails {
-                    Some(mails) => mails.run().await,
-                    None => std::future::pending().await,
+                    Some(mails) => mails.run(shutdown.clone()).await,
+                    None => shutdown.cancelled().await,
                 }
             };
             tokio::join!(
                 deliverer.run(queued, shutdown.clone()),
                 shutdown.run_until_cancelled(upkeep),
-                shutdown.run_until_cancelled(mails),
+                mails,
             );
         }
     }

@@ -6,6 +6,7 @@
 
 use crate::{
     claims::{Stopped, stop},
+    outgoing::{QUEUES, Queue},
     replays::queue_replays,
     told::Told,
 };
@@ -33,7 +34,7 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(15);
 
 /// What is swept, how long it is kept, and how: of what is older than `$1`, `$2` rows at most. The outer statement repeats
 /// the age: a row that was old when it was found may have been made pending again while its lock was waited for.
-const SWEEPS: [(&str, TimeDelta, &str); 5] = [
+const SWEEPS: [(&str, TimeDelta, &str); 6] = [
     (
         "sweeping old attempts",
         KEPT,
@@ -60,6 +61,12 @@ const SWEEPS: [(&str, TimeDelta, &str); 5] = [
              SELECT ctid FROM mails WHERE ended_at < $1 ORDER BY ended_at LIMIT $2))",
     ),
     (
+        "sweeping old reminders",
+        KEPT,
+        "DELETE FROM reminders WHERE ended_at < $1 AND ctid = ANY (ARRAY(
+             SELECT ctid FROM reminders WHERE ended_at < $1 ORDER BY ended_at LIMIT $2))",
+    ),
+    (
         // What was being queued when an endpoint was deleted came long before this.
         "sweeping deleted endpoints",
         DELETED_KEPT,
@@ -80,6 +87,19 @@ pub struct Upkeep {
     pub filled: usize,
     /// Endpoints that are queued for again, because that has drained.
     pub drained: u64,
+    /// Mails about bookings.
+    pub mails: MailsWaiting,
+    /// Reminders.
+    pub reminders: MailsWaiting,
+}
+
+/// What is owed by mail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MailsWaiting {
+    /// Due, or tried and to be tried again.
+    pub waiting: i64,
+    /// Given up within the last 30 days.
+    pub failed: i64,
 }
 
 /// Counts what waits. An endpoint for which `pending_max` deliveries wait is queued no more, until half of them do.
@@ -116,7 +136,26 @@ pub async fn upkeep(pool: &PgPool, now: Timestamp, pending_max: i64) -> Result<U
     let oldest_pending_seconds = oldest.map_or(0, |at| (now - at).num_seconds().max(0));
     metrics::gauge!("holdfast_webhook_pending").set(count(pending));
     metrics::gauge!("holdfast_webhook_oldest_pending_seconds").set(count(oldest_pending_seconds));
-    Ok(Upkeep { pending, oldest_pending_seconds, filled, drained })
+    let mut waiting = [MailsWaiting::default(); 2];
+    for (waiting, queue) in waiting.iter_mut().zip(QUEUES) {
+        *waiting = mails_waiting(pool, queue, now).await?;
+    }
+    let [mails, reminders] = waiting;
+    Ok(Upkeep { pending, oldest_pending_seconds, filled, drained, mails, reminders })
+}
+
+/// Counts what is due by mail and not sent yet, and what was given up. A reminder whose time has not come is not waited for.
+async fn mails_waiting(pool: &PgPool, queue: Queue, now: Timestamp) -> Result<MailsWaiting, sqlx::Error> {
+    let table = queue.table;
+    let sql = format!(
+        "SELECT count(*) FILTER (WHERE state = 'pending') AS waiting, count(*) FILTER (WHERE state = 'dead') AS failed
+         FROM {table} WHERE state = 'dead' OR state = 'pending' AND (next_attempt_at <= $1 OR attempts > 0 OR claim_id IS NOT NULL)"
+    );
+    let row = sqlx::query(&sql).bind(now).fetch_one(pool).await?;
+    let waiting = MailsWaiting { waiting: row.try_get("waiting")?, failed: row.try_get("failed")? };
+    metrics::gauge!("holdfast_mails_waiting", "kind" => table).set(count(waiting.waiting));
+    metrics::gauge!("holdfast_mails_failed", "kind" => table).set(count(waiting.failed));
+    Ok(waiting)
 }
 
 /// Deletes what is too old, all of it. Says how many rows, or why not, for each thing that is swept.

@@ -3,6 +3,7 @@
 //! - [`database`]: a fresh, migrated database on a server that all tests of this machine share.
 //! - [`cluster`]: a server of one's own, for tests that kill or stop it.
 //! - [`kafka`]: a real Kafka broker that all tests of this machine share.
+//! - [`SmtpServer`]: a real SMTP server with a mailbox, and with faults.
 //! - [`Proxy`]: stands between a client and Postgres and loses what the test says, for example the answer to a COMMIT.
 //! - [`eventually`]: waits for a condition with a deadline, instead of sleeping.
 //!
@@ -24,6 +25,7 @@ mod own_cluster;
 mod place;
 mod proxy;
 mod server;
+mod smtp;
 mod sync;
 
 pub use database::{TestDatabase, database, empty_database};
@@ -32,3 +34,4 @@ pub use kafka::kafka;
 pub use own_cluster::{TestCluster, cluster};
 pub use place::open_folder;
 pub use proxy::Proxy;
+pub use smtp::SmtpServer;

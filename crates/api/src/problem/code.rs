@@ -94,6 +94,10 @@ codes! {
     InUse = "in_use", CONFLICT, "Something depends on it";
     /// There are as many webhook endpoints as there may be.
     TooManyWebhookEndpoints = "too_many_webhook_endpoints", CONFLICT, "There are too many webhook endpoints";
+    /// There are as many reminders of the account waiting as there may be.
+    TooManyReminders = "too_many_reminders", CONFLICT, "There are too many reminders";
+    /// The reminder's status does not allow this.
+    ReminderState = "reminder_state", CONFLICT, "The reminder's status does not allow this";
     /// A replay of the endpoint is being queued.
     ReplayRunning = "replay_running", CONFLICT, "A replay is being queued already";
     /// It was changed since it was read: read it again.

@@ -296,6 +296,14 @@ impl App {
         project::<Notices>(&self.pool, &Positions::of::<Notices>(&self.pool)).await;
     }
 
+    /// Asks for a reminder, with these fields instead of the usual ones, and returns its id.
+    pub(crate) async fn reminder(&self, who: &Someone, with: Value) -> String {
+        let mut body =
+            json!({"subject": "Check in", "content": "It is open.", "remind_at": "2030-06-01T07:30:00Z"});
+        body.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+        self.made(who, "/v1/reminders", &body).await
+    }
+
     /// Registers a webhook endpoint for bookings that are sold, and returns its answer.
     pub(crate) async fn webhook_endpoint(&self, admin: &Someone) -> Value {
         let body = json!({"url": "https://example.com/hooks", "event_types": ["booking.confirmed.v1"]});

@@ -90,6 +90,24 @@ fn table() -> Vec<Row> {
             Body::Json(json!({"url": "https://example.com/", "event_types": ["booking.held.v1"]})),
             [401, 403, 403, 403, 201],
         ),
+        Row(
+            "POST",
+            "/v1/reminders",
+            Body::Json(json!({"subject": "a", "content": "b", "remind_at": "2027-06-01T07:30:00Z"})),
+            [401, 201, 201, 201, 201],
+        ),
+        Row(
+            "POST",
+            "/v1/reminders",
+            Body::Json(json!({"subject": "a", "content": "b", "remind_at": "2027-06-01T07:30:00Z",
+                "recipient": "eve@example.net"})),
+            [401, 403, 403, 201, 201],
+        ),
+        Row("GET", "/v1/reminders", Body::None, [401, 200, 200, 200, 200]),
+        Row("DELETE", "/v1/reminders/{reminder}", Body::None, [401, 204, 404, 204, 204]),
+        Row("POST", "/v1/reminders/{reminder}/retry", Body::None, [401, 409, 404, 409, 409]),
+        Row("GET", "/v1/mails/failed", Body::None, house),
+        Row("POST", "/v1/mails/{show}/retry", Body::None, [401, 403, 403, 403, 404]),
         Row("GET", "/v1/webhook-endpoints", Body::None, house),
         Row("GET", "/v1/webhook-endpoints/{endpoint}", Body::None, house),
         Row("POST", "/v1/webhook-endpoints/{endpoint}/enable", Body::None, house),
@@ -116,6 +134,9 @@ async fn every_operation_is_open_to_whom_it_is_meant_for_and_to_nobody_else() {
             let (show, booking) = round(&app, &admin, &owner).await;
             let mut path =
                 path.replace("{show}", &show).replace("{booking}", &booking).replace("{owner}", &owner.id);
+            if path.contains("{reminder}") {
+                path = path.replace("{reminder}", &app.reminder(&owner, json!({})).await);
+            }
             if path.contains("{endpoint}") {
                 let (endpoint, delivery) = endpoint(&app, &admin).await;
                 path = path.replace("{endpoint}", &endpoint).replace("{delivery}", &delivery);
@@ -208,7 +229,7 @@ async fn no_operation_is_missing_from_the_table() {
     let named = |path: &str| {
         let path = path.split('?').next().unwrap();
         let path = path.replace("{show}", "{id}").replace("{booking}", "{id}").replace("{owner}", "{id}");
-        let path = ["{city}", "{airport}", "{airplane}", "{flight}"]
+        let path = ["{city}", "{airport}", "{airplane}", "{flight}", "{reminder}"]
             .iter()
             .fold(path, |path, kind| path.replace(kind, "{id}"));
         path.replace("{endpoint}", "{id}").replace("{delivery}", "{delivery_id}")

@@ -16,6 +16,7 @@ mod inventories;
 mod lists;
 mod operator;
 mod questions;
+mod reminders;
 mod serving;
 mod shows;
 mod store_gone;

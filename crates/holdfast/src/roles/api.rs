@@ -52,8 +52,7 @@ pub(crate) async fn run(api: Api) -> anyhow::Result<()> {
         projectors: &[],
         webhook_key: notifying::key(&api.webhooks, folder)?,
         webhooks_allow_private: api.webhooks.webhooks_allow_private,
-        notify: false,
-        mail_folder: None,
+        mails: None,
         kafka: None,
     };
     let serve = async |system: &System| serve(system, listener, &api, plan, &stop).await;

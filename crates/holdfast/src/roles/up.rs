@@ -82,8 +82,8 @@ async fn start(
         kafka,
         webhook_key: notifying::key(&up.webhooks, Some(folder))?,
         webhooks_allow_private: up.webhooks.webhooks_allow_private,
-        notify: !up.no_projectors,
-        mail_folder: up.mails.mail_folder.clone(),
+        mails: (!up.no_projectors)
+            .then(|| (up.mails.clone(), Some(folder.path().join(notifying::MAIL_FOLDER)))),
     };
     let compat = plan.compat;
     let services = Services::start(system, listener, &up.http, plan).await?;

@@ -4,8 +4,8 @@ use crate::server::{Place, rand_key};
 use axum::{Router, body::Bytes, http::HeaderMap, routing::any};
 use holdfast_ambient::Machine;
 use holdfast_broker::{Broker, BrokerOptions};
-use holdfast_testkit::{eventually, open_folder};
-use reqwest::StatusCode;
+use holdfast_testkit::{SmtpServer, eventually, open_folder};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -83,6 +83,71 @@ async fn up_sends_webhooks_and_mails() {
     let mail = mails.join(format!("{id}.eml"));
     eventually(PATIENCE, "the mail is there", async || mail.is_file()).await;
     assert!(std::fs::read_to_string(mail).unwrap().contains("To: admin@holdfast.local"));
+    assert_eq!(server.terminate().await, Some(0));
+}
+
+/// From a booking's answer to the mailbox; and what waits there is told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_confirmation_is_in_a_real_mailbox_and_a_reminder_when_it_is_due() {
+    let (place, mut smtp) = (Place::new(), SmtpServer::start("accept").await);
+    let flags = ["--smtp-url", &smtp.url(), "--mail-from", "Holdfast <bookings@holdfast.example>"];
+    let server = place.up_with(&flags).await;
+    let admin = place.admin().await;
+    let show = place.open_show(&admin, 10, 0).await;
+    let booking = place.sell_one(&admin, &show).await;
+    let began = tokio::time::Instant::now();
+    eventually(PATIENCE, "the confirmation is there", async || smtp.mails().len() == 1).await;
+    println!("a confirmation was in the mailbox {:?} after the booking's answer", began.elapsed());
+    let mail = smtp.mails().remove(0);
+    for part in ["To: admin@holdfast.local", "From: Holdfast <bookings@holdfast.example>", booking.as_str()] {
+        assert!(mail.contains(part), "{part}: {mail}");
+    }
+
+    smtp.stop().await;
+    let body = json!({"subject": "Check in", "content": "It is open.", "remind_at": "2020-01-01T00:00:00Z"});
+    let request = place.http.post(place.url("/v1/reminders")).bearer_auth(&admin);
+    let answer = request.header("Idempotency-Key", rand_key()).json(&body).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    let list = async || place.ask(Method::GET, "/v1/reminders", &admin, Value::Null, StatusCode::OK).await;
+    eventually(PATIENCE, "why it waits is told", async || list().await["data"][0]["failure"] == "connection")
+        .await;
+    smtp.behave("accept").await;
+    eventually(PATIENCE, "it is sent", async || list().await["data"][0]["status"] == "sent").await;
+    assert_eq!(smtp.message_ids().into_values().collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(server.terminate().await, Some(0));
+}
+
+/// Nothing is configured, and no mail is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_server_up_puts_mails_into_its_data_folder() {
+    let place = Place::new();
+    let server = place.up_with(&[]).await;
+    let admin = place.admin().await;
+    let show = place.open_show(&admin, 10, 0).await;
+    place.sell_one(&admin, &show).await;
+    let folder = place.data().join("mail");
+    let mails = || {
+        std::fs::read_dir(&folder).map_or(0, |files| {
+            files
+                .filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "eml"))
+                .count()
+        })
+    };
+    eventually(PATIENCE, "the mail is there", async || mails() == 1).await;
+    assert_eq!(server.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_password_for_smtp_is_neither_in_a_url_nor_in_the_clear() {
+    let place = Place::new();
+    let server = place.up_with(&["--no-projectors"]).await;
+    for (url, says) in [
+        ("smtp://ada:secret@mail.example.com", "user and password do not belong into the URL"),
+        ("mail.example.com:25", "give smtps://HOST:PORT"),
+    ] {
+        let (code, text) = place.run(&["notify", "--source", "log", "--smtp-url", url]).await;
+        assert!(code != Some(0) && text.contains(says) && !text.contains("secret"), "{url}: {text}");
+    }
     assert_eq!(server.terminate().await, Some(0));
 }
 

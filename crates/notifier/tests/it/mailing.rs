@@ -4,14 +4,20 @@ use crate::rig::{ADA, PATIENCE, Rig, config};
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use holdfast_domain::UserId;
-use holdfast_notifier::{AddressBook, MailError, MailFolder, Mails, Notifier, NotifierParts};
+use holdfast_notifier::{AddressBook, MailError, MailFolder, Mailer, Mails, Notifier, NotifierParts, Post};
 use holdfast_projector::LogSource;
 use holdfast_testkit::eventually;
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
+/// Everybody who books has this address.
 #[derive(Debug)]
-struct Everybody(&'static str);
+pub(crate) struct Everybody(&'static str);
+
+pub(crate) fn post(mailer: Arc<dyn Mailer>, address: &'static str) -> Post {
+    let from = "Holdfast <bookings@holdfast.example>".parse().unwrap();
+    Post { mailer, addresses: Arc::new(Everybody(address)), from }
+}
 
 impl AddressBook for Everybody {
     fn address_of(&self, user: UserId) -> BoxFuture<'_, Result<Option<String>, MailError>> {
@@ -21,7 +27,7 @@ impl AddressBook for Everybody {
 
 fn mails(rig: &Rig, folder: &Path, address: &'static str) -> Mails {
     let folder = MailFolder::open(folder.to_owned()).unwrap();
-    Mails::new(rig.pool.clone(), Arc::new(rig.clock.clone()), Arc::new(folder), Arc::new(Everybody(address)))
+    Mails::new(rig.pool.clone(), Arc::new(rig.clock.clone()), post(Arc::new(folder), address))
 }
 
 async fn write_all(rig: &Rig, mails: &Mails) {
@@ -118,7 +124,7 @@ async fn mails_that_could_not_be_opened_are_opened_before_anything_is_queued() {
         ambient: Arc::new(rig.clock.clone()),
         key: rig.key.clone(),
         deliver: config(),
-        mail: Some((Arc::new(mailer), Arc::new(Everybody("ada@example.org")))),
+        mail: Some(post(Arc::new(mailer), "ada@example.org")),
     };
     let notifier = Notifier::new(&rig.pool, LogSource::new(&rig.pool), parts).unwrap();
     let stop = CancellationToken::new();

@@ -12,4 +12,5 @@ mod receiver;
 mod replaying;
 mod rig;
 mod sharing;
+mod smtp;
 mod upkeep;

@@ -1,0 +1,84 @@
+//! Carrying a mail: what every carrier takes, and what it says when it did not.
+
+use futures::future::BoxFuture;
+use holdfast_domain::UserId;
+use lettre::{address::Envelope, message::Mailbox};
+use std::{borrow::Cow, error::Error, fmt, sync::Arc};
+use uuid::Uuid;
+
+/// A mail, ready to be carried.
+pub struct Mail {
+    /// Names it: its event's id, its reminder's, or one that is made of a flight's event and a booking.
+    pub id: Uuid,
+    /// From whom and to whom.
+    pub envelope: Envelope,
+    /// The whole message (RFC 5322).
+    pub message: Vec<u8>,
+}
+
+impl fmt::Debug for Mail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mail").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Carries mails. One that is handed over twice has the same id and the same Message-ID.
+pub trait Mailer: Send + Sync + fmt::Debug {
+    /// Takes a mail over: from here on it is owed by somebody else.
+    ///
+    /// # Errors
+    /// It was not taken, or nobody knows whether it was.
+    fn take<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, Result<(), NotTaken>>;
+}
+
+/// When a mail that was not taken is handed over again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// Soon: the carrier is away, and it is nothing about this mail.
+    Soon,
+    /// Later, and ever later: the carrier put this mail off.
+    Later,
+    /// Never: the carrier will not have it.
+    Never,
+}
+
+/// A mail was not taken over. The reason is a word of ours: what a server answers may hold addresses.
+#[derive(Debug, thiserror::Error)]
+#[error("a mail was not taken over: {why}")]
+pub struct NotTaken {
+    /// Such as `smtp_550` or `connect`.
+    pub why: Cow<'static, str>,
+    /// What to do.
+    pub again: Again,
+}
+
+impl NotTaken {
+    pub(crate) fn new(why: impl Into<Cow<'static, str>>, again: Again) -> Self {
+        Self { why: why.into(), again }
+    }
+}
+
+/// An address could not be looked up.
+#[derive(Debug, thiserror::Error)]
+#[error("an address could not be looked up")]
+pub struct MailError(#[source] pub Box<dyn Error + Send + Sync>);
+
+/// Knows the addresses of those who book.
+pub trait AddressBook: Send + Sync + fmt::Debug {
+    /// The address of a user; none: there is no such account any more.
+    ///
+    /// # Errors
+    /// If it cannot be asked; it is asked again later.
+    fn address_of(&self, user: UserId) -> BoxFuture<'_, Result<Option<String>, MailError>>;
+}
+
+/// What mails are sent with.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// Who carries them.
+    pub mailer: Arc<dyn Mailer>,
+    /// Where addresses are.
+    pub addresses: Arc<dyn AddressBook>,
+    /// Who they are from.
+    pub from: Mailbox,
+}

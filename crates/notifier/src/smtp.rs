@@ -1,0 +1,135 @@
+//! Mails by SMTP: handed to one server, which carries them on.
+//!
+//! Guarantee: a mail is taken over when the server has answered 250 to all of it, and at no other time.
+//!
+//! What a failure means. 4xx puts the mail off (greylisting answers 450 or 451). 5xx refuses it for good where it is about
+//! this mail or its receiver (550 to 556); every other 5xx is about the session (530 and 535: who we are; 500 to 504: what
+//! we said), so it is our configuration's fault and no mail's, and is tried again. 554 is both: a server may greet everybody
+//! with it; whether it does is asked before a mail is given up. Nothing heard (refused, silent, broken off) says nothing of
+//! the mail: broken off after its last line, the server may have it, and the same Message-ID lets it be dropped.
+//!
+//! Bounds: a few connections, kept open between mails; whoever calls bounds how long an attempt may take.
+
+use crate::mailer::{Again, Mail, Mailer, NotTaken};
+use futures::future::BoxFuture;
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor,
+    transport::smtp::{Error, PoolConfig, authentication::Credentials},
+};
+use std::{fmt, time::Duration};
+
+/// Connections to the server at a time, of one notifier.
+const CONNECTIONS_MAX: u32 = 8;
+/// How long a connection may take to be made.
+const CONNECT_MAX: Duration = Duration::from_secs(15);
+/// How long a connection is kept that nothing is sent on: shorter than servers keep theirs.
+const IDLE_MAX: Duration = Duration::from_secs(20);
+/// Answers that refuse this mail or its receiver for good.
+const ABOUT_THE_MAIL: std::ops::RangeInclusive<u16> = 550..=556;
+
+/// The server that mails are handed to.
+#[derive(Clone)]
+pub struct Smtp {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+}
+
+impl fmt::Debug for Smtp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Smtp").finish_non_exhaustive()
+    }
+}
+
+/// The URL names no server that mails can be handed to.
+#[derive(Debug, thiserror::Error)]
+pub enum SmtpUrlError {
+    /// It cannot be read.
+    #[error("give smtps://HOST:PORT, smtp://HOST:PORT?tls=required (STARTTLS) or smtp://HOST:PORT")]
+    Form,
+    /// A process list shows it.
+    #[error("user and password do not belong into the URL, which others can see")]
+    Credentials,
+    /// The password would be sent for anybody to read.
+    #[error("a password is not sent without TLS: add ?tls=required, or use smtps://")]
+    Plain,
+}
+
+impl Smtp {
+    /// A server at `smtp://` (`?tls=required` for STARTTLS) or `smtps://`, signed in to with user and password if there are any.
+    ///
+    /// # Errors
+    /// If the URL is not one of these, or a password would be sent in the clear to another machine.
+    pub fn new(url: &str, credentials: Option<(String, String)>) -> Result<Self, SmtpUrlError> {
+        let (scheme, rest) = url.split_once("://").ok_or(SmtpUrlError::Form)?;
+        if !["smtp", "smtps"].contains(&scheme) || rest.is_empty() {
+            return Err(SmtpUrlError::Form);
+        }
+        if rest.contains('@') {
+            return Err(SmtpUrlError::Credentials);
+        }
+        let here = ["127.0.0.1", "localhost", "[::1]"].iter().any(|host| rest.starts_with(host));
+        if credentials.is_some() && scheme == "smtp" && !rest.contains("tls=required") && !here {
+            return Err(SmtpUrlError::Plain);
+        }
+        let pool = PoolConfig::new().max_size(CONNECTIONS_MAX).idle_timeout(IDLE_MAX);
+        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| SmtpUrlError::Form)?;
+        let builder = builder.timeout(Some(CONNECT_MAX)).pool_config(pool);
+        let builder = match credentials {
+            Some((user, password)) => builder.credentials(Credentials::new(user, password)),
+            None => builder,
+        };
+        Ok(Self { transport: builder.build() })
+    }
+
+    /// What became of a mail that the server did not say 250 to.
+    async fn not_taken(&self, error: Error) -> NotTaken {
+        let Some(code) = error.status().map(u16::from) else {
+            let why = if error.is_timeout() {
+                "timeout"
+            } else if error.is_tls() {
+                "tls"
+            } else {
+                "connection"
+            };
+            return NotTaken::new(why, Again::Soon);
+        };
+        let why = format!("smtp_{code}");
+        if error.is_transient() {
+            return NotTaken::new(why, Again::Later);
+        }
+        let refused =
+            ABOUT_THE_MAIL.contains(&code) && matches!(self.transport.test_connection().await, Ok(true));
+        NotTaken::new(why, if refused { Again::Never } else { Again::Later })
+    }
+}
+
+impl Mailer for Smtp {
+    fn take<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, Result<(), NotTaken>> {
+        Box::pin(async {
+            match self.transport.send_raw(&mail.envelope, &mail.message).await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(self.not_taken(error).await),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_url_names_a_server_and_no_password() {
+        for good in
+            ["smtp://127.0.0.1:2525", "smtps://mail.example.com", "smtp://mail.example.com:587?tls=required"]
+        {
+            assert!(Smtp::new(good, None).is_ok(), "{good}");
+        }
+        for bad in ["", "mail.example.com:25", "http://x", "smtp://", "smtp://x:y", "smtp://x?tls=maybe"] {
+            assert!(matches!(Smtp::new(bad, None), Err(SmtpUrlError::Form)), "{bad}");
+        }
+        assert!(matches!(Smtp::new("smtp://ada:secret@x", None), Err(SmtpUrlError::Credentials)));
+        let secret = || Some(("ada".to_owned(), "secret".to_owned()));
+        assert!(matches!(Smtp::new("smtp://mail.example.com", secret()), Err(SmtpUrlError::Plain)));
+        assert!(Smtp::new("smtp://mail.example.com?tls=required", secret()).is_ok());
+    }
+}

@@ -1,0 +1,70 @@
+"""An SMTP server for tests: keeps what it accepts in a maildir, and misbehaves on request.
+
+server.py MAILDIR PORT MODE prints the port it listens on (PORT 0: a free one). MODE is one of
+  accept      takes everything
+  greylist    puts every receiver's first mail off with 451, and takes the next
+  refuse      refuses every receiver with 550
+  auth        answers 530 to everybody, as one that wants to know who we are
+  greet-554   greets everybody with 554
+  slow        takes everything, 3 s late
+  die         keeps the first mail, and is dead before it says so
+"""
+
+import asyncio
+import mailbox
+import os
+import sys
+
+from aiosmtpd.smtp import SMTP
+
+folder, port, mode = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+kept = mailbox.Maildir(folder)
+
+
+class Handler:
+    def __init__(self):
+        self.known = set()
+
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        if mode == "auth":
+            return "530 5.7.0 Authentication required"
+        envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if mode == "refuse":
+            return f"550 5.1.1 <{address}>: no such user"
+        if mode == "greylist" and address not in self.known:
+            self.known.add(address)
+            return "451 4.7.1 Come back later"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        if mode == "slow":
+            await asyncio.sleep(3)
+        kept.add(envelope.content)
+        if mode == "die":
+            os._exit(1)
+        return "250 OK"
+
+
+async def greet(reader, writer):
+    writer.write(b"554 5.3.2 No mail is taken here\r\n")
+    await writer.drain()
+    writer.close()
+
+
+async def main():
+    loop = asyncio.get_running_loop()
+    if mode == "greet-554":
+        server = await asyncio.start_server(greet, "127.0.0.1", port)
+    else:
+        handler = Handler()
+        make = lambda: SMTP(handler, hostname="localhost", enable_SMTPUTF8=True)
+        server = await loop.create_server(make, "127.0.0.1", port)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+asyncio.run(main())
