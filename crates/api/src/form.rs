@@ -10,8 +10,8 @@ mod fields;
 mod webhook;
 
 pub(crate) use field::{
-    AirportCode, CurrencyCode, Email, Field, FlightNumber, Id, Instant, Line, PriceAmount, ReasonCode,
-    RoleWord, Text, Whole, Zone, id, is_airport_code, is_email, line,
+    AirportCode, CurrencyCode, Email, Field, FlightNumber, Id, Instant, Line, PRICE_MAX, PriceAmount,
+    ReasonCode, RoleWord, Text, Whole, Zone, id, is_airport_code, is_email, line,
 };
 pub(crate) use fields::Fields;
 pub(crate) use webhook::{EventTypes, FromPositions};

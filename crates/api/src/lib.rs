@@ -24,6 +24,7 @@ mod form;
 pub mod metrics;
 mod openapi;
 mod ops;
+mod places;
 mod problem;
 mod router;
 mod serve;

@@ -44,7 +44,7 @@ fn documented(compat: bool) -> OpenApiRouter<ApiState> {
         .routes(routes!(sessions::end_session))
         .routes(routes!(shows::open_show, shows::list_shows))
         .routes(routes!(shows::get_show))
-        .routes(routes!(flights::open_flight))
+        .routes(routes!(flights::open_flight, flights::list_flights))
         .routes(routes!(flights::get_flight, flights::change_flight))
         .routes(routes!(flights::cancel_flight))
         .routes(routes!(inventories::get_availability))

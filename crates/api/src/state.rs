@@ -4,6 +4,7 @@ use crate::{
     auth::{Accounts, Guesses, Hasher, Tokens},
     config::ApiConfig,
     ops::NamedProjector,
+    places::Places,
 };
 use holdfast_ambient::Ambient;
 use holdfast_domain::{BookingId, InventoryId};
@@ -83,6 +84,8 @@ pub struct Api {
     pub(crate) bookings: Cache<BookingId, InventoryId, FxBuildHasher>,
     /// Inventories that are flights. What one is, it stays.
     pub(crate) flights: Cache<InventoryId, (), FxBuildHasher>,
+    /// Airports by the places that searches name.
+    pub(crate) places: Places,
 }
 
 impl ApiState {
@@ -102,6 +105,7 @@ impl ApiState {
             bookings: bookings.build_with_hasher(FxBuildHasher),
             flights: Cache::builder().max_capacity(FLIGHTS_REMEMBERED_MAX).build_with_hasher(FxBuildHasher),
             flight_moves: Mutex::new(()),
+            places: Places::new(),
             compat: config.compat,
             catalogue_is_open: config.catalogue_is_open,
             webhook_key: config.webhook_key,

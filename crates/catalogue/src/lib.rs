@@ -15,6 +15,7 @@ pub mod cities;
 pub mod claims;
 mod command;
 mod error;
+pub mod places;
 mod versions;
 
 pub use airplanes::{Airplane, AirplaneChange, NewAirplane};
@@ -22,6 +23,7 @@ pub use airports::{Airport, AirportChange, NewAirport};
 pub use cities::City;
 pub use command::{Command, Made};
 pub use error::{CatalogueError, Dependants, Parent};
+pub use places::{AIRPORTS_OF_CITY_MAX, Place, airports_of};
 pub use versions::Expected;
 
 /// Most things of one page: bounds the answer's size.

@@ -9,12 +9,14 @@ mod fold;
 mod level;
 mod queries;
 mod row;
+mod search;
 mod tables;
 
 pub use fold::{Change, Changes};
 pub use level::{Level, level};
 pub use queries::{After, FlightsFilter, SHOWS_LIMIT_MAX, ending_inventories, find, flights, shows};
 pub use row::InventoryRow;
+pub use search::{FLIGHTS_LIMIT_MAX, FlightOrder, FlightPlace, FlightSearch, search_flights};
 
 /// The read model, as the projector knows it.
 #[derive(Clone, Copy, Debug)]

@@ -5,6 +5,9 @@ use holdfast_domain::{Flight, InventoryOpened, SalesState, Subject, Timestamp};
 use holdfast_event_log::Recorded;
 use holdfast_projector::{IN_MOVED, PgQuery, Projection, Table};
 
+/// Flights that may be found; the condition that their indexes and the queries share.
+pub(crate) const ON_SALE: &str = "kind = 'flight' AND sales <> 'cancelled'";
+
 impl Projection for Availability {
     const NAME: &'static str = "availability";
     const TABLES: &'static [Table] = &[Table { name: "inventories", key: &["inventory_id"] }];
@@ -29,6 +32,8 @@ impl Projection for Availability {
                  departs_at             timestamptz,
                  arrives_at             timestamptz,
                  departure_day          date,              -- of the departure, by the clocks of its airport
+                 duration_seconds       bigint GENERATED ALWAYS AS (
+                     floor(extract(epoch FROM arrives_at - departs_at))::bigint) STORED,
                  gate                   text,
                  capacity               integer NOT NULL,
                  overbooking_allowance  integer NOT NULL,
@@ -60,7 +65,21 @@ impl Projection for Availability {
              CREATE INDEX inventories_opened ON {schema}.inventories (kind, opened_at, inventory_id);
              -- Serves: cancelled flights whose bookings have not all ended. On a column of its own, because one
              -- on the counts would have to be moved with every booking.
-             CREATE INDEX inventories_ending ON {schema}.inventories (inventory_id) WHERE is_ending"
+             CREATE INDEX inventories_ending ON {schema}.inventories (inventory_id) WHERE is_ending;
+             -- Serve: search by route and day; by one airport and by none in the order of departure; by price; by
+             -- duration. What is compared and not in the order comes last: it is looked at without going to the row.
+             CREATE INDEX flights_of_route ON {schema}.inventories
+                 (departure_airport_id, arrival_airport_id, departure_day, departs_at, inventory_id) WHERE {ON_SALE};
+             CREATE INDEX flights_from ON {schema}.inventories
+                 (departure_airport_id, departs_at, inventory_id) WHERE {ON_SALE};
+             CREATE INDEX flights_to ON {schema}.inventories
+                 (arrival_airport_id, departs_at, inventory_id) WHERE {ON_SALE};
+             CREATE INDEX flights_by_departure ON {schema}.inventories
+                 (departs_at, inventory_id, departure_day) WHERE {ON_SALE};
+             CREATE INDEX flights_by_price ON {schema}.inventories
+                 (price_amount, departs_at, inventory_id, departure_day) WHERE {ON_SALE};
+             CREATE INDEX flights_by_duration ON {schema}.inventories
+                 (duration_seconds, departs_at, inventory_id, departure_day) WHERE {ON_SALE}"
         )
     }
 

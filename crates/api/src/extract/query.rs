@@ -8,7 +8,7 @@ use axum::{
 };
 use holdfast_domain::UserId;
 
-/// Parameters of one request that are looked at; none of our routes has more than four.
+/// Parameters of one request that are looked at; none of our routes has more than eleven.
 const PARAMETERS_MAX: usize = 16;
 
 /// A request's parameters, read as a `T`.

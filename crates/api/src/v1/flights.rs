@@ -1,13 +1,15 @@
-//! Flights: open one, find one, sell it for another price or move it, cancel it. Its seats are an inventory's.
+//! Flights: open one, search them, find one, sell it for another price or move it, cancel it. Its seats are an inventory's.
 
 mod cancel;
 mod change;
 mod get;
+mod list;
 mod open;
 
 pub(crate) use cancel::{__path_cancel_flight, cancel_flight};
 pub(crate) use change::{__path_change_flight, change_flight};
 pub(crate) use get::{__path_get_flight, get_flight};
+pub(crate) use list::{__path_list_flights, list_flights};
 pub(crate) use open::{__path_open_flight, open_flight};
 
 use crate::{

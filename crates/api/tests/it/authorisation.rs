@@ -81,6 +81,7 @@ fn table() -> Vec<Row> {
         Row("PATCH", "/v1/airplanes/{airplane}", Body::Json(json!({})), house),
         Row("DELETE", "/v1/airplanes/{airplane}", Body::None, [401, 403, 403, 403, 204]),
         Row("POST", "/v1/flights", Body::Flight, [401, 403, 403, 403, 201]),
+        Row("GET", "/v1/flights", Body::None, anyone(200)),
         Row("GET", "/v1/flights/{flight}", Body::None, anyone(200)),
         Row("PATCH", "/v1/flights/{flight}", Body::Json(json!({})), house),
         Row("POST", "/v1/flights/{flight}/cancel", Body::Json(json!({"reason": "x"})), house),

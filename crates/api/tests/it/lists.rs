@@ -94,7 +94,7 @@ async fn a_list_waits_for_its_read_model_and_else_says_that_it_is_stale() {
 async fn lists_of_read_models_that_were_never_made_are_empty_and_say_that_they_are_stale() {
     let app = App::new().await;
     let admin = app.admin().await;
-    for path in ["/v1/bookings", "/v1/shows"] {
+    for path in ["/v1/bookings", "/v1/shows", "/v1/flights"] {
         let page = app.get(path).by(&admin).send().await.ok(200);
         assert_eq!((&page["data"], &page["meta"]["stale"]), (&json!([]), &json!(true)), "{path}");
     }

@@ -7,7 +7,6 @@ mod authorisation;
 mod bad_input;
 mod bookings;
 mod catalogue;
-
 mod compat;
 mod documentation;
 mod flights;
@@ -17,6 +16,7 @@ mod lists;
 mod operator;
 mod questions;
 mod reminders;
+mod search;
 mod serving;
 mod shows;
 mod store_gone;

@@ -4,3 +4,4 @@
 mod agrees;
 mod fixtures;
 mod queries;
+mod search;

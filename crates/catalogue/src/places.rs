@@ -1,0 +1,51 @@
+//! Places that people fly from and to: an airport by its code or id, or all airports of a city by its name.
+
+use crate::{CatalogueError, cities::name_key};
+use holdfast_domain::AirportId;
+use sqlx::{PgExecutor, types::Uuid};
+
+/// Most airports that a city stands for: bounds what one search looks for. The largest has about ten.
+pub const AIRPORTS_OF_CITY_MAX: usize = 64;
+
+/// How a place is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// An airport by its id. A city may have the same: both are made of numbers that begin with 1.
+    Id(Uuid),
+    /// By the code of an airport or the name of a city; a code comes first.
+    Word(&'a str),
+}
+
+/// The airports of a place, in the order of their ids; empty: a city without airports. More than
+/// [`AIRPORTS_OF_CITY_MAX`] of them are more than a search may look for: one more is returned.
+///
+/// # Errors
+/// `Unknown`, or what failed.
+pub async fn airports_of(
+    db: impl PgExecutor<'_>,
+    place: Place<'_>,
+) -> Result<Vec<AirportId>, CatalogueError> {
+    // One row more tells a city that has none from a place that is none.
+    let sql = "WITH airport AS (SELECT airport_id FROM airports WHERE airport_id = $1 OR code = $2),
+                    city AS (SELECT city_id FROM cities WHERE name_key = $3)
+               SELECT airport_id FROM airport
+               UNION ALL (SELECT airport_id FROM airports JOIN city USING (city_id)
+                   WHERE NOT EXISTS (SELECT FROM airport) ORDER BY airport_id LIMIT $4)
+               UNION ALL SELECT NULL FROM city";
+    let (id, code) = match place {
+        Place::Id(id) => (Some(id), None),
+        Place::Word(word) => (None, Some(word)),
+    };
+    let found: Vec<Option<Uuid>> = sqlx::query_scalar(sql)
+        .bind(id)
+        .bind(code)
+        .bind(code.map(name_key))
+        .bind(i64::try_from(AIRPORTS_OF_CITY_MAX + 1).unwrap_or(i64::MAX))
+        .fetch_all(db)
+        .await?;
+    if found.is_empty() {
+        Err(CatalogueError::Unknown)
+    } else {
+        Ok(found.into_iter().flatten().map(AirportId).collect())
+    }
+}

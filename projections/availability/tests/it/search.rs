@@ -1,0 +1,237 @@
+//! Search: what it finds, against a plain look through all rows; and which index serves it, among 100,000 flights.
+
+use chrono::{Days, NaiveDate};
+use holdfast_availability::{
+    Availability, FlightOrder, FlightSearch, FlightsFilter, InventoryRow, flights, search_flights,
+};
+use holdfast_domain::{AirportId, Currency, Flight, SalesState, Timestamp};
+use holdfast_projector::{
+    LogSource,
+    testing::{TestLog, drain, plan},
+};
+use holdfast_testkit::{TestDatabase, database};
+use sqlx::{PgConnection, PgPool, types::Uuid};
+use std::{env, fs, path::Path};
+
+/// The plans that Postgres must find; written anew with `HOLDFAST_WRITE_PLANS=1`.
+const GOLDEN: &str = "tests/it/search_plans.txt";
+const WRITE: &str = "HOLDFAST_WRITE_PLANS";
+const ORDERS: [FlightOrder; 3] = [FlightOrder::Departure, FlightOrder::Price, FlightOrder::Duration];
+
+/// One in ten has left at [`now`]; every fiftieth is cancelled and every other fiftieth closed. Departures lie at all
+/// hours in zones far from each other, so days differ from those of UTC.
+async fn filled(flights: u32, airports: u32) -> (TestDatabase, PgPool) {
+    let db = database().await;
+    let pool = db.pool();
+    TestLog::create(&pool, 4).await;
+    drain::<Availability>(&pool, LogSource::new(&pool)).await;
+    let fill = format!(
+        "INSERT INTO availability.inventories (
+             inventory_id, kind, number, airplane_id, departure_airport_id, arrival_airport_id, departure_zone,
+             arrival_zone, departs_at, arrives_at, departure_day, capacity, overbooking_allowance, held, confirmed,
+             blocked, sales, price_amount, currency, seats_per_booking, live_bookings_per_user, hold_seconds,
+             version, terms_version, opened_at, log_partition, position)
+         SELECT lpad(to_hex(n * 7919 % 1000003), 32, '0')::uuid, 'flight', 'HF' || n % 1000, lpad('1', 32, '0')::uuid,
+                airport(n % {airports}), airport((n % {airports} + 1 + n / {airports} % 5) % {airports}),
+                zone, 'UTC', departs_at, departs_at + (40 + n * 13 % 600) * interval '1 minute',
+                (departs_at AT TIME ZONE zone)::date, 20, 0, n % 3, n % 19, 0,
+                CASE n % 50 WHEN 0 THEN 'cancelled' WHEN 1 THEN 'closed' ELSE 'open' END,
+                100 * (n * 37 % 500), CASE n % 4 WHEN 0 THEN 'USD' ELSE 'EUR' END, 9, 0, 0, 1, 1, now(), n % 4, n
+         FROM generate_series(1, {flights}) n,
+              LATERAL (SELECT '2026-06-01T00:00Z'::timestamptz + (n::bigint * 7907 % 86400 - 8640) * interval '1 minute',
+                              (ARRAY['UTC', 'Pacific/Auckland', 'America/Los_Angeles'])[1 + n % {airports} % 3])
+                  AS of_it (departs_at, zone)"
+    );
+    let airport = "CREATE FUNCTION airport(number integer) RETURNS uuid IMMUTABLE LANGUAGE sql
+                   RETURN lpad(to_hex(number), 32, 'a')::uuid";
+    sqlx::query(airport).execute(&pool).await.unwrap();
+    sqlx::query(&fill).execute(&pool).await.unwrap();
+    sqlx::query("VACUUM (ANALYZE) availability.inventories").execute(&pool).await.unwrap();
+    (db, pool)
+}
+
+fn now() -> Timestamp {
+    "2026-06-01T00:00:00Z".parse().unwrap()
+}
+
+fn airport(number: u32) -> AirportId {
+    AirportId(Uuid::parse_str(&format!("{number:a>32x}")).unwrap())
+}
+
+fn day(number: u64) -> NaiveDate {
+    now().date_naive() + Days::new(number)
+}
+
+fn anything(order: FlightOrder) -> FlightSearch {
+    FlightSearch {
+        from: None,
+        to: None,
+        day: None,
+        seats: None,
+        min_price: None,
+        max_price: None,
+        currency: None,
+        order,
+        after: None,
+        limit: 50,
+    }
+}
+
+/// Searches that differ in all that can be asked, by their numbers.
+fn nth(number: u64, order: FlightOrder) -> FlightSearch {
+    let asked = |every: u64| number.is_multiple_of(every);
+    let place = |first: u32, of: u64| -> Option<std::sync::Arc<[AirportId]>> {
+        (of > 0).then(|| (first..first + u32::try_from(of).unwrap()).map(airport).collect())
+    };
+    FlightSearch {
+        from: place(1, number % 3),
+        to: place(2, number / 3 % 4),
+        day: asked(4).then(|| day(number % 11)),
+        seats: asked(3).then_some(u32::try_from(number % 13).unwrap()),
+        min_price: asked(5).then_some(10_000),
+        max_price: asked(7).then_some(30_000),
+        currency: asked(6).then(|| Currency::from_code("USD").unwrap()),
+        limit: 1 + u32::try_from(number % 9).unwrap(),
+        ..anything(order)
+    }
+}
+
+/// The rule in its plainest form.
+fn is_found(row: &InventoryRow, search: &FlightSearch) -> bool {
+    let FlightSearch { from, to, day, seats, min_price, max_price, currency, .. } = search;
+    let flight: &Flight = row.subject.flight().unwrap();
+    let is_open = row.counts.sales == SalesState::Open;
+    row.counts.sales != SalesState::Cancelled
+        && flight.departs_at > now()
+        && from.as_ref().is_none_or(|from| from.contains(&flight.departure_airport_id))
+        && to.as_ref().is_none_or(|to| to.contains(&flight.arrival_airport_id))
+        && day.is_none_or(|day| flight.departure_day() == day)
+        && seats.is_none_or(|seats| is_open && row.counts.available() >= seats)
+        && min_price.is_none_or(|price| row.price.amount >= price)
+        && max_price.is_none_or(|price| row.price.amount <= price)
+        && currency.is_none_or(|currency| row.price.currency == currency)
+}
+
+/// All pages, one after the other.
+async fn all_pages(pool: &PgPool, search: &FlightSearch) -> Vec<InventoryRow> {
+    let (mut search, mut all) = (search.clone(), vec![]);
+    loop {
+        let page = search_flights(pool, &search, now()).await.unwrap();
+        assert!(page.len() <= search.limit as usize);
+        let Some(last) = page.last() else { return all };
+        search.after = search.order.place(last);
+        all.extend(page);
+    }
+}
+
+#[tokio::test]
+async fn every_search_finds_what_a_look_through_all_rows_finds_in_its_order_page_by_page() {
+    let (_db, pool) = filled(3_000, 6).await;
+    let whole = flights(&pool, FlightsFilter::default(), None, 3_000).await.unwrap();
+    assert!(whole.len() > 2_900);
+    let mut found = 0;
+    for order in ORDERS {
+        for number in 0..84 {
+            let search = nth(number, order);
+            let mut expected: Vec<_> = whole.iter().filter(|row| is_found(row, &search)).collect();
+            expected.sort_by_key(|row| {
+                let place = order.place(row).unwrap();
+                (place.key, place.departs_at, place.inventory_id)
+            });
+            let pages = all_pages(&pool, &search).await;
+            assert_eq!(pages.iter().collect::<Vec<_>>(), expected, "{search:?}");
+            found += pages.len();
+        }
+    }
+    assert!(found > 10_000, "{found}");
+}
+
+#[tokio::test]
+async fn a_page_is_never_longer_than_the_longest_and_a_day_at_the_end_of_time_has_no_flights() {
+    let (_db, pool) = filled(1_000, 2).await;
+    let all = FlightSearch { limit: 900, ..anything(FlightOrder::Departure) };
+    assert_eq!(search_flights(&pool, &all, now()).await.unwrap().len(), 200);
+    for (year, month, last) in [(1, 1, 1), (9999, 12, 31)] {
+        let day = NaiveDate::from_ymd_opt(year, month, last);
+        let never = FlightSearch { day, ..anything(FlightOrder::Departure) };
+        assert_eq!(search_flights(&pool, &never, now()).await.unwrap(), []);
+    }
+}
+
+/// How Postgres runs a search, once for all values: its nodes, what their indexes are asked, and nothing that differs
+/// from one collection of statistics to the next.
+async fn shape(conn: &mut PgConnection, search: &FlightSearch, arguments: &str) -> String {
+    search_flights(&mut *conn, search, now()).await.unwrap();
+    let plan = plan(conn, arguments).await;
+    let lines = plan.lines().filter(|line| line.contains("(cost=") || line.contains("Index Cond:"));
+    lines.map(|line| line.split("  (cost=").next().unwrap_or_default().to_owned() + "\n").collect()
+}
+
+/// Each search begins at its index and ends with its page: no sort of more than a route has, no look at every flight.
+#[tokio::test]
+async fn an_index_serves_every_search_among_100_000_flights() {
+    let (_db, pool) = filled(100_000, 400).await;
+    let conn = &mut *pool.acquire().await.unwrap();
+    let one = |number: u32| Some([airport(number)].into());
+    let city = || Some([airport(1), airport(2)].into());
+    let id = format!("'{}'", airport(1).0);
+    let (by_departure, by_price) = (anything(FlightOrder::Departure), anything(FlightOrder::Price));
+    let route = FlightSearch { from: one(1), to: one(2), ..by_departure.clone() };
+    let of_a_day = FlightSearch { day: Some(day(9)), ..by_departure.clone() };
+    let cheap = FlightSearch { min_price: Some(1_000), max_price: Some(2_000), ..by_price.clone() };
+    let first = search_flights(&pool, &by_price, now()).await.unwrap();
+    let next = FlightSearch { after: by_price.order.place(first.last().unwrap()), ..by_price.clone() };
+    let then = FlightSearch { after: next.after, ..by_departure.clone() };
+    let a_day = "now(), '2026-06-10', now(), now()";
+    let cases = [
+        (
+            "a route and a day",
+            FlightSearch { day: Some(day(9)), ..route.clone() },
+            format!("{id}, {id}, now(), '2026-06-10', 50"),
+        ),
+        (
+            "a route by price",
+            FlightSearch { order: FlightOrder::Price, ..route.clone() },
+            format!("{id}, {id}, now(), '2026-06-10', 50"),
+        ),
+        ("a route", route.clone(), format!("{id}, {id}, now(), '2026-06-10', 50")),
+        (
+            "seats on a route and a day",
+            FlightSearch { day: Some(day(9)), seats: Some(2), ..route.clone() },
+            format!("{id}, {id}, now(), '2026-06-10', 2, 50"),
+        ),
+        (
+            "a city, an airport and a day",
+            FlightSearch { from: city(), to: one(3), ..of_a_day.clone() },
+            format!("ARRAY[{id}]::uuid[], {id}, now(), '2026-06-10', 50"),
+        ),
+        (
+            "from an airport",
+            FlightSearch { from: one(1), ..by_departure.clone() },
+            format!("{id}, now(), 50"),
+        ),
+        (
+            "from an airport by price",
+            FlightSearch { from: one(1), ..by_price.clone() },
+            format!("{id}, now(), 50"),
+        ),
+        ("to an airport", FlightSearch { to: one(1), ..by_departure.clone() }, format!("{id}, now(), 50")),
+        ("a day", of_a_day, format!("{a_day}, 50")),
+        ("by departure", by_departure, "now(), 50".to_owned()),
+        ("by departure, the next page", then, format!("now(), now(), {id}, 50")),
+        ("by price", by_price, "now(), 50".to_owned()),
+        ("by price, the next page", next, format!("now(), 7, now(), {id}, 50")),
+        ("by price, within limits", cheap, "now(), 1000, 2000, 50".to_owned()),
+        ("by duration", anything(FlightOrder::Duration), "now(), 50".to_owned()),
+    ];
+    let mut plans = String::new();
+    for (name, search, arguments) in cases {
+        plans += &format!("-- {name}\n{}\n", shape(conn, &search, &arguments).await);
+    }
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(GOLDEN);
+    if env::var_os(WRITE).is_some() {
+        fs::write(&golden, &plans).unwrap();
+    }
+    assert_eq!(plans, fs::read_to_string(&golden).unwrap(), "if these are as good: {WRITE}=1");
+    assert!(!plans.contains("Seq Scan on inventories"), "{plans}");
+}
