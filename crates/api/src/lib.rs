@@ -27,6 +27,7 @@ mod ops;
 mod places;
 mod problem;
 mod router;
+mod searches;
 mod serve;
 mod state;
 mod store;

@@ -5,6 +5,7 @@ use crate::{
     config::ApiConfig,
     ops::NamedProjector,
     places::Places,
+    searches::Searches,
 };
 use holdfast_ambient::Ambient;
 use holdfast_domain::{BookingId, InventoryId};
@@ -84,6 +85,8 @@ pub struct Api {
     pub(crate) bookings: Cache<BookingId, InventoryId, FxBuildHasher>,
     /// Inventories that are flights. What one is, it stays.
     pub(crate) flights: Cache<InventoryId, (), FxBuildHasher>,
+    /// Where searches share statements.
+    pub(crate) searches: Searches,
     /// Airports by the places that searches name.
     pub(crate) places: Places,
 }
@@ -106,6 +109,7 @@ impl ApiState {
             flights: Cache::builder().max_capacity(FLIGHTS_REMEMBERED_MAX).build_with_hasher(FxBuildHasher),
             flight_moves: Mutex::new(()),
             places: Places::new(),
+            searches: Searches::new(pool.clone()),
             compat: config.compat,
             catalogue_is_open: config.catalogue_is_open,
             webhook_key: config.webhook_key,

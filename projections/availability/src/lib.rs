@@ -8,6 +8,7 @@
 mod fold;
 mod level;
 mod queries;
+mod route_search;
 mod row;
 mod search;
 mod tables;
@@ -15,6 +16,7 @@ mod tables;
 pub use fold::{Change, Changes};
 pub use level::{Level, level};
 pub use queries::{After, FlightsFilter, SHOWS_LIMIT_MAX, ending_inventories, find, flights, shows};
+pub use route_search::{RouteSearch, search_routes};
 pub use row::InventoryRow;
 pub use search::{FLIGHTS_LIMIT_MAX, FlightOrder, FlightPlace, FlightSearch, search_flights};
 

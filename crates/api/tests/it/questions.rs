@@ -6,7 +6,7 @@ use holdfast_testkit::Proxy;
 use std::sync::{Arc, Mutex};
 
 /// Every statement from now on, but for the renewal of leases.
-fn watch(proxy: &Proxy) -> Arc<Mutex<Vec<String>>> {
+pub(crate) fn watch(proxy: &Proxy) -> Arc<Mutex<Vec<String>>> {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let into = seen.clone();
     proxy.lose_requests(move |sql| {

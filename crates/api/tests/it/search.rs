@@ -1,7 +1,11 @@
 //! Search, as a client sees it: what is found by which words, page by page, and what it is told when it asks wrongly.
 
-use crate::app::{App, Someone};
+use crate::{
+    app::{App, Someone},
+    questions::watch,
+};
 use chrono::TimeDelta;
+use futures::future::join_all;
 use serde_json::{Value, json};
 
 /// Two cities, the first with two airports, and flights between them.
@@ -14,8 +18,7 @@ struct Network {
 }
 
 impl Network {
-    async fn new() -> Self {
-        let app = App::new().await;
+    async fn new(app: App) -> Self {
         let admin = app.admin().await;
         let berlin = app.made(&admin, "/v1/cities", &json!({"name": "Berlin"})).await;
         let york = app.made(&admin, "/v1/cities", &json!({"name": "New York"})).await;
@@ -60,7 +63,11 @@ impl Network {
 
     /// Five flights: four to New York from two airports on two days, and one back.
     async fn with_flights() -> Self {
-        let network = Self::new().await;
+        Self::with_flights_in(App::new().await).await
+    }
+
+    async fn with_flights_in(app: App) -> Self {
+        let network = Self::new(app).await;
         for (number, route, departs_at, hours, price) in [
             ("HF1", ["BER", "JFK"], "2026-06-01T08:00:00Z", 9, 300),
             ("HF2", ["TXL", "JFK"], "2026-06-01T21:59:00Z", 8, 100),
@@ -298,4 +305,36 @@ async fn a_search_waits_for_what_its_client_has_seen_and_else_says_that_it_is_st
     let seats = &fresh["data"][0]["availability"];
     assert_eq!((&fresh["meta"]["as_of"], &seats["position"]), (&json!(token), &json!(token)));
     assert_eq!((&fresh["meta"]["stale"], &seats["available"]), (&json!(false), &json!(11)));
+}
+
+/// Searches for a route and a day, all at once.
+async fn at_once(network: &Network, searches: usize) -> Vec<Vec<String>> {
+    let routes = ["from=BER&to=JFK&date=2026-06-01", "from=BER&to=JFK&date=2026-06-02&limit=1"];
+    join_all((0..searches).map(|nth| network.found(routes[nth % 2]))).await
+}
+
+#[tokio::test]
+async fn searches_for_a_route_and_a_day_that_are_made_at_once_share_a_statement() {
+    let (app, proxy) = App::behind_proxy().await;
+    let network = Network::with_flights_in(app).await;
+    at_once(&network, 2).await; // the places are known from now on
+    let seen = watch(&proxy);
+    for (nth, found) in at_once(&network, 60).await.into_iter().enumerate() {
+        assert_eq!(found, [["HF1"], ["HF3"]][nth % 2], "{nth}");
+    }
+    let statements = seen.lock().unwrap().len();
+    assert!(statements <= 3, "{statements}");
+}
+
+/// What breaks a shared statement is nobody's but the one's that broke it.
+#[tokio::test]
+async fn a_shared_statement_that_is_lost_is_asked_again_by_each_for_itself() {
+    let (app, proxy) = App::behind_proxy().await;
+    let network = Network::with_flights_in(app).await;
+    at_once(&network, 2).await;
+    proxy.lose_requests(|sql| sql.contains("WITH ORDINALITY"));
+    for (nth, found) in at_once(&network, 6).await.into_iter().enumerate() {
+        assert_eq!(found, [["HF1"], ["HF3"]][nth % 2], "{nth}");
+    }
+    assert!(proxy.losses() > 0);
 }

@@ -2,7 +2,8 @@
 
 use chrono::{Days, NaiveDate};
 use holdfast_availability::{
-    Availability, FlightOrder, FlightSearch, FlightsFilter, InventoryRow, flights, search_flights,
+    Availability, FlightOrder, FlightSearch, FlightsFilter, InventoryRow, RouteSearch, flights,
+    search_flights, search_routes,
 };
 use holdfast_domain::{AirportId, Currency, Flight, SalesState, Timestamp};
 use holdfast_projector::{
@@ -146,6 +147,36 @@ async fn every_search_finds_what_a_look_through_all_rows_finds_in_its_order_page
     assert!(found > 10_000, "{found}");
 }
 
+/// Sharing a statement changes nothing for anybody.
+#[tokio::test]
+async fn searches_of_routes_that_share_a_statement_find_what_each_finds_alone() {
+    let (_db, pool) = filled(3_000, 6).await;
+    let route = |number: u32| FlightSearch {
+        from: Some([airport(number % 6)].into()),
+        to: Some([airport((number + 1 + number / 6) % 6)].into()),
+        day: Some(day(u64::from(number % 7))),
+        ..nth(u64::from(number), FlightOrder::Departure)
+    };
+    let alone: Vec<_> = (0..130).map(route).collect();
+    let shared: Vec<_> = alone.iter().map(|search| RouteSearch::of(search).unwrap()).collect();
+    let shared = search_routes(&pool, &shared, now()).await.unwrap();
+    for (search, shared) in alone.iter().zip(&shared) {
+        assert_eq!(*shared, search_flights(&pool, search, now()).await.unwrap(), "{search:?}");
+    }
+    assert!(shared.concat().len() > 100, "{}", shared.concat().len());
+    let first = alone.iter().find(|search| search.limit > 1).unwrap();
+    let place = FlightOrder::Departure.place(&shared.concat()[0]);
+    for other in [
+        FlightSearch { to: None, ..first.clone() },
+        FlightSearch { from: Some([airport(1), airport(2)].into()), ..first.clone() },
+        FlightSearch { day: None, ..first.clone() },
+        FlightSearch { order: FlightOrder::Price, ..first.clone() },
+        FlightSearch { after: place, ..first.clone() },
+    ] {
+        assert_eq!(RouteSearch::of(&other), None, "{other:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_page_is_never_longer_than_the_longest_and_a_day_at_the_end_of_time_has_no_flights() {
     let (_db, pool) = filled(1_000, 2).await;
@@ -158,10 +189,9 @@ async fn a_page_is_never_longer_than_the_longest_and_a_day_at_the_end_of_time_ha
     }
 }
 
-/// How Postgres runs a search, once for all values: its nodes, what their indexes are asked, and nothing that differs
+/// How Postgres runs the search that was just made, once for all values: its nodes, what their indexes are asked, and nothing that differs
 /// from one collection of statistics to the next.
-async fn shape(conn: &mut PgConnection, search: &FlightSearch, arguments: &str) -> String {
-    search_flights(&mut *conn, search, now()).await.unwrap();
+async fn shape(conn: &mut PgConnection, arguments: &str) -> String {
     let plan = plan(conn, arguments).await;
     let lines = plan.lines().filter(|line| line.contains("(cost=") || line.contains("Index Cond:"));
     lines.map(|line| line.split("  (cost=").next().unwrap_or_default().to_owned() + "\n").collect()
@@ -226,8 +256,15 @@ async fn an_index_serves_every_search_among_100_000_flights() {
     ];
     let mut plans = String::new();
     for (name, search, arguments) in cases {
-        plans += &format!("-- {name}\n{}\n", shape(conn, &search, &arguments).await);
+        search_flights(&mut *conn, &search, now()).await.unwrap();
+        plans += &format!("-- {name}\n{}\n", shape(conn, &arguments).await);
     }
+    let shared = RouteSearch::of(&FlightSearch { day: Some(day(9)), ..route }).unwrap();
+    search_routes(&mut *conn, &[shared; 64], now()).await.unwrap();
+    let arguments = format!(
+        "now(), ARRAY[{id}]::uuid[], ARRAY[{id}]::uuid[], '{{2026-06-10}}', '{{1}}', '{{1}}', '{{1}}', '{{EUR}}', '{{50}}'"
+    );
+    plans += &format!("-- routes and days that share a statement\n{}\n", shape(conn, &arguments).await);
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(GOLDEN);
     if env::var_os(WRITE).is_some() {
         fs::write(&golden, &plans).unwrap();

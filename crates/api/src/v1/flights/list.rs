@@ -5,8 +5,8 @@ use crate::{
     form::{Line, PRICE_MAX, line},
     places::airports,
     problem::{FieldError, Problem, problems},
+    searches::find_flights,
     state::{Api, ApiState},
-    store::bounded,
     view::{
         FlightView, InvalidCursor, JsonAnswer, KeyCursor, LIMIT_DEFAULT, Meta, Page, freshness,
         is_not_made_yet, limit,
@@ -14,7 +14,7 @@ use crate::{
 };
 use axum::extract::State;
 use chrono::{DateTime, NaiveDate};
-use holdfast_availability::{FlightOrder, FlightPlace, FlightSearch, InventoryRow, search_flights};
+use holdfast_availability::{FlightOrder, FlightPlace, FlightSearch, InventoryRow};
 use holdfast_domain::{AirportId, Currency, InventoryId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -186,7 +186,7 @@ pub(crate) async fn list_flights(
     let after = cursor.map(|text| KeyCursor::<_, Place>::read(&text, &flights)?.try_into()).transpose()?;
     let search = search(&api, &flights, after, limit).await?;
     let freshness = freshness(&api.read_models.availability, fresh).await;
-    let rows = match bounded(search_flights(&api.pool, &search, api.ambient.now())).await {
+    let rows = match find_flights(&api, &search).await {
         Err(error) if is_not_made_yet(&error) => return Ok(JsonAnswer(Page::not_made_yet())),
         rows => rows?,
     };
