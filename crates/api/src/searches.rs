@@ -7,7 +7,7 @@
 use crate::{problem::StoreError, state::Api, store::bounded};
 use holdfast_availability::{FlightSearch, InventoryRow, RouteSearch, search_flights, search_routes};
 use holdfast_domain::Timestamp;
-use sqlx::PgPool;
+use sqlx::{PgPool, postgres::PgPoolOptions};
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -55,7 +55,14 @@ pub(crate) async fn find_flights(api: &Api, search: &FlightSearch) -> Result<Vec
 }
 
 impl Searches {
-    pub(crate) fn new(pool: PgPool) -> Self {
+    /// On connections of their own, as many as there are rounds.
+    pub(crate) fn new(pool: &PgPool) -> Self {
+        // Postgres would guess the cost by the number of searches, and plan anew for every round that is smaller than its
+        // guess: that takes longer than a round.
+        let planned_once = [("plan_cache_mode", "force_generic_plan")];
+        let connect = pool.connect_options().as_ref().clone().options(planned_once);
+        let connections = u32::try_from(ROUNDS_AT_ONCE).unwrap_or(u32::MAX);
+        let pool = PgPoolOptions::new().max_connections(connections).connect_lazy_with(connect);
         Self { pool, waiting: Arc::default() }
     }
 

@@ -109,7 +109,7 @@ impl ApiState {
             flights: Cache::builder().max_capacity(FLIGHTS_REMEMBERED_MAX).build_with_hasher(FxBuildHasher),
             flight_moves: Mutex::new(()),
             places: Places::new(),
-            searches: Searches::new(pool.clone()),
+            searches: Searches::new(&pool),
             compat: config.compat,
             catalogue_is_open: config.catalogue_is_open,
             webhook_key: config.webhook_key,
