@@ -17,21 +17,33 @@ use tokio::sync::oneshot;
 /// Searches of one statement: bounds its time, for all of them wait for its last.
 const ROUND_MAX: usize = 64;
 /// Statements at a time: one is read while Postgres is at work on the other.
-const ROUNDS_AT_ONCE: usize = 2;
+const ROUNDS_AT_ONCE: u32 = 2;
+/// Searches that ask for themselves at a time; the next wait for their connection. However long they take, rounds go on.
+const OTHERS_AT_ONCE: u32 = 6;
 /// Searches that wait: some ten rounds. More ask for themselves, and wait for a connection.
 const WAITING_MAX: usize = 1_024;
 
 /// Where searches for a route and a day wait for their round. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Searches {
-    pool: PgPool,
+    of_rounds: PgPool,
+    of_others: PgPool,
     waiting: Arc<Mutex<Waiting>>,
 }
 
 #[derive(Default)]
 struct Waiting {
     searches: VecDeque<Asked>,
-    rounds: usize,
+    rounds: u32,
+}
+
+/// Connections on which every statement has one plan for all values, as the golden file has it. Postgres would guess the cost
+/// of a round by the number of its searches, and plan anew for every one that is smaller than its guess: that takes longer
+/// than the round.
+fn planned_once(pool: &PgPool, connections: u32) -> PgPool {
+    let connect =
+        pool.connect_options().as_ref().clone().options([("plan_cache_mode", "force_generic_plan")]);
+    PgPoolOptions::new().max_connections(connections).connect_lazy_with(connect)
 }
 
 struct Asked {
@@ -49,21 +61,19 @@ pub(crate) async fn find_flights(api: &Api, search: &FlightSearch) -> Result<Vec
         {
             return Ok(rows);
         }
-        search_flights(&api.pool, search, now).await
+        search_flights(&api.searches.of_others, search, now).await
     })
     .await
 }
 
 impl Searches {
-    /// On connections of their own, as many as there are rounds.
+    /// On connections of their own.
     pub(crate) fn new(pool: &PgPool) -> Self {
-        // Postgres would guess the cost by the number of searches, and plan anew for every round that is smaller than its
-        // guess: that takes longer than a round.
-        let planned_once = [("plan_cache_mode", "force_generic_plan")];
-        let connect = pool.connect_options().as_ref().clone().options(planned_once);
-        let connections = u32::try_from(ROUNDS_AT_ONCE).unwrap_or(u32::MAX);
-        let pool = PgPoolOptions::new().max_connections(connections).connect_lazy_with(connect);
-        Self { pool, waiting: Arc::default() }
+        Self {
+            of_rounds: planned_once(pool, ROUNDS_AT_ONCE),
+            of_others: planned_once(pool, OTHERS_AT_ONCE),
+            waiting: Arc::default(),
+        }
     }
 
     /// Puts a search into the next round. None: too many wait.
@@ -103,7 +113,7 @@ impl Searches {
         // They came within one statement's time: a flight leaves for all of them or for none.
         let Some(now) = round.first().map(|asked| asked.now) else { return };
         let searches: Vec<_> = round.iter().map(|asked| asked.search).collect();
-        let Ok(found) = bounded(search_routes(&self.pool, &searches, now)).await else { return };
+        let Ok(found) = bounded(search_routes(&self.of_rounds, &searches, now)).await else { return };
         for (asked, rows) in round.into_iter().zip(found) {
             // Whoever has gone away needs no answer.
             drop(asked.answer.send(rows));
