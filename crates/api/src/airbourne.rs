@@ -15,6 +15,7 @@ mod lists;
 mod refusal;
 mod request;
 mod says;
+mod tickets;
 mod time;
 mod words;
 mod writer;
@@ -44,4 +45,5 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(flights::get_flight, flights::update_flight, flights::delete_flight))
         .routes(routes!(bookings::book))
         .routes(routes!(bookings::publish))
+        .routes(routes!(tickets::create_ticket))
 }

@@ -33,6 +33,7 @@ enum Part {
 
 type Order = [Part; 4];
 
+const FLAG_FIRST: Order = [Part::Flag, Part::Data, Part::Message, Part::Error];
 const ERROR_SECOND: Order = [Part::Data, Part::Error, Part::Flag, Part::Message];
 const ERROR_THIRD: Order = [Part::Data, Part::Flag, Part::Error, Part::Message];
 const ERROR_LAST: Order = [Part::Data, Part::Flag, Part::Message, Part::Error];
@@ -51,6 +52,8 @@ impl Envelope {
     /// Of flights and bookings.
     pub(crate) const SALES: Self =
         Self { done: "success", failed: "sucess", error: "err", order: [ERROR_THIRD, ERROR_LAST] };
+    /// Of reminders.
+    pub(crate) const REMINDERS: Self = Self { order: [FLAG_FIRST; 2], ..Self::CATALOGUE };
 
     /// What was asked for.
     pub(crate) fn done(self, status: StatusCode, data: impl Serialize, message: &str) -> Response {
@@ -152,6 +155,11 @@ mod tests {
                 Envelope::SALES,
                 r#"{"data":1,"success":true,"err":{},"message":"m"}"#,
                 r#"{"data":{},"sucess":false,"message":"m","err":"why"}"#,
+            ),
+            (
+                Envelope::REMINDERS,
+                r#"{"sucess":true,"data":1,"message":"m","err":{}}"#,
+                r#"{"sucess":false,"data":{},"message":"m","err":"why"}"#,
             ),
         ] {
             assert_eq!(text(envelope.done(StatusCode::OK, 1, "m")).await, done);

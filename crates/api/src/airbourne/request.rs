@@ -4,7 +4,7 @@
 use super::refusal::Refusal;
 use crate::{
     extract::{Trace, read_body},
-    form::line,
+    form::{Field, line},
     state::ApiState,
 };
 use axum::{
@@ -96,6 +96,12 @@ impl Sent {
     /// The same where it must be there.
     pub(crate) fn required_line<const MAX: usize>(&self, name: &str) -> Result<&str, Refusal> {
         self.line::<MAX>(name)?.ok_or_else(|| Refusal::field(name, "is missing"))
+    }
+
+    /// A value of a kind that the native API takes, where it must be there.
+    pub(crate) fn required<T: Field>(&self, name: &str) -> Result<T, Refusal> {
+        let value = self.get(name).ok_or_else(|| Refusal::field(name, "is missing"))?;
+        T::deserialize(value).map_err(|_| Refusal::field(name, &T::must_be()))
     }
 
     /// A whole number. Text is none, but in a form.

@@ -15,6 +15,7 @@ pub(crate) use retry::{__path_retry_reminder, retry_reminder};
 
 use crate::{
     auth::Principal,
+    form::{Line, Text},
     problem::{Code, Problem, StoreError},
     state::Api,
     users,
@@ -24,6 +25,14 @@ use holdfast_notifier::{Reminder, ReminderError};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+/// Longest subject, in characters: a line of a mail.
+const SUBJECT_CHARS_MAX: usize = 200;
+/// Longest text of a reminder, in characters.
+const CONTENT_CHARS_MAX: usize = 2_000;
+
+pub(crate) type SubjectText = Line<1, SUBJECT_CHARS_MAX>;
+pub(crate) type Content = Text<1, CONTENT_CHARS_MAX>;
 
 /// A reminder. No `Debug`: it must not get into a log.
 #[derive(Serialize, ToSchema)]

@@ -7,6 +7,7 @@ mod faults;
 mod flights;
 mod gateway;
 mod table;
+mod tickets;
 
 use crate::app::{Answer, App, Ask};
 use axum::http::Method;

@@ -1,10 +1,10 @@
 //! `POST /v1/reminders`: a mail at a time.
 
-use super::{ReminderView, recipient_for};
+use super::{Content, ReminderView, SubjectText, recipient_for};
 use crate::{
     command::CommandName,
     extract::{Body, Caller, IdempotencyKey},
-    form::{Email, Fields, Form, Instant, Line, Text},
+    form::{Email, Fields, Form, Instant},
     problem::{Problem, problems},
     state::ApiState,
     store::bounded_work,
@@ -21,14 +21,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 const ROUTE: &str = "POST /v1/reminders";
-/// Longest subject, in characters: a line of a mail.
-const SUBJECT_CHARS_MAX: usize = 200;
-/// Longest text of a reminder, in characters.
-const CONTENT_CHARS_MAX: usize = 2_000;
-
-type SubjectText = Line<1, SUBJECT_CHARS_MAX>;
-type Content = Text<1, CONTENT_CHARS_MAX>;
-
 /// Asks to be reminded.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
