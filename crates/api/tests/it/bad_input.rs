@@ -110,6 +110,36 @@ async fn every_wrong_field_of_a_booking_is_pointed_at_with_what_it_must_be() {
     assert_eq!(counts(&app).await, before);
 }
 
+/// What is ours to say nobody else does, and what names something else names no inventory.
+#[tokio::test]
+async fn a_booking_names_no_id_status_or_total_of_its_own_and_no_inventory_of_another_kind() {
+    let app = App::new().await;
+    let (admin, ada) = (app.admin().await, app.customer("ada").await);
+    let (show, airplane) = (app.show(&admin, 10, 900).await, app.airplane(&admin, 10).await);
+    let booking = app.booking(&ada, &show, 1).await;
+    let before = counts(&app).await;
+    let book = async |body: &Value| app.post("/v1/bookings").by(&ada).key("k").json(body).send().await;
+    for field in ["id", "status", "total", "totalCost", "expires_at", "reserved_at", "createdAt", "version"] {
+        let mut body = json!({"inventory_id": show, "quantity": 1});
+        body[field] = json!(1);
+        let answer = book(&body).await;
+        assert_problem(&answer, 422, "validation_failed", field);
+        assert_eq!(answer.pointers(), [format!("/{field}")]);
+    }
+    for other in
+        [json!("../airplane/1"), json!("1"), json!(1), json!(1e99), Value::Null, json!({}), json!([show])]
+    {
+        let answer = book(&json!({"inventory_id": other, "quantity": 1})).await;
+        assert_problem(&answer, 422, "validation_failed", &other.to_string());
+        assert_eq!(answer.pointers(), ["/inventory_id"], "{other}");
+    }
+    // The ids of airplanes and inventories are made alike: only what is sold counts.
+    for other in [booking["id"].as_str().unwrap(), &airplane, &ada.id] {
+        assert_problem(&book(&json!({"inventory_id": other, "quantity": 1})).await, 404, "not_found", other);
+    }
+    assert_eq!(counts(&app).await, before);
+}
+
 #[tokio::test]
 async fn every_wrong_field_of_a_show_is_pointed_at() {
     let app = App::new().await;
