@@ -142,6 +142,10 @@ impl App {
 
     /// With a proxy before Postgres that can lose it, and as little patience as a real server has.
     pub(crate) async fn behind_proxy() -> (Self, Proxy) {
+        Self::behind_proxy_with(|_| {}).await
+    }
+
+    pub(crate) async fn behind_proxy_with(configure: impl FnOnce(&mut ApiConfig)) -> (Self, Proxy) {
         let db = database().await;
         let proxy = db.proxy();
         let connect = proxy.connect_options();
@@ -150,6 +154,7 @@ impl App {
             Self::on(db, pool, connect, Duration::from_secs(1), |config| {
                 config.compat = true;
                 config.role_ttl = PATIENCE;
+                configure(config);
             })
             .await,
             proxy,

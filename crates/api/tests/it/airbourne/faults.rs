@@ -1,9 +1,10 @@
 //! Airbourne's faults that a client can bring about, each under its number in the analysis of it, with the right behaviour.
 
 use super::{Client, airbourne, flight, flight_of, made, seats_left};
-use crate::app::{Answer, App};
+use crate::app::{Answer, App, PATIENCE};
 use axum::http::Method;
 use futures::future::join_all;
+use holdfast_testkit::{Proxy, eventually};
 use serde_json::{Value, json};
 
 /// An error in an envelope of its own, with nothing from inside.
@@ -24,6 +25,73 @@ async fn fault_1_seats_are_neither_lost_nor_sold_twice() {
     let answers = join_all((0..60).map(|_| ada.book(&app, id, 1))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 30);
     assert_eq!(seats_left(&app, id).await, 0);
+}
+
+/// Airbourne with a proxy before its Postgres, a flight of 20 seats, and somebody who books.
+async fn behind_proxy() -> (App, Proxy, i64, Client) {
+    let (app, proxy) = App::behind_proxy_with(|config| config.catalogue_is_open = true).await;
+    let (id, ada) = (flight(&app, 20).await, Client::new(&app, "ada").await);
+    (app, proxy, id, ada)
+}
+
+/// Books until it is answered with a booking; before, a store that is gone is all that is told.
+async fn booked_at_last(app: &App, ada: &Client, flight: i64, key: &str) -> Value {
+    let body = json!({"flightId": flight, "NoOfSeats": 2});
+    let mut booked = Value::Null;
+    eventually(PATIENCE, "it is booked", async || {
+        let asked = ada.ask(app, Method::POST, "/bookingservice/api/v1/bookings").key(key).json(&body);
+        let answer = asked.send().await;
+        assert!(matches!(answer.status.as_u16(), 200 | 503), "{} {}", answer.status, answer.text);
+        booked = answer.body;
+        answer.status == 200
+    })
+    .await;
+    booked["data"].clone()
+}
+
+/// The seats were taken before the booking was kept: what failed in between took seats that nobody had booked.
+#[tokio::test]
+async fn fault_2_a_booking_that_is_not_kept_takes_no_seat() {
+    let (app, proxy, id, ada) = behind_proxy().await;
+    proxy.lose_requests(|sql| sql.contains("INSERT INTO events"));
+    assert_refused(&ada.book(&app, id, 2).await, 503, "an append that never arrives");
+    proxy.pass();
+    assert!(proxy.losses() > 0);
+    let first = booked_at_last(&app, &ada, id, "a").await;
+    // Kept, and its answer lost: the same key is answered with the booking that there is.
+    proxy.lose_next_answer(|sql| sql.contains("INSERT INTO events"));
+    let second = booked_at_last(&app, &ada, id, "b").await;
+    assert_ne!(first["id"], second["id"]);
+    let sold: i64 = sqlx::query_scalar("SELECT count(*) * 2 FROM events WHERE event_type = 'SeatsReserved'")
+        .fetch_one(&app.pool)
+        .await
+        .unwrap();
+    assert_eq!(
+        (sold, seats_left(&app, id).await),
+        (4, 16),
+        "what is sold and what is left are all the seats"
+    );
+}
+
+/// A service that hung ended the one that asked it, with all requests in flight; five such requests stopped all bookings.
+#[tokio::test]
+async fn fault_12_and_13_a_store_that_hangs_is_not_waited_for_and_ends_nothing() {
+    let (app, proxy, id, ada) = behind_proxy().await;
+    ada.book(&app, id, 1).await.ok(200);
+    proxy.stall();
+    for answer in join_all((0..10).map(|_| ada.book(&app, id, 1))).await {
+        assert_refused(&answer, 503, "a booking while the store hangs");
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+    proxy.pass();
+    booked_at_last(&app, &ada, id, "after").await;
+    let sold: i64 = sqlx::query_scalar(
+        "SELECT sum((payload->>'quantity')::bigint)::bigint FROM events WHERE event_type = 'SeatsReserved'",
+    )
+    .fetch_one(&app.pool)
+    .await
+    .unwrap();
+    assert_eq!(sold + seats_left(&app, id).await, 20);
 }
 
 /// The client set the booking's id, status and cost.

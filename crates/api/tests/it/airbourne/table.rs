@@ -1,11 +1,11 @@
-//! `docs/airbourne.md` lists every route, and every route that it lists is served.
+//! `docs/airbourne.md` lists every route, and every route that it lists is served; every fault, and every test that it names is there.
 
 use super::{Client, airbourne};
 use crate::app::App;
 use axum::http::Method;
 use holdfast_api::users::Role;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs, path::Path};
 
 const DOCUMENT: &str = include_str!("../../../../../docs/airbourne.md");
 
@@ -65,4 +65,27 @@ async fn every_route_of_the_table_answers_by_itself_and_through_the_gateway() {
             }
         }
     }
+}
+
+#[test]
+fn every_fault_is_listed_once_and_every_test_that_is_named_for_it_is_there() {
+    let table = DOCUMENT.split("\n## Its faults\n").nth(1).unwrap();
+    let rows: Vec<Vec<_>> = table
+        .lines()
+        .filter(|line| line.starts_with("| ") && line[2..].starts_with(|c: char| c.is_ascii_digit()))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
+    let numbers = rows.iter().flat_map(|row| row[1].split(", ")).map(|number| number.parse::<u32>().unwrap());
+    assert_eq!(numbers.collect::<Vec<_>>(), (1..=30).collect::<Vec<_>>());
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut named = 0;
+    for row in &rows {
+        assert!(row[3].contains(": ") || row[3].contains("no client"), "fault {} has no test", row[1]);
+        for (file, test) in row[3].split('`').filter_map(|part| part.split_once(".rs: ")) {
+            let text = fs::read_to_string(crates.join(format!("{file}.rs"))).unwrap();
+            assert!(text.contains(&format!("fn {test}(")), "fault {}: no {test} in {file}.rs", row[1]);
+            named += 1;
+        }
+    }
+    assert!(named >= 25, "{named}");
 }
