@@ -236,6 +236,9 @@ pub(crate) struct MailOut {
     /// File with the password for that; else HOLDFAST_SMTP_PASSWORD holds the password itself.
     #[arg(long, env = "HOLDFAST_SMTP_PASSWORD_FILE", value_name = "FILE")]
     pub(crate) smtp_password_file: Option<PathBuf>,
+    /// File with the certificate (PEM) of an authority that is trusted there besides the public ones.
+    #[arg(long, env = "HOLDFAST_SMTP_CA_FILE", value_name = "FILE", requires = "smtp_url")]
+    pub(crate) smtp_ca_file: Option<PathBuf>,
     /// Who mails are from.
     #[arg(
         long,

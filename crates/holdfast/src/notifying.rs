@@ -73,7 +73,9 @@ pub(crate) fn parts(
     let mailer: Option<Arc<dyn Mailer>> = match (&mails.smtp_url, mails.mail_folder.as_deref().or(folder)) {
         (Some(url), _) => {
             info!("mails go out by SMTP");
-            Some(Arc::new(Smtp::new(url, credentials(mails)?).context("--smtp-url")?))
+            Some(Arc::new(
+                Smtp::new(url, credentials(mails)?, authority(mails)?.as_deref()).context("--smtp-url")?,
+            ))
         }
         (None, Some(folder)) => {
             let mailer = MailFolder::open(folder.to_owned())
@@ -103,6 +105,13 @@ fn credentials(mails: &MailOut) -> anyhow::Result<Option<(String, String)>> {
         }
     };
     Ok(Some((user.clone(), password)))
+}
+
+/// Whose certificate the SMTP server may have besides those of the public authorities.
+fn authority(mails: &MailOut) -> anyhow::Result<Option<Vec<u8>>> {
+    let Some(file) = &mails.smtp_ca_file else { return Ok(None) };
+    let read = std::fs::read(file);
+    read.map(Some).with_context(|| format!("--smtp-ca-file could not be read: {}", file.display()))
 }
 
 /// The accounts, as an address book.

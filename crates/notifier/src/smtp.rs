@@ -14,9 +14,13 @@ use crate::mailer::{Again, Mail, Mailer, NotTaken};
 use futures::future::BoxFuture;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor,
-    transport::smtp::{Error, PoolConfig, authentication::Credentials},
+    transport::smtp::{
+        Error, PoolConfig,
+        authentication::Credentials,
+        client::{Certificate, Tls, TlsParameters},
+    },
 };
-use std::{fmt, time::Duration};
+use std::{error::Error as _, fmt, io, time::Duration};
 
 /// Connections to the server at a time, of one notifier.
 const CONNECTIONS_MAX: u32 = 8;
@@ -51,14 +55,25 @@ pub enum SmtpUrlError {
     /// The password would be sent for anybody to read.
     #[error("a password is not sent without TLS: add ?tls=required, or use smtps://")]
     Plain,
+    /// An authority is trusted, and nothing is asked of it.
+    #[error("an authority is for TLS: add ?tls=required, or use smtps://")]
+    Untrusted,
+    /// The authority cannot be read.
+    #[error("the authority must be a certificate in PEM")]
+    Authority(#[source] Error),
 }
 
 impl Smtp {
     /// A server at `smtp://` (`?tls=required` for STARTTLS) or `smtps://`, signed in to with user and password if there are any.
+    /// Its certificate must be of a public authority, or of `authority` (PEM).
     ///
     /// # Errors
-    /// If the URL is not one of these, or a password would be sent in the clear to another machine.
-    pub fn new(url: &str, credentials: Option<(String, String)>) -> Result<Self, SmtpUrlError> {
+    /// If the URL is not one of these, a password would be sent in the clear to another machine, or the authority is none.
+    pub fn new(
+        url: &str,
+        credentials: Option<(String, String)>,
+        authority: Option<&[u8]>,
+    ) -> Result<Self, SmtpUrlError> {
         let (scheme, rest) = url.split_once("://").ok_or(SmtpUrlError::Form)?;
         if !["smtp", "smtps"].contains(&scheme) || rest.is_empty() {
             return Err(SmtpUrlError::Form);
@@ -66,13 +81,20 @@ impl Smtp {
         if rest.contains('@') {
             return Err(SmtpUrlError::Credentials);
         }
+        let tls = scheme == "smtps" || rest.contains("tls=required");
         let here = ["127.0.0.1", "localhost", "[::1]"].iter().any(|host| rest.starts_with(host));
-        if credentials.is_some() && scheme == "smtp" && !rest.contains("tls=required") && !here {
+        if credentials.is_some() && !tls && !here {
             return Err(SmtpUrlError::Plain);
         }
         let pool = PoolConfig::new().max_size(CONNECTIONS_MAX).idle_timeout(IDLE_MAX);
         let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| SmtpUrlError::Form)?;
         let builder = builder.timeout(Some(CONNECT_MAX)).pool_config(pool);
+        let builder = match authority {
+            Some(_) if !tls => return Err(SmtpUrlError::Untrusted),
+            Some(authority) if scheme == "smtps" => builder.tls(Tls::Wrapper(trusting(url, authority)?)),
+            Some(authority) => builder.tls(Tls::Required(trusting(url, authority)?)),
+            None => builder,
+        };
         let builder = match credentials {
             Some((user, password)) => builder.credentials(Credentials::new(user, password)),
             None => builder,
@@ -83,14 +105,7 @@ impl Smtp {
     /// What became of a mail that the server did not say 250 to.
     async fn not_taken(&self, error: Error) -> NotTaken {
         let Some(code) = error.status().map(u16::from) else {
-            let why = if error.is_timeout() {
-                "timeout"
-            } else if error.is_tls() {
-                "tls"
-            } else {
-                "connection"
-            };
-            return NotTaken::new(why, Again::Soon);
+            return NotTaken::new(unheard(&error), Again::Soon);
         };
         let why = format!("smtp_{code}");
         if error.is_transient() {
@@ -100,6 +115,34 @@ impl Smtp {
             ABOUT_THE_MAIL.contains(&code) && matches!(self.transport.test_connection().await, Ok(true));
         NotTaken::new(why, if refused { Again::Never } else { Again::Later })
     }
+}
+
+/// Why the server was not heard, in a word.
+fn unheard(error: &Error) -> &'static str {
+    if error.is_timeout() {
+        "timeout"
+    } else if error.is_client() {
+        "unsupported" // STARTTLS, or each way to sign in that we know
+    } else if error.is_tls() || is_of_tls(error) {
+        "tls"
+    } else {
+        "connection"
+    }
+}
+
+/// A handshake that failed comes as one of reading: what was read makes no sense, or is not trusted.
+fn is_of_tls(error: &Error) -> bool {
+    let sources = std::iter::successors(error.source(), |&error| error.source());
+    let mut of_reading = sources.filter_map(|source| source.downcast_ref::<io::Error>());
+    of_reading.any(|error| error.kind() == io::ErrorKind::InvalidData)
+}
+
+/// TLS with the server of a URL, whose certificate may be of this authority, too.
+fn trusting(url: &str, authority: &[u8]) -> Result<TlsParameters, SmtpUrlError> {
+    let url = reqwest::Url::parse(url).map_err(|_| SmtpUrlError::Form)?;
+    let host = url.host_str().ok_or(SmtpUrlError::Form)?.to_owned();
+    let authority = Certificate::from_pem(authority).map_err(SmtpUrlError::Authority)?;
+    TlsParameters::builder(host).add_root_certificate(authority).build().map_err(SmtpUrlError::Authority)
 }
 
 impl Mailer for Smtp {
@@ -122,14 +165,14 @@ mod tests {
         for good in
             ["smtp://127.0.0.1:2525", "smtps://mail.example.com", "smtp://mail.example.com:587?tls=required"]
         {
-            assert!(Smtp::new(good, None).is_ok(), "{good}");
+            assert!(Smtp::new(good, None, None).is_ok(), "{good}");
         }
         for bad in ["", "mail.example.com:25", "http://x", "smtp://", "smtp://x:y", "smtp://x?tls=maybe"] {
-            assert!(matches!(Smtp::new(bad, None), Err(SmtpUrlError::Form)), "{bad}");
+            assert!(matches!(Smtp::new(bad, None, None), Err(SmtpUrlError::Form)), "{bad}");
         }
-        assert!(matches!(Smtp::new("smtp://ada:secret@x", None), Err(SmtpUrlError::Credentials)));
+        assert!(matches!(Smtp::new("smtp://ada:secret@x", None, None), Err(SmtpUrlError::Credentials)));
         let secret = || Some(("ada".to_owned(), "secret".to_owned()));
-        assert!(matches!(Smtp::new("smtp://mail.example.com", secret()), Err(SmtpUrlError::Plain)));
-        assert!(Smtp::new("smtp://mail.example.com?tls=required", secret()).is_ok());
+        assert!(matches!(Smtp::new("smtp://mail.example.com", secret(), None), Err(SmtpUrlError::Plain)));
+        assert!(Smtp::new("smtp://mail.example.com?tls=required", secret(), None).is_ok());
     }
 }

@@ -1,6 +1,6 @@
 """An SMTP server for tests: keeps what it accepts in a maildir, and misbehaves on request.
 
-server.py MAILDIR PORT MODE prints the port it listens on (PORT 0: a free one). MODE is one of
+server.py MAILDIR PORT MODE [PEM USER PASSWORD] prints the port it listens on (PORT 0: a free one). MODE is one of
   accept      takes everything
   greylist    puts every receiver's first mail off with 451, and takes the next
   refuse      refuses every receiver with 550
@@ -8,14 +8,19 @@ server.py MAILDIR PORT MODE prints the port it listens on (PORT 0: a free one). 
   greet-554   greets everybody with 554
   slow        takes everything, 3 s late
   die         keeps the first mail, and is dead before it says so
+  hold        keeps every mail, and never says so
+  starttls    takes everything from USER with PASSWORD, after STARTTLS
+  tls         the same, over TLS from the start
+PEM is a file with the key and the certificate of the last two.
 """
 
 import asyncio
 import mailbox
 import os
+import ssl
 import sys
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult
 
 folder, port, mode = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 kept = mailbox.Maildir(folder)
@@ -46,7 +51,26 @@ class Handler:
         kept.add(envelope.content)
         if mode == "die":
             os._exit(1)
+        if mode == "hold":
+            await asyncio.Event().wait()
         return "250 OK"
+
+
+def is_known(server, session, envelope, mechanism, given):
+    user, password = sys.argv[5:7]
+    known = (given.login, given.password) == (user.encode(), password.encode())
+    return AuthResult(success=known, handled=False)
+
+
+def secured(handler):
+    """How to make the protocol of a connection, and what TLS it begins with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[4])
+    asks = dict(hostname="localhost", auth_required=True, authenticator=is_known)
+    if mode == "starttls":
+        return lambda: SMTP(handler, tls_context=context, require_starttls=True, **asks), None
+    # It is the connection that is encrypted, which aiosmtpd does not see.
+    return lambda: SMTP(handler, auth_require_tls=False, **asks), context
 
 
 async def greet(reader, writer):
@@ -60,9 +84,11 @@ async def main():
     if mode == "greet-554":
         server = await asyncio.start_server(greet, "127.0.0.1", port)
     else:
-        handler = Handler()
+        handler, context = Handler(), None
         make = lambda: SMTP(handler, hostname="localhost", enable_SMTPUTF8=True)
-        server = await loop.create_server(make, "127.0.0.1", port)
+        if mode in ("starttls", "tls"):
+            make, context = secured(handler)
+        server = await loop.create_server(make, "127.0.0.1", port, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -4,6 +4,7 @@
 //! - [`cluster`]: a server of one's own, for tests that kill or stop it.
 //! - [`kafka`]: a real Kafka broker that all tests of this machine share.
 //! - [`SmtpServer`]: a real SMTP server with a mailbox, and with faults.
+//! - [`certificates`]: for servers that speak TLS.
 //! - [`Proxy`]: stands between a client and Postgres and loses what the test says, for example the answer to a COMMIT.
 //! - [`eventually`]: waits for a condition with a deadline, instead of sleeping.
 //!
@@ -18,6 +19,7 @@
     reason = "a test's set-up fails by panicking"
 )]
 
+mod certificates;
 mod database;
 mod eventually;
 mod kafka;
@@ -28,10 +30,11 @@ mod server;
 mod smtp;
 mod sync;
 
+pub use certificates::{Certificates, certificates};
 pub use database::{TestDatabase, database, empty_database};
 pub use eventually::eventually;
 pub use kafka::kafka;
 pub use own_cluster::{TestCluster, cluster};
 pub use place::open_folder;
 pub use proxy::Proxy;
-pub use smtp::SmtpServer;
+pub use smtp::{SMTP_PASSWORD, SMTP_USER, SmtpServer};

@@ -1,5 +1,6 @@
 //! A real SMTP server in a process of its own, with a maildir, and with the faults that servers have.
 
+use crate::{Certificates, certificates};
 use std::{
     collections::BTreeMap,
     fs,
@@ -19,7 +20,13 @@ pub struct SmtpServer {
     /// Where it listens, always the same port.
     pub port: u16,
     running: Option<Child>,
+    certificates: Certificates,
 }
+
+/// Whom a server that wants to know takes mails from.
+pub const SMTP_USER: &str = "holdfast";
+/// With what password.
+pub const SMTP_PASSWORD: &str = "correct-horse_battery.7";
 
 fn workspace(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
@@ -36,7 +43,9 @@ fn python() -> PathBuf {
 impl SmtpServer {
     /// A server that does as `mode` says; `crates/testkit/smtp/server.py` tells the modes.
     pub async fn start(mode: &str) -> Self {
-        let mut server = Self { folder: tempfile::tempdir().unwrap(), port: 0, running: None };
+        let folder = tempfile::tempdir().unwrap();
+        let certificates = certificates(folder.path());
+        let mut server = Self { folder, port: 0, running: None, certificates };
         server.behave(mode).await;
         server
     }
@@ -46,7 +55,8 @@ impl SmtpServer {
         self.stop().await;
         let mut command = Command::new(python());
         command.arg(workspace("crates/testkit/smtp/server.py")).arg(self.folder.path().join("mail"));
-        command.arg(self.port.to_string()).arg(mode).stdout(Stdio::piped()).kill_on_drop(true);
+        command.arg(self.port.to_string()).arg(mode).arg(&self.certificates.key_and_certificate);
+        command.args([SMTP_USER, SMTP_PASSWORD]).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let port = lines.next_line().await.unwrap().expect("the port that the server listens on");
@@ -61,7 +71,13 @@ impl SmtpServer {
         }
     }
 
-    /// How it is reached.
+    /// The authority that its certificate is of, in PEM.
+    #[must_use]
+    pub fn authority(&self) -> &Path {
+        &self.certificates.authority
+    }
+
+    /// How it is reached without TLS.
     #[must_use]
     pub fn url(&self) -> String {
         format!("smtp://127.0.0.1:{}", self.port)

@@ -3,8 +3,7 @@
 use crate::server::Place;
 use holdfast_ambient::Machine;
 use holdfast_broker::{Broker, BrokerOptions, Security};
-use holdfast_testkit::{eventually, open_folder};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use holdfast_testkit::{Certificates, certificates, eventually, open_folder};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -18,22 +17,11 @@ const README: &str = include_str!("../../../../kafka/README.md");
 const PASSWORD: &str = "correct-horse_battery.7";
 const WRONG: &str = "wrong-horse_battery.8";
 
-fn authority() -> CertifiedIssuer<'static, KeyPair> {
-    let mut params = CertificateParams::new([]).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // A name of its own: a certificate whose issuer has its own name would be taken for its own issuer.
-    params.distinguished_name.push(DnType::CommonName, "the tests' authority");
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
-/// The authority that clients trust, and a node's key with the certificate that it has signed, in files.
+/// A node that speaks TLS and wants a password.
 fn secured(folder: &Path) -> Security {
-    let (issuer, key) = (authority(), KeyPair::generate().unwrap());
-    let node = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
-    let [key_and_certificates, authority] = ["node.pem", "kafka-ca.pem"].map(|name| folder.join(name));
-    std::fs::write(&key_and_certificates, key.serialize_pem() + &node.pem()).unwrap();
-    std::fs::write(&authority, issuer.pem()).unwrap();
-    Security { key_and_certificates, authority, user: "holdfast".to_owned(), password: PASSWORD.to_owned() }
+    let Certificates { authority, key_and_certificate } = certificates(folder);
+    let password = PASSWORD.to_owned();
+    Security { key_and_certificates: key_and_certificate, authority, user: "holdfast".to_owned(), password }
 }
 
 /// The settings file of the README, with another authority's file and password in it.
@@ -73,8 +61,7 @@ async fn tls_and_a_password_work_and_what_is_wrong_with_them_is_said() {
     };
 
     // Wrong ones first: the topic is not there, and must not be made by them.
-    let stranger = folder.path().join("stranger.pem");
-    std::fs::write(&stranger, authority().pem()).unwrap();
+    let stranger = certificates(&folder.path().join("stranger")).authority;
     let file = |name: &str| folder.path().join(name);
     let wrong_password = settings(file("wrong-password"), &security.authority, WRONG);
     let wrong_authority = settings(file("wrong-authority"), &stranger, PASSWORD);

@@ -13,4 +13,5 @@ mod replaying;
 mod rig;
 mod sharing;
 mod smtp;
+mod smtp_tls;
 mod upkeep;

@@ -28,7 +28,7 @@ const ADDRESS: &str = "ada@example.org";
 
 impl Rig {
     async fn mails_to(&self, server: &SmtpServer) -> Mails {
-        let smtp = Smtp::new(&server.url(), None).unwrap();
+        let smtp = Smtp::new(&server.url(), None, None).unwrap();
         let mails =
             Mails::new(self.pool.clone(), Arc::new(self.clock.clone()), post(Arc::new(smtp), ADDRESS));
         mails.open().await.unwrap();
@@ -246,7 +246,7 @@ async fn killed_between_sending_and_recording_a_reminder_comes_again_with_the_sa
     let (rig, server) = (Rig::new().await, SmtpServer::start("accept").await);
     let reminder = rig.remind(0, None).await;
     let taken = CancellationToken::new();
-    let mailer = Killed(Smtp::new(&server.url(), None).unwrap(), taken.clone());
+    let mailer = Killed(Smtp::new(&server.url(), None, None).unwrap(), taken.clone());
     let dying = Mails::new(rig.pool.clone(), Arc::new(rig.clock.clone()), post(Arc::new(mailer), ADDRESS));
     tokio::select! { _ = dying.run_once() => panic!("it ended"), () = taken.cancelled() => {} }
     let mails = rig.mails_to(&server).await;
@@ -314,7 +314,7 @@ async fn a_slow_smtp_server_delays_no_webhook() {
         ambient: Arc::new(rig.clock.clone()),
         key: rig.key.clone(),
         deliver: config(),
-        mail: Some(post(Arc::new(Smtp::new(&server.url(), None).unwrap()), ADDRESS)),
+        mail: Some(post(Arc::new(Smtp::new(&server.url(), None, None).unwrap()), ADDRESS)),
     };
     rig.mails_to(&server).await;
     rig.register(&receiver, &[]).await;
