@@ -63,8 +63,11 @@ async fn a_reader_that_goes_away_changes_nothing() {
 #[tokio::test]
 async fn a_server_whose_log_nobody_reads_still_stops() {
     let place = Place::stopped().await;
-    let mut up = place.command(&["up", "--listen", &place.address, "--log", "info"]);
-    let mut child = up.stdout(Stdio::null()).stderr(broken_pipe()).kill_on_drop(true).spawn().unwrap();
+    let up = place.command(&["up", "--listen", &place.address, "--log", "info"]);
+    // Whoever runs the tests may have told them to ignore a closed terminal, and the server would have that from us.
+    let mut listening = Command::new("env");
+    listening.arg("--default-signal=HUP").arg(up.as_std().get_program()).args(up.as_std().get_args());
+    let mut child = listening.stdout(Stdio::null()).stderr(broken_pipe()).kill_on_drop(true).spawn().unwrap();
     eventually(PATIENCE, "it serves", async || {
         place.http.get(place.url("/health/ready")).send().await.is_ok_and(|answer| answer.status() == 200)
     })
