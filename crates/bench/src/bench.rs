@@ -57,6 +57,11 @@ impl Bench {
         Holdfast::new(&self.program, &self.data, &self.folder.join("holdfast.log"))
     }
 
+    /// The Postgres that runs on the data folder.
+    pub(crate) async fn cluster(&self) -> anyhow::Result<Cluster> {
+        Cluster::running(&self.data).await?.context("no Postgres runs in the data folder")
+    }
+
     /// A Kafka broker on an empty folder.
     pub(crate) async fn fresh_broker(&self) -> anyhow::Result<Broker> {
         self.clear_broker().await?;

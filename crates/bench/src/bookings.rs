@@ -13,6 +13,7 @@ use crate::{
     nginx::Nginx,
     pgbench::{self, Yardstick},
     usage, visible,
+    wrk::Requests,
 };
 use holdfast_cluster::{Cluster, Options};
 
@@ -28,7 +29,7 @@ pub(crate) async fn round(bench: &mut Bench, nth: u32) -> anyhow::Result<()> {
 /// Inserts per second of pgbench on a new cluster in the data folder.
 async fn yardstick(bench: &mut Bench, holdfast: &Holdfast) -> anyhow::Result<f64> {
     let cluster = Cluster::start(holdfast.data(), &Options::default()).await?;
-    let outcome = pgbench::run(&cluster, bench.folder(), bench.plan.pgbench_seconds).await;
+    let outcome = pgbench::inserts(&cluster, bench.folder(), bench.plan.pgbench_seconds).await;
     cluster.stop().await?;
     let Yardstick { rate, latency, postgres, own, others } = outcome?;
     let section = "pgbench, 32 clients, single-row INSERT";
@@ -52,7 +53,8 @@ async fn generator(bench: &mut Bench) -> anyhow::Result<()> {
     let nginx = Nginx::start(bench.folder()).await?;
     for connections in bench.plan.connections() {
         let before = usage::cpu_of_family(nginx.pid())?;
-        let load = bench.wrk.run(&nginx.url, &market, connections, bench.plan.load()).await?;
+        let load =
+            bench.wrk.run(&nginx.url, Requests::Bookings(&market), connections, bench.plan.load()).await?;
         let cpu = usage::cpu_of_family(nginx.pid())? - before;
         let section = format!("wrk against nginx, {connections} connections");
         say(&format!("{section}: {:.0}/s", load.rate()));

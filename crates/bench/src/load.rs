@@ -5,13 +5,14 @@
 
 use crate::{
     bench::{Bench, say},
+    cost::Cpu,
     figures::{Goal, Sample},
     holdfast::{Role, Server},
     market::Market,
     plan::{Point, Shape},
     store::Store,
     usage,
-    wrk::Load,
+    wrk::{Load, Requests},
 };
 use std::{path::Path, time::Duration};
 
@@ -72,15 +73,15 @@ async fn load(bench: &mut Bench, target: &Target<'_>, point: Point, market: &Pat
     let Target { role, server, store, .. } = target;
     let Point { shape, connections } = point;
     let section = format!("{}, {}, {connections} connections", role.name(), shape.name());
-    bench.wrk.run(&server.url, market, connections, bench.plan.warm_up()).await?;
+    bench.wrk.run(&server.url, Requests::Bookings(market), connections, bench.plan.warm_up()).await?;
     let events = store.events_when_quiet().await?;
     if *role == Role::Up {
         store.caught_up(CATCH_UP_MAX).await?;
     }
 
-    let before = Cpu::now(target)?;
+    let before = Cpu::now(server, store)?;
     let (load, lag) = loaded(bench, target, connections, market).await?;
-    let cpu = Cpu::now(target)?.since(before, load.cpu_seconds);
+    let cpu = Cpu::now(server, store)?.since(before, load.cpu_seconds);
     let caught_up = if *role == Role::Up { Some(store.caught_up(CATCH_UP_MAX).await?) } else { None };
     let stored = store.events_when_quiet().await? - events;
     bench.check(&section, &load, stored, connections);
@@ -96,7 +97,8 @@ async fn load(bench: &mut Bench, target: &Target<'_>, point: Point, market: &Pat
         bench.add(Sample::new(&section, "read models: most lag during the load", "events", lag));
         bench.add(Sample::new(&section, "read models: have all after", "s", caught_up.as_secs_f64()));
     }
-    add_costs(bench, target, &section, cpu, &load);
+    cpu.add(bench, &section, "booking", &load);
+    add_memory(bench, target, &section);
     Ok(load.rate())
 }
 
@@ -108,7 +110,7 @@ async fn loaded(
     market: &Path,
 ) -> anyhow::Result<(Load, f64)> {
     let lasting = bench.plan.load();
-    let load = bench.wrk.run(&target.server.url, market, connections, lasting);
+    let load = bench.wrk.run(&target.server.url, Requests::Bookings(market), connections, lasting);
     if target.role == Role::Api {
         return Ok((load.await?, 0.0));
     }
@@ -134,44 +136,9 @@ fn add_answers(bench: &mut Bench, target: &Target<'_>, section: &str, point: Poi
     bench.add(if point.connections >= MANY_CONNECTIONS { p99.goal(P99_GOAL) } else { p99 });
 }
 
-fn add_costs(bench: &mut Bench, target: &Target<'_>, section: &str, cpu: Cpu, load: &Load) {
-    let parts = [
-        ("CPU per booking: holdfast", cpu.holdfast),
-        ("CPU per booking: Postgres", cpu.postgres),
-        ("CPU per booking: wrk", load.cpu_seconds),
-    ];
-    for (name, seconds) in parts {
-        bench.add(Sample::new(section, name, "µs", seconds * 1e6 / load.requests()));
-    }
-    bench.add(Sample::new(section, "CPU taken by all others", "cores", cpu.others / load.seconds));
+fn add_memory(bench: &mut Bench, target: &Target<'_>, section: &str) {
     let ours = usage::memory_of(target.server.pid());
     let postgres = usage::memory_of_family(target.store.postmaster());
     bench.add(Sample::new(section, "memory: holdfast", "MB", ours.resident));
     bench.add(Sample::new(section, "memory: Postgres (shared pages once)", "MB", postgres.proportional));
-}
-
-/// CPU seconds, so far or of a while.
-#[derive(Clone, Copy, Debug)]
-struct Cpu {
-    holdfast: f64,
-    postgres: f64,
-    /// The whole machine so far; of a while, what neither we nor the generator used: the kernel's interrupts, and
-    /// whatever runs beside us.
-    others: f64,
-}
-
-impl Cpu {
-    fn now(target: &Target<'_>) -> anyhow::Result<Self> {
-        Ok(Self {
-            holdfast: usage::cpu_of(target.server.pid())?,
-            postgres: usage::cpu_of_family(target.store.postmaster())?,
-            others: usage::cpu_of_machine(),
-        })
-    }
-
-    fn since(self, before: Self, generator: f64) -> Self {
-        let (holdfast, postgres) = (self.holdfast - before.holdfast, self.postgres - before.postgres);
-        let others = self.others - before.others - holdfast - postgres - generator;
-        Self { holdfast, postgres, others }
-    }
 }

@@ -2,11 +2,13 @@
 //!
 //! It starts the release executable, a private Postgres and a private Kafka as child processes, loads them with wrk, k6 and requests of
 //! its own, and prints what came out. It judges no figure; it ends in failure only if something is wrong: a booking
-//! that was refused or is not stored, books that do not balance, a part that could not be measured.
+//! that was refused or is not stored, books that do not balance, a search that finds not what is there, a part that could not be measured.
 
 mod bench;
 mod bookings;
 mod child;
+mod client;
+mod cost;
 mod figures;
 mod flow;
 mod holdfast;
@@ -19,6 +21,7 @@ mod pgbench;
 mod plan;
 mod report;
 mod sale;
+mod search;
 mod store;
 mod usage;
 mod visible;
@@ -84,6 +87,10 @@ async fn measure(bench: &mut Bench) {
     if [Part::Start, Part::Rebuild, Part::Memory].iter().any(|part| bench.plan.has(*part)) {
         let outcome = million::run(bench).await;
         note(bench, "long log", outcome);
+    }
+    if bench.plan.has(Part::Search) {
+        let outcome = search::run(bench).await;
+        note(bench, "search", outcome);
     }
 }
 

@@ -2,14 +2,14 @@
 //!
 //! Everything is made through the API, as its users do it.
 
-use crate::holdfast::{Holdfast, Server};
-use anyhow::{Context as _, ensure};
-use reqwest::{Client, StatusCode};
-use serde_json::{Value, json};
-use std::{fmt::Write as _, path::Path, time::Duration};
+use crate::{
+    client::{Api, text},
+    holdfast::{Holdfast, Server},
+};
+use anyhow::Context as _;
+use serde_json::json;
+use std::{fmt::Write as _, path::Path};
 
-/// E-mail of the admin that `up` makes.
-const ADMIN_EMAIL: &str = "admin@holdfast.local";
 /// Password of the customers.
 const PASSWORD: &str = "a password for the bench";
 /// Customers: each costs two password hashes to make; the server remembers tokens, so more would not cost it more.
@@ -20,8 +20,6 @@ const INVENTORIES: usize = 200;
 const CAPACITY: u32 = 10_000_000;
 /// Every booking is a hold with a timer, as with real customers; none of them ends while the run lasts.
 pub(crate) const HOLD_SECONDS: u32 = 3_600;
-/// How long one request of the set-up may take.
-const REQUEST_MAX: Duration = Duration::from_secs(10);
 
 /// Customers and inventories.
 #[derive(Clone, Debug)]
@@ -35,9 +33,8 @@ pub(crate) struct Market {
 impl Market {
     /// Makes them on a server that `up` runs.
     pub(crate) async fn open(holdfast: &Holdfast, server: &Server) -> anyhow::Result<Self> {
-        let http = Client::builder().timeout(REQUEST_MAX).build()?;
-        let api = Api { http, url: server.url.clone() };
-        let admin = api.sign_in(ADMIN_EMAIL, &holdfast.admin_password()?).await?;
+        let api = Api::of(server)?;
+        let admin = api.sign_in_admin(holdfast).await?;
         let mut tokens = Vec::new();
         for nth in 0..CUSTOMERS {
             let email = format!("customer-{nth}@bench.example");
@@ -46,7 +43,7 @@ impl Market {
         }
         let mut inventories = Vec::new();
         for nth in 0..INVENTORIES {
-            inventories.push(api.open_show(&admin, nth).await?);
+            inventories.push(open_show(&api, &admin, nth).await?);
         }
         Ok(Self { tokens, inventories })
     }
@@ -69,43 +66,13 @@ impl Market {
     }
 }
 
-struct Api {
-    http: Client,
-    url: String,
-}
-
-impl Api {
-    async fn sign_in(&self, email: &str, password: &str) -> anyhow::Result<String> {
-        let session = self.post("/v1/sessions", None, json!({"email": email, "password": password})).await?;
-        text(&session, "token")
-    }
-
-    async fn open_show(&self, admin: &str, nth: usize) -> anyhow::Result<String> {
-        let show = json!({
-            "name": format!("Night {nth}"), "starts_at": "2040-01-01T20:00:00Z", "zone": "Europe/Berlin",
-            "capacity": CAPACITY, "price": {"amount": 2_000, "currency": "EUR"},
-            "policy": {"seats_per_booking": 10, "live_bookings_per_user": 0, "hold_seconds": HOLD_SECONDS,
-                       "overbooking_allowance": 0},
-        });
-        let show = self.post("/v1/shows", Some((admin, format!("bench-show-{nth}"))), show).await?;
-        text(&show, "id")
-    }
-
-    /// Posts and expects 201.
-    async fn post(&self, path: &str, by: Option<(&str, String)>, body: Value) -> anyhow::Result<Value> {
-        let mut request = self.http.post(format!("{}{path}", self.url)).json(&body);
-        if let Some((token, key)) = by {
-            request = request.bearer_auth(token).header("Idempotency-Key", key);
-        }
-        let answer = request.send().await.with_context(|| format!("POST {path} failed"))?;
-        let status = answer.status();
-        let answer = answer.text().await?;
-        ensure!(status == StatusCode::CREATED, "POST {path} was answered {status}: {answer}");
-        Ok(serde_json::from_str(&answer)?)
-    }
-}
-
-fn text(answer: &Value, field: &str) -> anyhow::Result<String> {
-    let value = answer.get(field).and_then(Value::as_str);
-    Ok(value.with_context(|| format!("no `{field}` in the answer {answer}"))?.to_owned())
+async fn open_show(api: &Api, admin: &str, nth: usize) -> anyhow::Result<String> {
+    let show = json!({
+        "name": format!("Night {nth}"), "starts_at": "2040-01-01T20:00:00Z", "zone": "Europe/Berlin",
+        "capacity": CAPACITY, "price": {"amount": 2_000, "currency": "EUR"},
+        "policy": {"seats_per_booking": 10, "live_bookings_per_user": 0, "hold_seconds": HOLD_SECONDS,
+                   "overbooking_allowance": 0},
+    });
+    let show = api.post("/v1/shows", Some((admin, format!("bench-show-{nth}"))), show).await?;
+    text(&show, "id")
 }

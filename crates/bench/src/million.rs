@@ -10,6 +10,7 @@ use crate::{
     plan::Part,
     store::Store,
     usage,
+    wrk::Requests,
 };
 use anyhow::{Context as _, ensure};
 use std::{path::Path, time::Duration};
@@ -92,7 +93,10 @@ async fn book(bench: &mut Bench, server: &Server, store: &Store, market: &Path) 
     let mut events = first;
     let mut seconds = *FILL_SECONDS.start();
     for _ in 0..FILL_LOADS_MAX {
-        let load = bench.wrk.run(&server.url, market, CONNECTIONS, Duration::from_secs_f64(seconds)).await?;
+        let load = bench
+            .wrk
+            .run(&server.url, Requests::Bookings(market), CONNECTIONS, Duration::from_secs_f64(seconds))
+            .await?;
         let now = store.events_when_quiet().await?;
         bench.check("filling the log", &load, now - events, CONNECTIONS);
         events = now;

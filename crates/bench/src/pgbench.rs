@@ -1,4 +1,5 @@
-//! The yardstick: pgbench's single-row INSERT into a table like ours, on the same Postgres with the same settings.
+//! The yardsticks: pgbench's single-row INSERT into a table like ours, and its select of one row by its key, on the same
+//! Postgres with the same settings.
 
 use crate::{child::finish, usage};
 use anyhow::Context as _;
@@ -11,32 +12,34 @@ use std::{
 };
 use tokio::{process::Command, time::Instant};
 
-/// One transaction of it.
+/// One transaction that inserts.
 const SCRIPT: &str = include_str!("../pgbench.sql");
-/// Its database: made by our own migrations, so the table has our columns and indexes.
+/// Its database. For inserts it is made by our own migrations, so the table has our columns and indexes.
 const DATABASE: &str = "yardstick";
 /// Clients, as in all our figures since the first.
 const CLIENTS: u32 = 32;
 /// What pgbench may take beyond its time.
 const EXTRA_MAX: Duration = Duration::from_secs(20);
+/// How long it may take to fill its table.
+const FILL_MAX: Duration = Duration::from_secs(60);
 
 /// What came out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Yardstick {
-    /// Inserts a second.
+    /// Transactions a second.
     pub(crate) rate: f64,
     /// Average milliseconds from a client's view.
     pub(crate) latency: f64,
-    /// CPU seconds of Postgres per insert.
+    /// CPU seconds of Postgres per transaction.
     pub(crate) postgres: f64,
-    /// CPU seconds of pgbench per insert.
+    /// CPU seconds of pgbench per transaction.
     pub(crate) own: f64,
     /// Cores that were busy with anything else.
     pub(crate) others: f64,
 }
 
-/// Runs it on a running cluster; its database is gone afterwards.
-pub(crate) async fn run(cluster: &Cluster, folder: &Path, seconds: u64) -> anyhow::Result<Yardstick> {
+/// Inserts on a running cluster; its database is gone afterwards.
+pub(crate) async fn inserts(cluster: &Cluster, folder: &Path, seconds: u64) -> anyhow::Result<Yardstick> {
     let script = folder.join("pgbench.sql");
     fs::write(&script, SCRIPT).with_context(|| format!("cannot write {}", script.display()))?;
     cluster.ensure_database(DATABASE).await?;
@@ -46,35 +49,60 @@ pub(crate) async fn run(cluster: &Cluster, folder: &Path, seconds: u64) -> anyho
         .await
         .context("the yardstick's tables cannot be made")?;
     connection.close().await?;
+    let mut pgbench = load(cluster, seconds)?;
+    pgbench.args(["-D", "sequence=0", "-f"]).arg(script).arg(DATABASE);
+    let outcome = measure(cluster, pgbench, seconds).await;
+    drop_database(cluster).await?;
+    outcome
+}
 
+/// pgbench's own select of one row by its key, of 100,000, on a running cluster; its database is gone afterwards.
+pub(crate) async fn selects(cluster: &Cluster, seconds: u64) -> anyhow::Result<Yardstick> {
+    cluster.ensure_database(DATABASE).await?;
+    let mut fill = command(cluster)?;
+    fill.args(["-i", "-q", "-s", "1", DATABASE]);
+    finish("pgbench -i", fill, FILL_MAX).await?;
+    let mut pgbench = load(cluster, seconds)?;
+    pgbench.args(["-S", DATABASE]);
+    let outcome = measure(cluster, pgbench, seconds).await;
+    drop_database(cluster).await?;
+    outcome
+}
+
+async fn measure(cluster: &Cluster, pgbench: Command, seconds: u64) -> anyhow::Result<Yardstick> {
     let (postgres, own) = (usage::cpu_of_family(cluster.pid())?, usage::cpu_of_ended_children());
     let (machine, began) = (usage::cpu_of_machine(), Instant::now());
-    let printed =
-        finish("pgbench", command(cluster, &script, seconds)?, Duration::from_secs(seconds) + EXTRA_MAX);
-    let printed = printed.await?;
+    let printed = finish("pgbench", pgbench, Duration::from_secs(seconds) + EXTRA_MAX).await?;
     let postgres = usage::cpu_of_family(cluster.pid())? - postgres;
     let own = usage::cpu_of_ended_children() - own;
     let others = (usage::cpu_of_machine() - machine - postgres - own) / began.elapsed().as_secs_f64();
-
-    let mut connection = PgConnection::connect_with(&cluster.connect_options("postgres")).await?;
-    connection.execute(format!("DROP DATABASE {DATABASE} WITH (FORCE)").as_str()).await?;
-    connection.close().await?;
     let figure = |label| number(&printed, label).with_context(|| format!("no `{label}` in: {printed}"));
-    let inserts = figure("number of transactions actually processed: ")?.max(1.0);
+    let transactions = figure("number of transactions actually processed: ")?.max(1.0);
     Ok(Yardstick {
         rate: figure("tps = ")?,
         latency: figure("latency average = ")?,
-        postgres: postgres / inserts,
-        own: own / inserts,
+        postgres: postgres / transactions,
+        own: own / transactions,
         others,
     })
 }
 
-fn command(cluster: &Cluster, script: &Path, seconds: u64) -> anyhow::Result<Command> {
+async fn drop_database(cluster: &Cluster) -> anyhow::Result<()> {
+    let mut connection = PgConnection::connect_with(&cluster.connect_options("postgres")).await?;
+    connection.execute(format!("DROP DATABASE {DATABASE} WITH (FORCE)").as_str()).await?;
+    Ok(connection.close().await?)
+}
+
+/// As many transactions as all clients can make.
+fn load(cluster: &Cluster, seconds: u64) -> anyhow::Result<Command> {
+    let mut pgbench = command(cluster)?;
+    pgbench.args(["-n", "-M", "prepared", "-j", "2", "-c", &CLIENTS.to_string(), "-T", &seconds.to_string()]);
+    Ok(pgbench)
+}
+
+fn command(cluster: &Cluster) -> anyhow::Result<Command> {
     let mut pgbench = Command::new(beside_postgres(cluster.pid())?);
-    pgbench.args(["-n", "-M", "prepared", "-j", "2", "-D", "sequence=0", "-U", "holdfast", "-p", "5432"]);
-    pgbench.args(["-c", &CLIENTS.to_string(), "-T", &seconds.to_string()]);
-    pgbench.arg("-h").arg(cluster.socket_folder()).arg("-f").arg(script).arg(DATABASE);
+    pgbench.args(["-U", "holdfast", "-p", "5432"]).arg("-h").arg(cluster.socket_folder());
     Ok(pgbench)
 }
 

@@ -43,6 +43,8 @@ pub(crate) enum Part {
     Rebuild,
     /// Memory with a million bookings in it.
     Memory,
+    /// The search over 100,000 flights, by route and day and in the order of price, against nginx and pgbench's selects.
+    Search,
     /// One short round with fewer points.
     Quick,
 }
@@ -66,6 +68,12 @@ pub(crate) struct Plan {
     pub(crate) sale_users: u32,
     /// Bookings in the log for start, rebuild and memory.
     pub(crate) log_bookings: i64,
+    /// Days over which the flights of the search leave.
+    pub(crate) search_days: usize,
+    /// Flights of the search.
+    pub(crate) search_flights: usize,
+    /// Connections of the searches.
+    pub(crate) search_connections: Vec<u32>,
     /// Loads: shape and connections.
     pub(crate) points: Vec<Point>,
 }
@@ -92,7 +100,7 @@ pub(crate) enum Shape {
 impl Args {
     /// The plan that the words ask for.
     pub(crate) fn plan(&self) -> Plan {
-        let all = [Part::Core, Part::K6, Part::Kafka, Part::Start, Part::Rebuild, Part::Memory];
+        let all = [Part::Core, Part::K6, Part::Kafka, Part::Start, Part::Rebuild, Part::Memory, Part::Search];
         let asked: Vec<Part> = all.into_iter().filter(|part| self.parts.contains(part)).collect();
         let parts = if asked.is_empty() { all.to_vec() } else { asked };
         let mut plan =
@@ -116,6 +124,9 @@ impl Plan {
             sale_seconds: 30,
             sale_users: 500,
             log_bookings: 1_000_000,
+            search_days: 60,
+            search_flights: 100_000,
+            search_connections: vec![16, 64],
             points: points.collect(),
         }
     }
@@ -129,6 +140,9 @@ impl Plan {
             pgbench_seconds: 4,
             sale_seconds: 8,
             log_bookings: 200_000,
+            search_days: 6,
+            search_flights: 10_000,
+            search_connections: vec![64],
             points: vec![point(Shape::Spread), point(Shape::Hot)],
             ..Self::whole(parts)
         }
@@ -179,7 +193,7 @@ mod tests {
     #[test]
     fn without_words_everything_is_measured_three_times() {
         let plan = plan(&[]);
-        assert_eq!((plan.parts.len(), plan.rounds, plan.points.len()), (6, 3, 4));
+        assert_eq!((plan.parts.len(), plan.rounds, plan.points.len()), (7, 3, 4));
     }
 
     #[test]

@@ -125,6 +125,12 @@ impl Store {
         }
     }
 
+    /// Does what autovacuum would do within a minute, so that it does not do it while something is measured.
+    pub(crate) async fn tidy(&self) -> anyhow::Result<()> {
+        sqlx::query("VACUUM (ANALYZE)").execute(&self.pool).await?;
+        Ok(())
+    }
+
     /// Lets go of the connections, so that Postgres can be stopped.
     pub(crate) async fn close(self) {
         self.pool.close().await;

@@ -13,19 +13,31 @@ use std::{
 };
 use tokio::process::Command;
 
-/// What builds the requests.
-const SCRIPT: &str = include_str!("../bookings.lua");
+/// What builds the requests, by file name; each gets [`LINE`] at its end.
+const SCRIPTS: [(&str, &str); 2] =
+    [("bookings.lua", include_str!("../bookings.lua")), ("paths.lua", include_str!("../paths.lua"))];
+/// What prints the line of figures.
+const LINE: &str = include_str!("../figures.lua");
 /// What wrk may take beyond the time of its load.
 const EXTRA_MAX: Duration = Duration::from_secs(20);
 /// What the script's line begins with.
 const FIGURES: &str = "FIGURES ";
 
-/// wrk with its script.
+/// wrk with its scripts.
 #[derive(Debug)]
 pub(crate) struct Wrk {
-    script: PathBuf,
+    folder: PathBuf,
     threads: u32,
     runs: u32,
+}
+
+/// What is asked, from a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Requests<'a> {
+    /// Bookings of the customers and inventories in it.
+    Bookings(&'a Path),
+    /// GET of the paths in it, one on a line.
+    Paths(&'a Path),
 }
 
 /// What came out of a load.
@@ -59,27 +71,35 @@ struct Figures {
 }
 
 impl Wrk {
-    /// Puts the script into `folder`.
+    /// Puts the scripts into `folder`.
     pub(crate) fn new(folder: &Path, threads: u32) -> anyhow::Result<Self> {
-        let script = folder.join("bookings.lua");
-        fs::write(&script, SCRIPT).with_context(|| format!("cannot write {}", script.display()))?;
-        Ok(Self { script, threads, runs: 0 })
+        for (name, script) in SCRIPTS {
+            let file = folder.join(name);
+            fs::write(&file, format!("{script}\n{LINE}"))
+                .with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        Ok(Self { folder: folder.to_owned(), threads, runs: 0 })
     }
 
-    /// Loads the server at `url` with bookings of the customers and inventories in `market`.
+    /// Loads the server at `url`.
     pub(crate) async fn run(
         &mut self,
         url: &str,
-        market: &Path,
+        requests: Requests<'_>,
         connections: u32,
         lasting: Duration,
     ) -> anyhow::Result<Load> {
         self.runs += 1;
+        let (script, file) = match requests {
+            Requests::Bookings(file) => ("bookings.lua", file),
+            Requests::Paths(file) => ("paths.lua", file),
+        };
         let mut wrk = Command::new("wrk");
         wrk.arg(format!("-t{}", self.threads))
             .arg(format!("-c{connections}"))
             .arg(format!("-d{}s", lasting.as_secs()));
-        wrk.arg("-s").arg(&self.script).args([url, "--"]).arg(market).arg(format!("run-{}", self.runs));
+        wrk.arg("-s").arg(self.folder.join(script)).args([url, "--"]).arg(file);
+        wrk.arg(format!("run-{}", self.runs));
         let before = usage::cpu_of_ended_children();
         let printed = finish("wrk", wrk, lasting + EXTRA_MAX).await?;
         parse(&printed, usage::cpu_of_ended_children() - before)

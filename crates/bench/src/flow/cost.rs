@@ -6,7 +6,7 @@ use crate::{
     figures::{Goal, Sample},
     million::MODELS,
     usage,
-    wrk::Load,
+    wrk::{Load, Requests},
 };
 use anyhow::Context as _;
 
@@ -89,7 +89,7 @@ fn cpu(flow: &Flow, pipeline: &Pipeline) -> anyhow::Result<Vec<(String, f64)>> {
 /// One load. What is stored of it is looked at by [`check`], when nothing is measured any more.
 async fn load(bench: &mut Bench, flow: &Flow) -> anyhow::Result<Load> {
     let (file, lasting) = (bench.file("market.txt"), bench.plan.load());
-    bench.wrk.run(&flow.server.url, &file, CONNECTIONS, lasting).await
+    bench.wrk.run(&flow.server.url, Requests::Bookings(&file), CONNECTIONS, lasting).await
 }
 
 /// Holds a load against what the log has got since it had `before`.
