@@ -4,6 +4,7 @@ import { sleep } from 'k6';
 
 // The read models follow within milliseconds; a machine that is out of breath gets a minute.
 export const SETTLE_SECONDS_MAX = 60;
+const LOOKS_PER_SECOND = 10;
 export const JSON_BODY = { headers: { 'Content-Type': 'application/json' } };
 
 export function got(url, params) {
@@ -33,6 +34,16 @@ export function settled(value) {
     last = now;
   }
   throw new Error(`the counts were still changing after ${SETTLE_SECONDS_MAX} seconds`);
+}
+
+// Waits until a condition holds.
+export function until(holds, what) {
+  for (let tried = 0; !holds(); tried += 1) {
+    if (tried >= SETTLE_SECONDS_MAX * LOOKS_PER_SECOND) {
+      throw new Error(`${what}: not so after ${SETTLE_SECONDS_MAX} seconds`);
+    }
+    sleep(1 / LOOKS_PER_SECOND);
+  }
 }
 
 // A whole number from 1 to max, each as likely as the others.
