@@ -15,7 +15,7 @@ pub(crate) use cursor::{Cursor, InvalidCursor, KeyCursor};
 pub(crate) use done::Done;
 pub(crate) use flight::FlightView;
 pub(crate) use money::MoneyView;
-pub(crate) use page::{LIMIT_DEFAULT, Meta, Page, freshness, is_not_made_yet, limit};
+pub(crate) use page::{Meta, Page, freshness, is_not_made_yet};
 pub(crate) use seats::SeatsView;
 pub(crate) use show::{PolicyView, ShowView};
 pub(crate) use versioned::{Versioned, tag};

@@ -10,6 +10,10 @@ use holdfast_domain::UserId;
 
 /// Parameters of one request that are looked at; none of our routes has more than eleven.
 const PARAMETERS_MAX: usize = 16;
+/// Things of a page where the client does not say.
+const LIMIT_DEFAULT: u32 = 50;
+/// Most things of a page: bounds the answer's size, about 60 KiB; of flights, 200 KiB.
+const LIMIT_MAX: u32 = 200;
 
 /// A request's parameters, read as a `T`.
 #[derive(Debug)]
@@ -48,6 +52,17 @@ impl Params {
             self.wrong(name, must_be);
         }
         value
+    }
+
+    /// How many things a page has.
+    pub(crate) fn limit(&mut self) -> u32 {
+        let read = |text: &str| text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+        self.take("limit", "must be a whole number from 1 to 200", read).unwrap_or(LIMIT_DEFAULT)
+    }
+
+    /// Where a page begins; none: with the first thing.
+    pub(crate) fn cursor(&mut self) -> Option<String> {
+        self.take("cursor", "must be text", |text| Some(text.to_owned()))
     }
 
     fn wrong(&mut self, name: &str, detail: &str) {

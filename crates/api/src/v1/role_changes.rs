@@ -6,7 +6,7 @@ use crate::{
     problem::{Problem, problems},
     state::ApiState,
     users::{self, AfterChange, Role, RoleChange},
-    view::{Cursor, JsonAnswer, LIMIT_DEFAULT, Page, limit},
+    view::{Cursor, JsonAnswer, Page},
 };
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -27,10 +27,8 @@ impl FromQuery for RoleChangesQuery {
     fn read(params: &mut Params) -> Self {
         Self {
             user_id: params.take("user_id", "must be a UUID", |text| id(text).map(UserId)),
-            limit: params
-                .take("limit", "must be a whole number from 1 to 200", limit)
-                .unwrap_or(LIMIT_DEFAULT),
-            cursor: params.take("cursor", "must be text", |text| Some(text.to_owned())),
+            limit: params.limit(),
+            cursor: params.cursor(),
         }
     }
 }

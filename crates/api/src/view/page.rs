@@ -14,16 +14,6 @@ const FRESH_WAIT: Duration = Duration::from_millis(500);
 /// SQLSTATEs of a read model that has not been made yet: no such table, no such schema.
 const NOT_MADE_YET: [&str; 2] = ["42P01", "3F000"];
 
-/// Things of a page where the client does not say.
-pub(crate) const LIMIT_DEFAULT: u32 = 50;
-/// Most things of a page: bounds the answer's size, about 60 KiB.
-const LIMIT_MAX: u32 = 200;
-
-/// Reads a page's size.
-pub(crate) fn limit(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit))
-}
-
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Page<T> {

@@ -6,7 +6,7 @@ use crate::{
     problem::{Problem, problems},
     state::ApiState,
     store::bounded_work,
-    view::{JsonAnswer, KeyCursor, LIMIT_DEFAULT, Page, limit},
+    view::{JsonAnswer, KeyCursor, Page},
 };
 use axum::extract::State;
 use holdfast_catalogue::airplanes;
@@ -24,12 +24,7 @@ pub(crate) struct AirplanesQuery {
 
 impl FromQuery for AirplanesQuery {
     fn read(params: &mut Params) -> Self {
-        Self {
-            limit: params
-                .take("limit", "must be a whole number from 1 to 200", limit)
-                .unwrap_or(LIMIT_DEFAULT),
-            cursor: params.take("cursor", "must be text", |text| Some(text.to_owned())),
-        }
+        Self { limit: params.limit(), cursor: params.cursor() }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     problem::{Problem, problems},
     state::ApiState,
     store::bounded,
-    view::{BookingView, Cursor, JsonAnswer, LIMIT_DEFAULT, Meta, Page, freshness, is_not_made_yet, limit},
+    view::{BookingView, Cursor, JsonAnswer, Meta, Page, freshness, is_not_made_yet},
 };
 use axum::extract::State;
 use holdfast_booking_history::{After, page};
@@ -29,10 +29,8 @@ impl FromQuery for BookingsQuery {
         Self {
             user_id: params.take("user_id", "must be a UUID", |text| id(text).map(UserId)),
             status: params.take("status", "must be held, confirmed, cancelled or expired", status),
-            limit: params
-                .take("limit", "must be a whole number from 1 to 200", limit)
-                .unwrap_or(LIMIT_DEFAULT),
-            cursor: params.take("cursor", "must be text", |text| Some(text.to_owned())),
+            limit: params.limit(),
+            cursor: params.cursor(),
         }
     }
 

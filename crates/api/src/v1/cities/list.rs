@@ -7,7 +7,7 @@ use crate::{
     problem::{Problem, problems},
     state::ApiState,
     store::bounded_work,
-    view::{JsonAnswer, KeyCursor, LIMIT_DEFAULT, Page, limit},
+    view::{JsonAnswer, KeyCursor, Page},
 };
 use axum::extract::State;
 use holdfast_catalogue::cities;
@@ -29,10 +29,8 @@ impl FromQuery for CitiesQuery {
                 "must be text of 1 to 200 characters on one line, not only blanks",
                 line,
             ),
-            limit: params
-                .take("limit", "must be a whole number from 1 to 200", limit)
-                .unwrap_or(LIMIT_DEFAULT),
-            cursor: params.take("cursor", "must be text", |text| Some(text.to_owned())),
+            limit: params.limit(),
+            cursor: params.cursor(),
         }
     }
 }

@@ -7,10 +7,7 @@ use crate::{
     problem::{FieldError, Problem, problems},
     searches::find_flights,
     state::{Api, ApiState},
-    view::{
-        FlightView, InvalidCursor, JsonAnswer, KeyCursor, LIMIT_DEFAULT, Meta, Page, freshness,
-        is_not_made_yet, limit,
-    },
+    view::{FlightView, InvalidCursor, JsonAnswer, KeyCursor, Meta, Page, freshness, is_not_made_yet},
 };
 use axum::extract::State;
 use chrono::{DateTime, NaiveDate};
@@ -130,13 +127,7 @@ impl FromQuery for FlightsQuery {
                 .take("sort", "must be departure, price or duration", Sort::read)
                 .unwrap_or(Sort::Departure),
         };
-        Self {
-            flights,
-            limit: params
-                .take("limit", "must be a whole number from 1 to 200", limit)
-                .unwrap_or(LIMIT_DEFAULT),
-            cursor: params.take("cursor", "must be text", |text| Some(text.to_owned())),
-        }
+        Self { flights, limit: params.limit(), cursor: params.cursor() }
     }
 }
 

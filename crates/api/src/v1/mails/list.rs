@@ -6,7 +6,7 @@ use crate::{
     problem::{Problem, problems},
     state::ApiState,
     store::bounded,
-    view::{Cursor, JsonAnswer, LIMIT_DEFAULT, Page, limit},
+    view::{Cursor, JsonAnswer, Page},
 };
 use axum::extract::State;
 use holdfast_notifier::failed_mails;
@@ -21,12 +21,7 @@ pub(crate) struct MailsQuery {
 
 impl FromQuery for MailsQuery {
     fn read(params: &mut Params) -> Self {
-        Self {
-            limit: params
-                .take("limit", "must be a whole number from 1 to 200", limit)
-                .unwrap_or(LIMIT_DEFAULT),
-            cursor: params.take("cursor", "must be text", |text| Some(text.to_owned())),
-        }
+        Self { limit: params.limit(), cursor: params.cursor() }
     }
 }
 

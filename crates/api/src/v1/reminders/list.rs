@@ -6,7 +6,7 @@ use crate::{
     problem::{Problem, problems},
     state::ApiState,
     store::bounded_work,
-    view::{Cursor, JsonAnswer, LIMIT_DEFAULT, Page, limit},
+    view::{Cursor, JsonAnswer, Page},
 };
 use axum::extract::State;
 use holdfast_domain::UserId;
@@ -22,12 +22,7 @@ pub(crate) struct RemindersQuery {
 
 impl FromQuery for RemindersQuery {
     fn read(params: &mut Params) -> Self {
-        Self {
-            limit: params
-                .take("limit", "must be a whole number from 1 to 200", limit)
-                .unwrap_or(LIMIT_DEFAULT),
-            cursor: params.take("cursor", "must be text", |text| Some(text.to_owned())),
-        }
+        Self { limit: params.limit(), cursor: params.cursor() }
     }
 }
 

@@ -5,9 +5,7 @@ use crate::{
     problem::{Problem, problems},
     state::ApiState,
     store::bounded,
-    view::{
-        Cursor, JsonAnswer, LIMIT_DEFAULT, Meta, Page, SeatsView, ShowView, freshness, is_not_made_yet, limit,
-    },
+    view::{Cursor, JsonAnswer, Meta, Page, SeatsView, ShowView, freshness, is_not_made_yet},
 };
 use axum::extract::State;
 use holdfast_availability::{After, InventoryRow, shows};
@@ -25,12 +23,7 @@ pub(crate) struct ShowsQuery {
 
 impl FromQuery for ShowsQuery {
     fn read(params: &mut Params) -> Self {
-        Self {
-            limit: params
-                .take("limit", "must be a whole number from 1 to 200", limit)
-                .unwrap_or(LIMIT_DEFAULT),
-            cursor: params.take("cursor", "must be text", |text| Some(text.to_owned())),
-        }
+        Self { limit: params.limit(), cursor: params.cursor() }
     }
 }
 

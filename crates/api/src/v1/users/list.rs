@@ -7,7 +7,7 @@ use crate::{
     problem::{Problem, problems},
     state::ApiState,
     users::{self, After, Role},
-    view::{Cursor, JsonAnswer, LIMIT_DEFAULT, Page, limit},
+    view::{Cursor, JsonAnswer, Page},
 };
 use axum::extract::State;
 use holdfast_domain::UserId;
@@ -27,10 +27,8 @@ impl FromQuery for UsersQuery {
             email: params
                 .take("email", "must be an e-mail address", |text| is_email(text).then(|| text.to_owned())),
             role: params.take("role", "must be customer, agent or admin", |text| text.parse().ok()),
-            limit: params
-                .take("limit", "must be a whole number from 1 to 200", limit)
-                .unwrap_or(LIMIT_DEFAULT),
-            cursor: params.take("cursor", "must be text", |text| Some(text.to_owned())),
+            limit: params.limit(),
+            cursor: params.cursor(),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     problem::{Problem, problems},
     state::ApiState,
     store::bounded_work,
-    view::{Cursor, JsonAnswer, LIMIT_DEFAULT, Page, limit},
+    view::{Cursor, JsonAnswer, Page},
 };
 use axum::extract::State;
 use holdfast_notifier::{DeliveryState, deliveries};
@@ -26,10 +26,8 @@ impl FromQuery for DeliveriesQuery {
         let state = |text: &str| DeliveryState::ALL.into_iter().find(|state| state.as_str() == text);
         Self {
             state: params.take("state", "must be pending, delivered or dead", state),
-            limit: params
-                .take("limit", "must be a whole number from 1 to 200", limit)
-                .unwrap_or(LIMIT_DEFAULT),
-            cursor: params.take("cursor", "must be text", |text| Some(text.to_owned())),
+            limit: params.limit(),
+            cursor: params.cursor(),
         }
     }
 }
