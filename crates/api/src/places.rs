@@ -4,11 +4,11 @@
 
 use crate::{
     form::id,
-    problem::{FieldError, Problem},
+    problem::{FieldError, Problem, if_known},
     state::Api,
     store::bounded_work,
 };
-use holdfast_catalogue::{AIRPORTS_OF_CITY_MAX, CatalogueError, Place, airports_of};
+use holdfast_catalogue::{AIRPORTS_OF_CITY_MAX, Place, airports_of};
 use holdfast_domain::AirportId;
 use moka::future::Cache;
 use rustc_hash::FxBuildHasher;
@@ -41,13 +41,7 @@ pub(crate) async fn airports(
     }
     let wrong = |detail: String| Ok(Err(FieldError { pointer: format!("/{name}"), detail }));
     let place = id(text).map_or(Place::Word(text), Place::Id);
-    let found = bounded_work(async {
-        match airports_of(&api.pool, place).await {
-            Err(CatalogueError::Unknown) => Ok(None),
-            found => found.map(Some),
-        }
-    });
-    let Some(airports) = found.await? else {
+    let Some(airports) = if_known(bounded_work(airports_of(&api.pool, place)).await)? else {
         return wrong("must be an airport's code or id, or a city's name; there is none".to_owned());
     };
     if airports.len() > AIRPORTS_OF_CITY_MAX {

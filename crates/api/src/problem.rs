@@ -187,6 +187,15 @@ impl IntoResponse for Problem {
     }
 }
 
+/// What was found or done; none if there is no such thing, where that is no problem or another one.
+pub(crate) fn if_known<T>(found: Result<T, Problem>) -> Result<Option<T>, Problem> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(problem) if problem.code == Code::NotFound => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use super::{
     writer::CatalogueWriter,
 };
 use crate::{
+    problem::if_known,
     state::{Api, ApiState},
     store::bounded_work,
 };
@@ -90,11 +91,8 @@ pub(crate) async fn create_airplane(
 )]
 pub(crate) async fn get_airplane(State(api): State<ApiState>, Path(id): Path<String>) -> Response {
     let Some(id) = number(&id).and_then(AirplaneId::from_number) else { return GET.answer(Ok(())) };
-    GET.answer(match bounded_work(airplanes::find(&api.pool, id)).await.map_err(Refusal::from) {
-        Ok(airplane) => Ok(Some(AirplaneView::from(airplane))),
-        Err(refusal) if refusal.is_unknown() => Ok(None),
-        Err(refusal) => Err(refusal),
-    })
+    let found = if_known(bounded_work(airplanes::find(&api.pool, id)).await);
+    GET.answer(found.map(|airplane| airplane.map(AirplaneView::from)).map_err(Refusal::from))
 }
 
 /// The airplanes.
@@ -145,11 +143,7 @@ async fn update(api: &Api, id: &str, sent: &Sent) -> Result<[u32; 1], Refusal> {
     };
     let Some(id) = number(id).and_then(AirplaneId::from_number) else { return Ok([0]) };
     let edit = airplanes::edit(&api.pool, id, change, &Expected::Any, api.ambient.now());
-    match bounded_work(edit).await.map_err(Refusal::from) {
-        Ok(_) => Ok([1]),
-        Err(refusal) if refusal.is_unknown() => Ok([0]),
-        Err(refusal) => Err(refusal),
-    }
+    Ok([if_known(bounded_work(edit).await)?.is_some().into()])
 }
 
 /// Delete an airplane.
@@ -165,12 +159,9 @@ pub(crate) async fn delete_airplane(
 ) -> Response {
     let deleted = async {
         may?;
-        let Some(id) = number(&id).and_then(AirplaneId::from_number) else { return Ok(0) };
-        match bounded_work(airplanes::delete(&api.pool, id, &Expected::Any)).await.map_err(Refusal::from) {
-            Ok(()) => Ok(1),
-            Err(refusal) if refusal.is_unknown() => Ok(0),
-            Err(refusal) => Err(refusal),
-        }
+        let Some(id) = number(&id).and_then(AirplaneId::from_number) else { return Ok(0_u32) };
+        let deleted = bounded_work(airplanes::delete(&api.pool, id, &Expected::Any)).await;
+        Ok(if_known(deleted)?.is_some().into())
     };
     DELETE.answer(deleted.await)
 }

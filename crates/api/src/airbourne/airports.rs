@@ -10,6 +10,7 @@ use super::{
     writer::CatalogueWriter,
 };
 use crate::{
+    problem::if_known,
     state::{Api, ApiState},
     store::bounded_work,
 };
@@ -102,11 +103,8 @@ pub(crate) async fn create_airport(
 )]
 pub(crate) async fn get_airport(State(api): State<ApiState>, Path(id): Path<String>) -> Response {
     let Some(id) = number(&id).and_then(AirportId::from_number) else { return GET.answer(Ok(())) };
-    GET.answer(match bounded_work(airports::find(&api.pool, id)).await.map_err(Refusal::from) {
-        Ok(airport) => Ok(Some(AirportView::from(airport))),
-        Err(refusal) if refusal.is_unknown() => Ok(None),
-        Err(refusal) => Err(refusal),
-    })
+    let found = if_known(bounded_work(airports::find(&api.pool, id)).await);
+    GET.answer(found.map(|airport| airport.map(AirportView::from)).map_err(Refusal::from))
 }
 
 /// The airports.
@@ -159,11 +157,7 @@ async fn update(api: &Api, id: &str, sent: &Sent) -> Result<[u32; 1], Refusal> {
     };
     let Some(id) = number(id).and_then(AirportId::from_number) else { return Ok([0]) };
     let edit = airports::edit(&api.pool, id, change, &Expected::Any, api.ambient.now());
-    match bounded_work(edit).await.map_err(Refusal::from) {
-        Ok(_) => Ok([1]),
-        Err(refusal) if refusal.is_unknown() => Ok([0]),
-        Err(refusal) => Err(refusal),
-    }
+    Ok([if_known(bounded_work(edit).await)?.is_some().into()])
 }
 
 /// Delete an airport.
@@ -179,12 +173,9 @@ pub(crate) async fn delete_airport(
 ) -> Response {
     let deleted = async {
         may?;
-        let Some(id) = number(&id).and_then(AirportId::from_number) else { return Ok(0) };
-        match bounded_work(airports::delete(&api.pool, id, &Expected::Any)).await.map_err(Refusal::from) {
-            Ok(()) => Ok(1),
-            Err(refusal) if refusal.is_unknown() => Ok(0),
-            Err(refusal) => Err(refusal),
-        }
+        let Some(id) = number(&id).and_then(AirportId::from_number) else { return Ok(0_u32) };
+        let deleted = bounded_work(airports::delete(&api.pool, id, &Expected::Any)).await;
+        Ok(if_known(deleted)?.is_some().into())
     };
     DELETE.answer(deleted.await)
 }

@@ -10,6 +10,7 @@ use super::{
     writer::CatalogueWriter,
 };
 use crate::{
+    problem::if_known,
     state::{Api, ApiState},
     store::bounded_work,
 };
@@ -84,11 +85,7 @@ pub(crate) async fn get_city(State(api): State<ApiState>, Path(id): Path<String>
 
 async fn find(api: &Api, id: &str) -> Result<Option<City>, Refusal> {
     let Some(id) = number(id).and_then(CityId::from_number) else { return Ok(None) };
-    match bounded_work(cities::find(&api.pool, id)).await.map_err(Refusal::from) {
-        Ok(city) => Ok(Some(city)),
-        Err(refusal) if refusal.is_unknown() => Ok(None),
-        Err(refusal) => Err(refusal),
-    }
+    Ok(if_known(bounded_work(cities::find(&api.pool, id)).await)?)
 }
 
 /// The cities whose name begins with `name`.
@@ -155,10 +152,8 @@ pub(crate) async fn delete_city(
     let deleted = async {
         may?;
         let Some(id) = number(&id).and_then(CityId::from_number) else { return Ok(true) };
-        match bounded_work(cities::delete(&api.pool, id, &Expected::Any)).await.map_err(Refusal::from) {
-            Err(refusal) if !refusal.is_unknown() => Err(refusal),
-            _ => Ok(true),
-        }
+        if_known(bounded_work(cities::delete(&api.pool, id, &Expected::Any)).await)?;
+        Ok(true)
     };
     DELETE.answer(deleted.await)
 }

@@ -22,7 +22,10 @@ use super::{
     says::{Says, Wrong},
     time::{self, written},
 };
-use crate::state::Api;
+use crate::{
+    problem::{Problem, if_known},
+    state::Api,
+};
 use axum::http::StatusCode;
 use holdfast_availability::InventoryRow;
 use holdfast_domain::{
@@ -99,11 +102,8 @@ impl FlightView {
 /// The flight in a path, as whoever sells it knows it; none if there is none.
 async fn find(api: &Api, id: &str) -> Result<Option<InventoryView>, Refusal> {
     let Some(id) = number(id).and_then(InventoryId::from_number) else { return Ok(None) };
-    match api.writer.inventory(id).await.map_err(Refusal::from) {
-        Ok(view) => Ok(Some(view).filter(|view| view.terms.subject.flight().is_some())),
-        Err(refusal) if refusal.is_unknown() => Ok(None),
-        Err(refusal) => Err(refusal),
-    }
+    let found = if_known(api.writer.inventory(id).await.map_err(Problem::from))?;
+    Ok(found.filter(|view| view.terms.subject.flight().is_some()))
 }
 
 fn price(amount: i64) -> Result<Money, Refusal> {

@@ -3,10 +3,7 @@
 //! Airbourne answered 500 to nearly everything, with SQL, hashes and stack traces. Here the status is the one that is right,
 //! and the sentence is that of the native API: nothing of it comes from inside.
 
-use crate::{
-    extract::Nobody,
-    problem::{Code, Problem},
-};
+use crate::{extract::Nobody, problem::Problem};
 use axum::http::StatusCode;
 use holdfast_catalogue::CatalogueError;
 use holdfast_writer::ExecuteError;
@@ -58,12 +55,5 @@ impl From<ExecuteError> for Refusal {
 impl From<CatalogueError> for Refusal {
     fn from(error: CatalogueError) -> Self {
         Problem::from(error).into()
-    }
-}
-
-impl Refusal {
-    /// Whether there is no such thing.
-    pub(crate) fn is_unknown(&self) -> bool {
-        self.status == Code::NotFound.status()
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     command::{Actor, CommandName},
     extract::Trace,
     flights,
-    problem::Problem,
+    problem::if_known,
     state::{Api, ApiState},
     store::bounded_work,
 };
@@ -61,8 +61,8 @@ pub(crate) async fn create_flight(
 
 async fn open(api: &Api, actor: Actor, trace: &Trace, sent: &Sent) -> Result<FlightView, Refusal> {
     let flight = flight(api, sent).await?;
-    let plane = bounded_work(airplanes::find(&api.pool, flight.airplane_id)).await;
-    let capacity = plane.map_err(|problem| unknown(problem, "airplaneId", "airplane"))?.capacity;
+    let plane = if_known(bounded_work(airplanes::find(&api.pool, flight.airplane_id)).await)?;
+    let capacity = plane.ok_or_else(|| unknown("airplaneId", "airplane"))?.capacity;
     let price = price(sent.required_whole("price")?)?;
     let open = OpenInventory {
         subject: Subject::Flight(Box::new(flight.clone())),
@@ -97,15 +97,11 @@ async fn flight(api: &Api, sent: &Sent) -> Result<Flight, Refusal> {
 }
 
 async fn zone(api: &Api, id: AirportId, name: &str) -> Result<String, Refusal> {
-    let found = bounded_work(airports::find(&api.pool, id)).await;
-    Ok(found.map_err(|problem| unknown(problem, name, "airport"))?.zone)
+    let found = if_known(bounded_work(airports::find(&api.pool, id)).await)?;
+    Ok(found.ok_or_else(|| unknown(name, "airport"))?.zone)
 }
 
 /// What is named by an id and is not there makes the request wrong, and not the path.
-fn unknown(problem: Problem, name: &str, what: &str) -> Refusal {
-    let refusal = Refusal::from(problem);
-    if refusal.is_unknown() {
-        return Refusal::field(name, &format!("must be the id of an {what}; there is none of this one"));
-    }
-    refusal
+fn unknown(name: &str, what: &str) -> Refusal {
+    Refusal::field(name, &format!("must be the id of an {what}; there is none of this one"))
 }

@@ -12,7 +12,7 @@ use crate::{
     extract::{Admin, Body, IdempotencyKey, Trace},
     flights,
     form::{Fields, FlightNumber, Form, Id, Instant, Whole, object},
-    problem::{FieldError, Problem, problems},
+    problem::{FieldError, Problem, if_known, problems},
     state::{Api, ApiState},
     store::bounded_work,
     view::{Done, FlightView, tag},
@@ -21,7 +21,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use holdfast_catalogue::{Airport, CatalogueError, airplanes, airports};
+use holdfast_catalogue::{Airport, airplanes, airports};
 use holdfast_domain::{AirplaneId, AirportId, Flight, InventoryEvent, Money, OpenInventory, Subject};
 use holdfast_event_log::Recorded;
 use holdfast_writer::Accepted;
@@ -129,7 +129,7 @@ async fn in_catalogue(api: &Api, request: &OpenFlight) -> Result<(Flight, u32), 
     let mut errors = Vec::new();
     let departure = airport(api, from, "/departure_airport_id", &mut errors).await?;
     let arrival = airport(api, to, "/arrival_airport_id", &mut errors).await?;
-    let airplane = match bounded_work(async { known(airplanes::find(&api.pool, airplane_id).await) }).await? {
+    let airplane = match if_known(bounded_work(airplanes::find(&api.pool, airplane_id)).await)? {
         None => {
             errors.push(unknown("/airplane_id", "airplane"));
             None
@@ -159,18 +159,11 @@ async fn airport(
     pointer: &str,
     errors: &mut Vec<FieldError>,
 ) -> Result<Option<Airport>, Problem> {
-    let found = bounded_work(async { known(airports::find(&api.pool, id).await) }).await?;
+    let found = if_known(bounded_work(airports::find(&api.pool, id)).await)?;
     if found.is_none() {
         errors.push(unknown(pointer, "airport"));
     }
     Ok(found)
-}
-
-fn known<T>(found: Result<T, CatalogueError>) -> Result<Option<T>, CatalogueError> {
-    match found {
-        Err(CatalogueError::Unknown) => Ok(None),
-        found => found.map(Some),
-    }
 }
 
 fn unknown(pointer: &str, what: &str) -> FieldError {
