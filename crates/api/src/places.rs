@@ -11,7 +11,6 @@ use crate::{
 use holdfast_catalogue::{AIRPORTS_OF_CITY_MAX, Place, airports_of};
 use holdfast_domain::AirportId;
 use moka::future::Cache;
-use rustc_hash::FxBuildHasher;
 use std::{sync::Arc, time::Duration};
 
 /// Places that are remembered: some 2 MB.
@@ -21,12 +20,11 @@ const PLACE_TTL: Duration = Duration::from_secs(5);
 
 /// Airports by the places that clients name.
 #[derive(Clone)]
-pub(crate) struct Places(Cache<String, Arc<[AirportId]>, FxBuildHasher>);
+pub(crate) struct Places(Cache<String, Arc<[AirportId]>>);
 
 impl Places {
     pub(crate) fn new() -> Self {
-        let remembered = Cache::builder().max_capacity(PLACES_MAX).time_to_live(PLACE_TTL);
-        Self(remembered.build_with_hasher(FxBuildHasher))
+        Self(Cache::builder().max_capacity(PLACES_MAX).time_to_live(PLACE_TTL).build())
     }
 }
 

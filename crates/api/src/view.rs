@@ -11,7 +11,7 @@ mod show;
 mod versioned;
 
 pub(crate) use booking::{BookingView, StatusSchema};
-pub(crate) use cursor::{Cursor, InvalidCursor, KeyCursor};
+pub(crate) use cursor::{Cursor, InvalidCursor, KeyCursor, instant};
 pub(crate) use done::Done;
 pub(crate) use flight::FlightView;
 pub(crate) use money::MoneyView;

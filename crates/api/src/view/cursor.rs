@@ -49,6 +49,12 @@ impl From<InvalidCursor> for Problem {
     }
 }
 
+/// An instant in a cursor, in microseconds since 1970: one that Postgres and RFC 3339 can write.
+pub(crate) fn instant(micros: i64) -> Result<Timestamp, InvalidCursor> {
+    let at = DateTime::from_timestamp_micros(micros);
+    at.filter(|at| (Timestamp::UNIX_EPOCH..LATEST).contains(at)).ok_or(InvalidCursor)
+}
+
 impl<Q: Serialize + DeserializeOwned + PartialEq> Cursor<Q> {
     /// The text of a cursor.
     pub(crate) fn write(query: Q, at: Timestamp, id: Uuid) -> String {
@@ -63,10 +69,8 @@ impl<Q: Serialize + DeserializeOwned + PartialEq> Cursor<Q> {
         }
         let json = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidCursor)?;
         let cursor: Self = serde_json::from_slice(&json).map_err(|_| InvalidCursor)?;
-        let at = DateTime::from_timestamp_micros(cursor.at)
-            .filter(|at| (Timestamp::UNIX_EPOCH..LATEST).contains(at));
         let ours = cursor.version == VERSION && cursor.query == *query;
-        at.filter(|_| ours).map(|at| (at, cursor.id)).ok_or(InvalidCursor)
+        if ours { Ok((instant(cursor.at)?, cursor.id)) } else { Err(InvalidCursor) }
     }
 }
 

@@ -7,23 +7,20 @@ use crate::{
     problem::{FieldError, Problem, problems},
     searches::find_flights,
     state::{Api, ApiState},
-    view::{FlightView, InvalidCursor, JsonAnswer, KeyCursor, Meta, Page, freshness, is_not_made_yet},
+    view::{
+        FlightView, InvalidCursor, JsonAnswer, KeyCursor, Meta, Page, freshness, instant, is_not_made_yet,
+    },
 };
 use axum::extract::State;
-use chrono::{DateTime, NaiveDate};
+use chrono::NaiveDate;
 use holdfast_availability::{FlightOrder, FlightPlace, FlightSearch, InventoryRow};
-use holdfast_domain::{AirportId, Currency, InventoryId, Timestamp};
+use holdfast_domain::{AirportId, Currency, InventoryId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// Seats that a search may ask for: as many as an inventory may have.
 const SEATS_MAX: u32 = 10_000_000;
-/// No flight leaves later: RFC 3339 has no way to write it.
-const LATEST: Timestamp = match DateTime::from_timestamp(253_402_300_800, 0) {
-    Some(at) => at,
-    None => Timestamp::MAX_UTC,
-};
 
 /// Which flights, and in what order: what a cursor is good for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,10 +77,7 @@ impl TryFrom<Place> for FlightPlace {
     type Error = InvalidCursor;
 
     fn try_from(Place(key, departs_at, id): Place) -> Result<Self, InvalidCursor> {
-        let departs_at = DateTime::from_timestamp_micros(departs_at)
-            .filter(|at| (Timestamp::UNIX_EPOCH..LATEST).contains(at));
-        let departs_at = departs_at.ok_or(InvalidCursor)?;
-        Ok(Self { key, departs_at, inventory_id: InventoryId(id) })
+        Ok(Self { key, departs_at: instant(departs_at)?, inventory_id: InventoryId(id) })
     }
 }
 
