@@ -64,6 +64,14 @@ struct Window {
     ends_at: DateTime<Utc>,
 }
 
+impl Window {
+    /// Counts a request. How many are left after it; none if none was.
+    fn left(&self) -> Option<u64> {
+        let before = self.requests.fetch_add(1, Ordering::Relaxed);
+        REQUESTS_PER_WINDOW_MAX.checked_sub(before + 1)
+    }
+}
+
 /// Where a request leads.
 #[derive(Debug, PartialEq, Eq)]
 enum Way {
@@ -140,8 +148,7 @@ impl Shared {
             self.windows.insert(address, window.clone());
             window
         });
-        let before = window.requests.fetch_add(1, Ordering::Relaxed);
-        (REQUESTS_PER_WINDOW_MAX.checked_sub(before + 1), window.ends_at)
+        (window.left(), window.ends_at)
     }
 
     /// Why a request may not pass; none if it may.
@@ -220,6 +227,16 @@ mod tests {
 
     fn through(path: &str, wants_token: bool) -> Way {
         Way::Through { path: path.to_owned(), wants_token }
+    }
+
+    #[test]
+    fn fault_30_an_address_has_its_requests_of_a_minute_and_no_more() {
+        let window =
+            Window { requests: AtomicU64::new(REQUESTS_PER_WINDOW_MAX - 2), ends_at: DateTime::UNIX_EPOCH };
+        assert_eq!(
+            [window.left(), window.left(), window.left(), window.left()],
+            [Some(1), Some(0), None, None]
+        );
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl App {
     }
 
     /// Numbers that are taken, with their days.
-    async fn claims(&self) -> Vec<(String, String)> {
+    pub(crate) async fn claims(&self) -> Vec<(String, String)> {
         let sql = "SELECT number, departure_day::text FROM flight_claims ORDER BY number, departure_day";
         sqlx::query_as(sql).fetch_all(&self.pool).await.unwrap()
     }

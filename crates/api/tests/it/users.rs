@@ -24,6 +24,23 @@ async fn who_signs_up_can_sign_in_and_is_told_who_they_are() {
     assert_eq!(app.get("/v1/users/me").by(&ada).send().await.ok(200), made);
 }
 
+/// Who signs up says who it is, and not what it may do.
+#[tokio::test]
+async fn nobody_gives_itself_a_role_or_an_id() {
+    let app = App::with(|config| config.compat = true).await;
+    for field in ["role", "id", "number", "created_at", "password_hash"] {
+        let mut account = json!({"email": "eve@example.com", "password": PASSWORD});
+        account[field] = json!("admin");
+        let refused = app.post("/v1/users").json(&account).send().await;
+        assert_eq!((refused.status.as_u16(), refused.pointers()), (422, vec![&*format!("/{field}")]));
+    }
+    let account = json!({"email": "eve@example.com", "password": PASSWORD, "role": "admin", "id": 777, "isAdmin": true});
+    let made = app.post("/api/v1/signup").json(&account).send().await.ok(201);
+    assert_ne!(made["data"]["id"], 777, "where what is not known is ignored");
+    let eve = app.signed_in("eve@example.com").await;
+    assert_eq!(app.get("/v1/users/me").by(&eve).send().await.ok(200)["role"], "customer");
+}
+
 #[tokio::test]
 async fn an_address_has_one_account_whatever_its_letters_case() {
     let app = App::new().await;

@@ -76,7 +76,27 @@ async fn the_times_of_its_load_scripts_make_flights_and_what_is_no_time_does_not
         assert_eq!(answer.status, status, "{name} {}: {}", wrong[name], answer.text);
         assert_eq!((&answer.body["sucess"], &answer.body["data"]), (&json!(false), &json!({})));
     }
-    assert_eq!(app.events().await, before, "nothing half-made is left");
+    assert_eq!(
+        (app.events().await, app.claims().await.len() as i64),
+        (before, before),
+        "nothing half-made is left"
+    );
+    let id = flight(&app, 5).await;
+    let (before, claims) = (app.events().await, app.claims().await);
+    for (name, value) in [
+        ("price", json!(-1)),
+        ("price", json!(9_007_199_254_740_993_i64)),
+        ("price", json!("5000")),
+        ("departureTime", json!("2025-02-30T10:00:00Z")),
+        ("departureTime", json!("2035-10-12T10:00:00Z")), // after it lands
+        ("arrivalTime", json!("2025-10-09T10:00:00Z")),
+        ("boardingGate", json!(7)),
+    ] {
+        let path = format!("/api/v1/flights/{id}");
+        let answer = app.ask(Method::PATCH, &path).json(&json!({name: value})).send().await;
+        assert_eq!(answer.status, 422, "{name} {value}: {}", answer.text);
+    }
+    assert_eq!((app.events().await, app.claims().await), (before, claims), "and it is as it was");
 }
 
 #[tokio::test]
