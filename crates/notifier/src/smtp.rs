@@ -74,15 +74,19 @@ impl Smtp {
         credentials: Option<(String, String)>,
         authority: Option<&[u8]>,
     ) -> Result<Self, SmtpUrlError> {
-        let (scheme, rest) = url.split_once("://").ok_or(SmtpUrlError::Form)?;
-        if !["smtp", "smtps"].contains(&scheme) || rest.is_empty() {
+        let parsed = reqwest::Url::parse(url).map_err(|_| SmtpUrlError::Form)?;
+        let host = parsed.host_str().filter(|host| !host.is_empty()).ok_or(SmtpUrlError::Form)?;
+        let scheme = parsed.scheme();
+        if !["smtp", "smtps"].contains(&scheme) {
             return Err(SmtpUrlError::Form);
         }
-        if rest.contains('@') {
+        if url.contains('@') {
             return Err(SmtpUrlError::Credentials);
         }
-        let tls = scheme == "smtps" || rest.contains("tls=required");
-        let here = ["127.0.0.1", "localhost", "[::1]"].iter().any(|host| rest.starts_with(host));
+        // As lettre reads it: the words elsewhere in the URL, or a host that only begins like ours, make nothing safe.
+        let asked = parsed.query_pairs().find(|(key, _)| key == "tls");
+        let tls = scheme == "smtps" || asked.is_some_and(|(_, value)| value == "required");
+        let here = ["127.0.0.1", "localhost", "[::1]"].contains(&host);
         if credentials.is_some() && !tls && !here {
             return Err(SmtpUrlError::Plain);
         }
@@ -91,8 +95,8 @@ impl Smtp {
         let builder = builder.timeout(Some(CONNECT_MAX)).pool_config(pool);
         let builder = match authority {
             Some(_) if !tls => return Err(SmtpUrlError::Untrusted),
-            Some(authority) if scheme == "smtps" => builder.tls(Tls::Wrapper(trusting(url, authority)?)),
-            Some(authority) => builder.tls(Tls::Required(trusting(url, authority)?)),
+            Some(authority) if scheme == "smtps" => builder.tls(Tls::Wrapper(trusting(host, authority)?)),
+            Some(authority) => builder.tls(Tls::Required(trusting(host, authority)?)),
             None => builder,
         };
         let builder = match credentials {
@@ -137,12 +141,13 @@ fn is_of_tls(error: &Error) -> bool {
     of_reading.any(|error| error.kind() == io::ErrorKind::InvalidData)
 }
 
-/// TLS with the server of a URL, whose certificate may be of this authority, too.
-fn trusting(url: &str, authority: &[u8]) -> Result<TlsParameters, SmtpUrlError> {
-    let url = reqwest::Url::parse(url).map_err(|_| SmtpUrlError::Form)?;
-    let host = url.host_str().ok_or(SmtpUrlError::Form)?.to_owned();
+/// TLS with a server whose certificate may be of this authority, too.
+fn trusting(host: &str, authority: &[u8]) -> Result<TlsParameters, SmtpUrlError> {
     let authority = Certificate::from_pem(authority).map_err(SmtpUrlError::Authority)?;
-    TlsParameters::builder(host).add_root_certificate(authority).build().map_err(SmtpUrlError::Authority)
+    TlsParameters::builder(host.to_owned())
+        .add_root_certificate(authority)
+        .build()
+        .map_err(SmtpUrlError::Authority)
 }
 
 impl Mailer for Smtp {
@@ -174,5 +179,16 @@ mod tests {
         let secret = || Some(("ada".to_owned(), "secret".to_owned()));
         assert!(matches!(Smtp::new("smtp://mail.example.com", secret(), None), Err(SmtpUrlError::Plain)));
         assert!(Smtp::new("smtp://mail.example.com?tls=required", secret(), None).is_ok());
+        for elsewhere in [
+            "smtp://localhost.example.com",
+            "smtp://127.0.0.1.example.com:25",
+            "smtp://mail.example.com/tls=required",
+            "smtp://mail.example.com?x=1#tls=required",
+        ] {
+            assert!(Smtp::new(elsewhere, secret(), None).is_err(), "{elsewhere}");
+        }
+        for here in ["smtp://127.0.0.1:2525", "smtp://localhost", "smtp://[::1]:25"] {
+            assert!(Smtp::new(here, secret(), None).is_ok(), "{here}");
+        }
     }
 }

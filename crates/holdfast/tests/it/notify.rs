@@ -157,6 +157,7 @@ async fn a_notifier_that_is_killed_between_sending_and_recording_loses_no_mail()
     })
     .await;
     killed.kill().await.unwrap();
+    smtp.stop().await;
     let taken = smtp.message_ids();
     smtp.behave("accept").await;
     // What the killed one had claimed is free again within 3 minutes; the test does not wait for them.
