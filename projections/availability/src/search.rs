@@ -3,9 +3,10 @@
 //! Guarantees
 //! - Cancelled flights and those that have left are not found.
 //! - A page begins after the last flight of the page before, whatever was opened or sold meanwhile: none is shown twice
-//!   or left out, unless its own price or departure was changed.
-//! - Each order has an index that ends with a flight's id, so that a page reads about as many rows as it shows
-//!   (`tests/it/plans.rs` holds Postgres to it). None of them has a count in it: a booking would have to move it.
+//!   or left out, unless what it is sorted or found by was changed.
+//! - Each order has an index that ends with a flight's id (`tests/it/search.rs` holds Postgres to it), so that a page reads about
+//!   as many rows as it shows, and those that seats, prices or a currency rule out. None of them has a count in it: a booking
+//!   would have to move it.
 //! - What stays of flights that have left is skipped inside the index, on the instant that each of them carries.
 
 use crate::{InventoryRow, row::COLUMNS, tables::ON_SALE};
