@@ -41,7 +41,8 @@ impl Letter {
             .to(Mailbox::new(None, to))
             .subject(one_line(&self.subject))
             .message_id(Some(message_id))
-            .date(date.into())
+            // A header cannot name an earlier date; a reminder may be asked for any.
+            .date(date.max(Timestamp::UNIX_EPOCH).into())
             .multipart(MultiPart::alternative_plain_html(self.text(), self.html()))?;
         Ok(Mail { id, envelope: message.envelope().clone(), message: message.formatted() })
     }

@@ -264,6 +264,18 @@ async fn killed_between_sending_and_recording_a_reminder_comes_again_with_the_sa
     assert_eq!(rig.reminder(reminder.reminder_id).await.state, ReminderState::Sent);
 }
 
+/// A mail's date cannot lie before 1970. That ended the attempt without a word, again and again.
+#[tokio::test]
+async fn a_reminder_for_a_time_before_all_mails_is_sent_at_once() {
+    let (rig, server) = (Rig::new().await, SmtpServer::start("accept").await);
+    let mails = rig.mails_to(&server).await;
+    let long_ago = (rig.clock.now() - chrono::DateTime::UNIX_EPOCH).num_minutes() + 1_000_000_000;
+    let reminder = rig.remind(-long_ago, None).await;
+    rig.mail_all(&mails).await;
+    assert_eq!(server.mails().len(), 1);
+    assert_eq!(rig.reminder(reminder.reminder_id).await.state, ReminderState::Sent);
+}
+
 #[tokio::test]
 async fn a_reminder_is_sent_when_it_is_due_once_and_retried_only_after_it_failed() {
     let (rig, mut server) = (Rig::new().await, SmtpServer::start("accept").await);
