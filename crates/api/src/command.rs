@@ -158,11 +158,12 @@ mod tests {
             .unwrap()
     }
 
-    fn actor(number: i64) -> Actor {
-        Actor { kind: "customer", user_id: UserId::from_number(number).unwrap() }
+    /// Somebody, by an id that is in stored commands and has no form of today's.
+    fn actor(number: u64) -> Actor {
+        Actor { kind: "customer", user_id: UserId(Uuid::from_u64_pair(0x8000, 1 << 63 | number << 1)) }
     }
 
-    fn name(who: i64, route: &'static str, target: u128, text: &str, request: &Value) -> CommandName {
+    fn name(who: u64, route: &'static str, target: u128, text: &str, request: &Value) -> CommandName {
         CommandName::keyed(actor(who), route, Uuid::from_u128(target), &key(text), request)
     }
 

@@ -4,7 +4,7 @@
 //! on a ticket, are those of the clocks there.
 
 use crate::{AirplaneId, AirportId, InvalidField, Timestamp};
-use chrono::{DateTime, Datelike, FixedOffset, NaiveDate};
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, TimeDelta};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -14,6 +14,14 @@ use std::str::FromStr;
 const CODE_CHARS_MAX: usize = 20;
 /// Years that RFC 3339 can write.
 const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
+
+/// Whether RFC 3339 can write an instant as any clocks show it: none are a day from UTC.
+#[must_use]
+pub fn is_writable(at: Timestamp) -> bool {
+    let a_day = TimeDelta::days(1);
+    let edges = [at.checked_sub_signed(a_day), at.checked_add_signed(a_day)];
+    edges.into_iter().all(|at| at.is_some_and(|at| YEARS.contains(&at.year())))
+}
 
 /// What the seats of a flight belong to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -98,8 +106,8 @@ impl Flight {
 impl Schedule {
     pub(crate) fn check(&self) -> Result<(), InvalidField> {
         for (pointer, at) in [("/departs_at", self.departs_at), ("/arrives_at", self.arrives_at)] {
-            if !YEARS.contains(&at.year()) {
-                return Err(InvalidField::new(pointer, "must be in the years 1 to 9999"));
+            if !is_writable(at) {
+                return Err(InvalidField::new(pointer, "must be in the years 1 to 9999 by all clocks"));
             }
         }
         if self.arrives_at <= self.departs_at {
@@ -141,6 +149,14 @@ mod tests {
         let days = ["Europe/Berlin", "America/New_York", "Pacific/Kiritimati", "Nowhere/Else"];
         let days = days.map(|zone| local_day(departs_at, zone).to_string());
         assert_eq!(days, ["2031-03-02", "2031-03-01", "2031-03-02", "2031-03-01"]);
+    }
+
+    #[test]
+    fn an_instant_is_written_with_four_digits_of_its_year_by_all_clocks() {
+        assert!(is_writable(at("0001-01-02T00:00:00Z")) && is_writable(at("9999-12-30T23:59:59Z")));
+        for beyond in ["0001-01-01T23:59:59Z", "9999-12-31T00:00:00Z", "+10000-06-01T00:00:00Z"] {
+            assert!(!is_writable(at(beyond)), "{beyond}");
+        }
     }
 
     /// The clocks of Berlin go from 02:00 to 03:00 in that night.

@@ -26,13 +26,13 @@ pub use event::{
     EVENT_TYPES, FlightCancelled, FlightRescheduled, InventoryEvent, InventoryOpened, PriceChanged,
     SalesClosed, SalesReopened, SeatsBlocked, SeatsReserved, SeatsUnblocked,
 };
-pub use flight::{Flight, Schedule, local_day, local_time};
+pub use flight::{Flight, Schedule, is_writable, local_day, local_time};
 pub use ids::{AirplaneId, AirportId, BookingId, CityId, InventoryId, UserId};
 pub use inventory::{
     Booking, BookingStatus, Counts, ENDINGS_MAX, FLIGHT_CANCELLED, Inventory, SalesState, Terms, Undo,
 };
 pub use money::{Currency, Money, MoneyError};
-pub use policy::{Policy, Subject};
+pub use policy::{Policy, SEATS_PER_BOOKING_MAX, Subject};
 pub use refused::{CONFIRM_NEEDS, InvalidField, Refused};
 
 /// An instant in UTC. Microseconds are kept, because Postgres keeps no more.

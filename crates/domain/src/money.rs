@@ -4,7 +4,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{borrow::Cow, fmt};
 
-/// A currency of ISO 4217, written as its three capital letters.
+/// A currency of ISO 4217 that has minor units, written as its three capital letters. (The others are metals, units of
+/// account and tests: nobody pays with them.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Currency(iso_currency::Currency);
 
@@ -12,7 +13,8 @@ impl Currency {
     /// Finds a currency by its three letters, whatever their case.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Self> {
-        iso_currency::Currency::from_code(&code.to_ascii_uppercase()).map(Self)
+        let known = iso_currency::Currency::from_code(&code.to_ascii_uppercase());
+        known.filter(|currency| currency.exponent().is_some()).map(Self)
     }
 
     /// The three letters.

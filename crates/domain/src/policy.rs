@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Longest name of a show, in characters.
 const NAME_CHARS_MAX: usize = 200;
 /// Most seats one booking may ask for, whatever the policy: keeps totals and answers small.
-const SEATS_PER_BOOKING_MAX: u32 = 100;
+pub const SEATS_PER_BOOKING_MAX: u32 = 100;
 /// Longest hold: a day. A longer one is a confirmation in disguise.
 const HOLD_SECONDS_MAX: u32 = 24 * 60 * 60;
 /// Most live bookings a policy may count per user.

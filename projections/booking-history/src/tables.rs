@@ -7,8 +7,8 @@ use holdfast_projector::{IN_MOVED, PgQuery, Projection, Table};
 /// Users that are known by a number (`UserId::from_number`) and no others: they have bookings through the
 /// compatibility interface, whose history is over all users. Written as constants, because only then does
 /// Postgres know that the partial index serves the query.
-pub(crate) const USER_HAS_NUMBER: &str = "user_id BETWEEN '00000000-0000-8000-8000-000000000000'
-                                          AND '00000000-0000-8000-bfff-ffffffffffff'";
+pub(crate) const USER_HAS_NUMBER: &str = "user_id BETWEEN '00000000-0000-8003-8000-000000000000'
+                                          AND '00000000-0000-8003-bfff-ffffffffffff'";
 
 impl Projection for BookingHistory {
     const NAME: &'static str = "booking-history";

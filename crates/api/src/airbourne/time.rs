@@ -4,15 +4,12 @@
 //! (`T25:00:00Z`), which are meant as those of the next day. Its own server refused about half of these and its clients went on
 //! without a flight. Here alone they are taken; the native API wants RFC 3339.
 
-use chrono::{Datelike as _, NaiveDate, SecondsFormat, TimeDelta};
-use holdfast_domain::Timestamp;
-use std::ops::RangeInclusive;
+use chrono::{NaiveDate, SecondsFormat, TimeDelta};
+use holdfast_domain::{Timestamp, is_writable};
 
 /// What is answered to a text that is no time.
 pub(crate) const MUST_BE: &str = "must be a date and time, such as 2027-06-01T19:30:00Z";
 
-/// Years that can be written as RFC 3339 again.
-const YEARS: RangeInclusive<i32> = 1..=9999;
 /// Hours are of two digits at most: four days beyond the date.
 const HOUR_MAX: u32 = 99;
 /// Seconds of an offset, less than a day.
@@ -30,7 +27,7 @@ pub(crate) fn lenient(text: &str) -> Option<Timestamp> {
     let (clock, offset) = split_offset(clock.trim())?;
     let at = midnight.checked_add_signed(since_midnight(clock)?)?.checked_sub_signed(offset)?;
     let at = Timestamp::from_timestamp_micros(at.timestamp_micros())?;
-    (whole_day && YEARS.contains(&at.year())).then_some(at)
+    (whole_day && is_writable(at)).then_some(at)
 }
 
 /// Writes a time as its clients read it, in milliseconds.

@@ -2,8 +2,7 @@
 //! and says the same in the OpenAPI document.
 
 use crate::users::Role;
-use chrono::Datelike as _;
-use holdfast_domain::{Currency, Timestamp};
+use holdfast_domain::{Currency, Timestamp, is_writable};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{DeserializeOwned, Error, Visitor},
@@ -84,11 +83,10 @@ text_field! {
 text_field! {
     /// An instant, kept in UTC.
     Instant(Timestamp) =
-        "must be an RFC 3339 date and time with offset, such as 2027-06-01T19:30:00Z, in the years 1 to 9999",
+        "must be an RFC 3339 date and time with offset, such as 2027-06-01T19:30:00Z, in the years 1 to 9999 by all clocks",
     |text: &str| {
         let at = chrono::DateTime::parse_from_rfc3339(text).ok()?.to_utc();
-        // Beyond these years, which an offset can lead to, RFC 3339 has no way to write it.
-        Timestamp::from_timestamp_micros(at.timestamp_micros()).filter(|at| (1..=9999).contains(&at.year()))
+        Timestamp::from_timestamp_micros(at.timestamp_micros()).filter(|at| is_writable(*at))
     },
     |schema: ObjectBuilder| schema.format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
 }

@@ -53,7 +53,7 @@ async fn what_is_made_is_there_and_its_id_carries_an_integer() {
     let made = app.make(&admin, "/v1/cities", "k", &json!({"name": "Berlin"})).await;
     assert_eq!(
         (made.header("etag"), made.header("location")),
-        ("\"1\"", "/v1/cities/00000000-0000-8000-8000-000000000002")
+        ("\"1\"", "/v1/cities/00000000-0000-8006-8000-000000000001")
     );
     let city = made.ok(201);
     let at = "2026-05-01T12:00:00Z";

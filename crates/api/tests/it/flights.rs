@@ -120,7 +120,13 @@ async fn every_wrong_field_of_a_flight_is_pointed_at_and_nothing_is_done() {
         ("arrival_airport_id", vec![json!(NOTHING), airplane.clone(), good["departure_airport_id"].clone()]),
         (
             "departs_at",
-            vec![json!("2026-02-30T10:00:00Z"), json!("2026-12-06T25:00:00Z"), json!("2026-12-06"), json!(0)],
+            vec![
+                json!("2026-02-30T10:00:00Z"),
+                json!("2026-12-06T25:00:00Z"),
+                json!("2026-12-06"),
+                json!("9999-12-31T20:00:00Z"),
+                json!(0),
+            ],
         ),
         // It has left; and it lands before it leaves.
         ("departs_at", vec![json!("2026-05-01T12:00:00Z")]),
@@ -145,6 +151,9 @@ async fn every_wrong_field_of_a_flight_is_pointed_at_and_nothing_is_done() {
         (json!({"amount": 1e99, "currency": "EUR"}), "/price/amount"),
         (json!({"amount": 1, "currency": "XQQ"}), "/price/currency"),
         (json!({"amount": 1, "currency": "eur"}), "/price/currency"),
+        // Gold, and no currency at all: they have no minor units.
+        (json!({"amount": 1, "currency": "XAU"}), "/price/currency"),
+        (json!({"amount": 1, "currency": "XXX"}), "/price/currency"),
     ] {
         let answer = app.open_flight(&admin, "k", &with(&good, "price", price.clone())).await;
         assert_eq!((answer.status.as_u16(), answer.pointers()), (422, vec![pointer]), "{price}");
@@ -168,13 +177,35 @@ async fn every_wrong_field_of_a_flight_is_pointed_at_and_nothing_is_done() {
     app.open_flight(&admin, "k", &good).await.ok(201);
 }
 
+/// The first of each kind, which have the same number.
 #[tokio::test]
-async fn ids_of_other_kinds_are_no_flights() {
+async fn ids_of_other_kinds_are_no_flights_and_a_flights_is_nothing_else() {
     let app = App::new().await;
     let admin = app.admin().await;
+    let city = app.city(&admin).await;
     let (show, body) = (app.show(&admin, 10, 60).await, flight(&app, &admin).await);
-    let airplane = body["airplane_id"].as_str().unwrap();
-    for other in [NOTHING, &show, airplane, "no-id", "1", "1e99", "null", "..%2Fairplane%2F1"] {
+    let opened = id(&app.open_flight(&admin, "k", &body).await.ok(201));
+    let [airplane, airport] =
+        ["airplane_id", "departure_airport_id"].map(|field| body[field].as_str().unwrap());
+    for other in [airplane, airport, &city] {
+        let book = json!({"inventory_id": other, "quantity": 1});
+        let booked = app.post("/v1/bookings").by(&admin).key("book").json(&book).send().await;
+        assert_eq!(booked.status, 404, "{other}: {}", booked.text);
+        let within = json!({"code": "ZZZ", "name": "x", "city_id": if other == city { &opened } else { other }, "zone": "UTC"});
+        let made = app.post("/v1/airports").by(&admin).key("made").json(&within).send().await;
+        assert_eq!(
+            (made.status.as_u16(), made.pointers()),
+            (422, vec!["/city_id"]),
+            "{other}: {}",
+            made.text
+        );
+    }
+    for other in [airplane, &opened] {
+        let found = app.get(&format!("/v1/flights?from={other}")).send().await;
+        assert_eq!((found.status.as_u16(), found.pointers()), (422, vec!["/from"]), "{other}");
+    }
+    for other in [NOTHING, &show, airplane, airport, &city, "no-id", "1", "1e99", "null", "..%2Fairplane%2F1"]
+    {
         assert_eq!(app.flight(other).await.status, 404, "{other}");
         let change = json!({"price": {"amount": 1, "currency": "EUR"}});
         assert_eq!(app.change_flight(&admin, other, "*", &change).await.status, 404, "{other}");

@@ -22,7 +22,7 @@ async fn filled() -> (TestDatabase, PgPool) {
     let fill = format!(
         "INSERT INTO booking_history.bookings
          SELECT gen_random_uuid(),
-                CASE WHEN n % 10 = 0 THEN ('00000000-0000-8000-8000-' || lpad(to_hex(n % 500), 12, '0'))::uuid
+                CASE WHEN n % 10 = 0 THEN ('00000000-0000-8003-8000-' || lpad(to_hex(n % 500), 12, '0'))::uuid
                      WHEN n % 5 = 1 THEN '{BUSY_USER}' ELSE md5((n % 2000)::text)::uuid END,
                 md5((n % 200)::text)::uuid, 1, CASE WHEN n % 50 = 0 THEN 'held' ELSE 'confirmed' END, 1, 'EUR',
                 now() - n / 3 * interval '1 second', now() + n * interval '1 second', NULL, NULL, NULL, n % 2, n
@@ -76,7 +76,7 @@ async fn every_number_lies_in_the_range_of_the_index_and_other_ids_do_not() {
     drain::<BookingHistory>(&pool, LogSource::new(&pool)).await;
     let numbers = [0, 1, -1, i64::from(i32::MIN), i64::from(i32::MAX), (1 << 61) - 1, -(1 << 61)];
     let numbered = numbers.map(|number| UserId::from_number(number).unwrap().0);
-    let others = ["00000000-0000-8000-7fff-ffffffffffff", "00000000-0000-8000-c000-000000000000"];
+    let others = ["00000000-0000-8003-7fff-ffffffffffff", "00000000-0000-8003-c000-000000000000"];
     let others = others.map(|id| id.parse::<uuid::Uuid>().unwrap());
     assert!(others.iter().all(|id| UserId(*id).number().is_none()));
     sqlx::query(

@@ -23,7 +23,7 @@ const ROUTE: &str = "POST /v1/airports";
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"code": "BER", "name": "Berlin Brandenburg",
-    "city_id": "00000000-0000-8000-8000-000000000002", "zone": "Europe/Berlin"}))]
+    "city_id": "00000000-0000-8006-8000-000000000001", "zone": "Europe/Berlin"}))]
 pub(crate) struct CreateAirport {
     /// IATA code; no other airport may have it.
     #[schema(inline)]

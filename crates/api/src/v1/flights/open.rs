@@ -34,9 +34,9 @@ const ROUTE: &str = "POST /v1/flights";
 /// Asks for a flight.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"number": "HF1207", "airplane_id": "00000000-0000-8000-8000-000000000002",
-    "departure_airport_id": "00000000-0000-8000-8000-000000000002",
-    "arrival_airport_id": "00000000-0000-8000-8000-000000000004", "departs_at": "2027-06-01T19:30:00Z",
+#[schema(example = json!({"number": "HF1207", "airplane_id": "00000000-0000-8004-8000-000000000001",
+    "departure_airport_id": "00000000-0000-8005-8000-000000000001",
+    "arrival_airport_id": "00000000-0000-8005-8000-000000000002", "departs_at": "2027-06-01T19:30:00Z",
     "arrives_at": "2027-06-02T03:45:00Z", "price": {"amount": 24900, "currency": "EUR"}, "gate": "B12"}))]
 pub(crate) struct OpenFlight {
     /// What it is called. No other flight of that number leaves on the same day, by the clocks of its departure airport.
