@@ -3,14 +3,24 @@
 //! One round: take what waits → one statement → hand out what it found. While a statement runs the next round gathers, so
 //! rounds are as large as the load makes them; there is no timer, and a search that is alone goes at once.
 //! A round that fails hands nothing out: each of its searches then asks for itself, and is told what is wrong with itself.
+//!
+//! Bounds: Postgres ends a statement that takes as long as its client waits, so that what nobody waits for costs nothing; and a
+//! search whose client has gone is not asked for.
 
-use crate::{problem::StoreError, state::Api, store::bounded};
+use crate::{
+    problem::{Code, Problem, StoreError},
+    state::Api,
+    store::{STORE_MILLISECONDS_MAX, bounded},
+};
+use futures::FutureExt as _;
 use holdfast_availability::{FlightSearch, InventoryRow, RouteSearch, search_flights, search_routes};
 use holdfast_domain::Timestamp;
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use std::{
     collections::VecDeque,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::available_parallelism,
 };
 use tokio::sync::oneshot;
 
@@ -18,9 +28,10 @@ use tokio::sync::oneshot;
 const ROUND_MAX: usize = 64;
 /// Statements at a time: one is read while Postgres is at work on the other.
 const ROUNDS_AT_ONCE: u32 = 2;
-/// Searches that ask for themselves at a time; the next wait for their connection. However long they take, rounds go on.
-const OTHERS_AT_ONCE: u32 = 6;
-/// Searches that wait: some ten rounds. More ask for themselves, and wait for a connection.
+/// Searches that ask for themselves at a time, at most; the next wait for their connection. As many as this machine has
+/// cores, if these are fewer: one may keep a core of Postgres's busy for as long as its client waits.
+const OTHERS_AT_ONCE_MAX: u32 = 6;
+/// Searches that wait: some ten rounds.
 const WAITING_MAX: usize = 1_024;
 
 /// Where searches for a route and a day wait for their round. Cheap to clone.
@@ -37,33 +48,68 @@ struct Waiting {
     rounds: u32,
 }
 
-/// Connections on which every statement has one plan for all values, as the golden file has it. Postgres would guess the cost
-/// of a round by the number of its searches, and plan anew for every one that is smaller than its guess: that takes longer
-/// than the round.
-fn planned_once(pool: &PgPool, connections: u32) -> PgPool {
-    let connect =
-        pool.connect_options().as_ref().clone().options([("plan_cache_mode", "force_generic_plan")]);
-    PgPoolOptions::new().max_connections(connections).connect_lazy_with(connect)
-}
-
 struct Asked {
     search: RouteSearch,
     now: Timestamp,
     answer: oneshot::Sender<Vec<InventoryRow>>,
 }
 
+/// More searches wait than are asked for in the time that their clients wait.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many searches are waiting")]
+pub(crate) struct TooManySearches;
+
+/// Why a search found nothing out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SearchError {
+    /// Nothing was asked of Postgres.
+    #[error(transparent)]
+    TooMany(#[from] TooManySearches),
+    /// The read model could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<SearchError> for Problem {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::TooMany(TooManySearches) => {
+                Self::new(Code::Overloaded, "too many searches are waiting; try again")
+            }
+            SearchError::Store(error) => error.into(),
+        }
+    }
+}
+
 /// The flights that leave after now.
-pub(crate) async fn find_flights(api: &Api, search: &FlightSearch) -> Result<Vec<InventoryRow>, StoreError> {
+pub(crate) async fn find_flights(api: &Api, search: &FlightSearch) -> Result<Vec<InventoryRow>, SearchError> {
     let now = api.ambient.now();
-    bounded(async {
-        if let Some(shared) = RouteSearch::of(search).and_then(|route| api.searches.share(route, now))
+    let shared = RouteSearch::of(search).map(|route| api.searches.share(route, now)).transpose()?;
+    let found = bounded(async {
+        if let Some(shared) = shared
             && let Ok(rows) = shared.await
         {
             return Ok(rows);
         }
         search_flights(&api.searches.of_others, search, now).await
-    })
-    .await
+    });
+    Ok(found.await?)
+}
+
+/// Connections on which every statement has one plan for all values, as the golden file has it. Postgres would guess the cost
+/// of a round by the number of its searches, and plan anew for every one that is smaller than its guess: that takes longer
+/// than the round.
+fn planned_once(pool: &PgPool, connections: u32) -> PgPool {
+    let milliseconds = STORE_MILLISECONDS_MAX.to_string();
+    let options = [("plan_cache_mode", "force_generic_plan"), ("statement_timeout", &milliseconds)];
+    let connect = pool.connect_options().as_ref().clone().options(options);
+    PgPoolOptions::new().max_connections(connections).connect_lazy_with(connect)
+}
+
+/// How many searches ask for themselves at a time.
+fn others_at_once() -> u32 {
+    let cores = available_parallelism().map_or(1, usize::from);
+    u32::try_from(cores).map_or(OTHERS_AT_ONCE_MAX, |cores| cores.clamp(2, OTHERS_AT_ONCE_MAX))
 }
 
 impl Searches {
@@ -71,42 +117,49 @@ impl Searches {
     pub(crate) fn new(pool: &PgPool) -> Self {
         Self {
             of_rounds: planned_once(pool, ROUNDS_AT_ONCE),
-            of_others: planned_once(pool, OTHERS_AT_ONCE),
+            of_others: planned_once(pool, others_at_once()),
             waiting: Arc::default(),
         }
     }
 
-    /// Puts a search into the next round. None: too many wait.
-    fn share(&self, search: RouteSearch, now: Timestamp) -> Option<oneshot::Receiver<Vec<InventoryRow>>> {
+    /// Puts a search into the next round.
+    fn share(
+        &self,
+        search: RouteSearch,
+        now: Timestamp,
+    ) -> Result<oneshot::Receiver<Vec<InventoryRow>>, TooManySearches> {
         let (answer, shared) = oneshot::channel();
         let mut waiting = self.lock();
         if waiting.searches.len() >= WAITING_MAX {
-            return None;
+            return Err(TooManySearches);
         }
         waiting.searches.push_back(Asked { search, now, answer });
         if waiting.rounds < ROUNDS_AT_ONCE {
             waiting.rounds += 1;
             tokio::spawn(self.clone().run_rounds());
         }
-        Some(shared)
+        Ok(shared)
     }
 
-    /// Runs rounds until nobody waits.
+    /// Runs rounds until nobody waits. One that panics ends like one that fails: the next must still be run.
     async fn run_rounds(self) {
         while let Some(round) = self.next_round() {
-            self.run_round(round).await;
+            drop(AssertUnwindSafe(self.run_round(round)).catch_unwind().await);
         }
     }
 
     /// Who is in the next round. None: nobody waits, and the next to come begins rounds anew.
     fn next_round(&self) -> Option<Vec<Asked>> {
         let mut waiting = self.lock();
-        let many = waiting.searches.len().min(ROUND_MAX);
-        if many == 0 {
+        let searches = &mut waiting.searches;
+        let waiting_still =
+            std::iter::from_fn(|| searches.pop_front()).filter(|asked| !asked.answer.is_closed());
+        let round: Vec<_> = waiting_still.take(ROUND_MAX).collect();
+        if round.is_empty() {
             waiting.rounds -= 1;
             return None;
         }
-        Some(waiting.searches.drain(..many).collect())
+        Some(round)
     }
 
     async fn run_round(&self, round: Vec<Asked>) {
@@ -122,5 +175,78 @@ impl Searches {
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_availability::FlightOrder;
+    use holdfast_domain::AirportId;
+
+    /// Nobody runs rounds by itself: as if all of them were waiting for Postgres.
+    fn busy() -> Searches {
+        let searches = Searches::new(&PgPool::connect_lazy("postgres://127.0.0.1:1/none").unwrap());
+        searches.lock().rounds = ROUNDS_AT_ONCE;
+        searches
+    }
+
+    fn route() -> RouteSearch {
+        let airport = |number| Some([AirportId::from_number(number).unwrap()].into());
+        let search = FlightSearch {
+            from: airport(1),
+            to: airport(2),
+            day: Some(Timestamp::UNIX_EPOCH.date_naive()),
+            seats: None,
+            min_price: None,
+            max_price: None,
+            currency: None,
+            order: FlightOrder::Departure,
+            after: None,
+            limit: 50,
+        };
+        RouteSearch::of(&search).unwrap()
+    }
+
+    fn share(searches: &Searches, many: usize) -> Vec<oneshot::Receiver<Vec<InventoryRow>>> {
+        (0..many).map(|_| searches.share(route(), Timestamp::UNIX_EPOCH).unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_round_has_as_many_as_a_statement_takes_and_the_rest_are_in_the_next() {
+        let searches = busy();
+        let _waiting = share(&searches, ROUND_MAX + 1);
+        let rounds = || searches.next_round().map(|round| round.len());
+        assert_eq!([rounds(), rounds(), rounds()], [Some(ROUND_MAX), Some(1), None]);
+        assert_eq!(searches.lock().rounds, ROUNDS_AT_ONCE - 1, "who found nobody begins no more");
+    }
+
+    #[tokio::test]
+    async fn who_has_gone_away_is_not_asked_for() {
+        let searches = busy();
+        drop(share(&searches, ROUND_MAX));
+        let _waiting = share(&searches, 2);
+        assert_eq!(searches.next_round().map(|round| round.len()), Some(2));
+        drop(share(&searches, 3));
+        assert!(searches.next_round().is_none());
+    }
+
+    #[tokio::test]
+    async fn more_than_may_wait_are_told_so() {
+        let searches = busy();
+        let _waiting = share(&searches, WAITING_MAX);
+        let refused = searches.share(route(), Timestamp::UNIX_EPOCH);
+        assert_eq!(refused.map(drop), Err(TooManySearches));
+    }
+
+    /// Its connections reach nobody: the round fails, and its searches are told so by a closed channel.
+    #[tokio::test]
+    async fn a_round_that_fails_leaves_its_searches_to_themselves_and_the_next_begins_anew() {
+        let searches = Searches::new(&PgPool::connect_lazy("postgres://127.0.0.1:1/none").unwrap());
+        for _ in 0..3 {
+            for shared in share(&searches, 2) {
+                assert!(shared.await.is_err());
+            }
+        }
     }
 }

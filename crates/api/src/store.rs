@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 /// How long a request waits for Postgres, the wait for a connection included: when Postgres is gone,
 /// its clients know within a second.
-const STORE_MILLISECONDS_MAX: u64 = 900;
+pub(crate) const STORE_MILLISECONDS_MAX: u64 = 900;
 
 /// Awaits a question to Postgres within the bound.
 pub(crate) async fn bounded<T, E>(question: impl Future<Output = Result<T, E>>) -> Result<T, StoreError>

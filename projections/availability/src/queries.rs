@@ -1,7 +1,7 @@
 //! What is asked of the read model. Every query names its schema, so it goes on working when a rebuilt
 //! read model takes the place of this one.
 
-use crate::{InventoryRow, row::COLUMNS, tables::ON_SALE};
+use crate::{InventoryRow, row::COLUMNS, tables::NOT_CANCELLED};
 use holdfast_domain::{AirportId, InventoryId, Timestamp};
 use sqlx::{PgExecutor, postgres::PgRow, types::Uuid};
 
@@ -117,7 +117,7 @@ pub async fn flights(
     };
     let sql = format!(
         "SELECT {COLUMNS} FROM availability.inventories i JOIN availability.checkpoints c USING (log_partition)
-         WHERE {ON_SALE} AND i.inventory_id > $1 {} {} {} {}
+         WHERE {NOT_CANCELLED} AND i.inventory_id > $1 {} {} {} {}
          ORDER BY i.inventory_id LIMIT $2",
         condition(filter.departure_airport_id.is_some(), "AND i.departure_airport_id = $3", "AND $3::uuid IS NULL"),
         condition(filter.arrival_airport_id.is_some(), "AND i.arrival_airport_id = $4", "AND $4::uuid IS NULL"),

@@ -7,7 +7,7 @@ use crate::{
     InventoryRow,
     row::COLUMNS,
     search::{FLIGHTS_LIMIT_MAX, FlightOrder, FlightSearch},
-    tables::ON_SALE,
+    tables::NOT_CANCELLED,
 };
 use chrono::NaiveDate;
 use holdfast_domain::{AirportId, Currency, Timestamp};
@@ -90,10 +90,10 @@ fn statement() -> String {
          FROM unnest($2::uuid[], $3::uuid[], $4::date[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[], $9::bigint[])
                   WITH ORDINALITY AS q (departs_from, lands_at, day, seats, min_price, max_price, currency, row_limit, nth)
          CROSS JOIN LATERAL (SELECT * FROM (
-             SELECT * FROM availability.inventories i WHERE {ON_SALE}
+             SELECT * FROM availability.inventories i WHERE {NOT_CANCELLED}
                  AND i.departure_airport_id = q.departs_from AND i.arrival_airport_id = q.lands_at
                  AND i.departure_day = q.day AND i.departs_at > $1
-                 AND (q.seats IS NULL OR i.sales = 'open' AND i.available >= q.seats)
+                 AND (q.seats IS NULL OR i.sales = 'open' AND i.available >= q.seats AND i.seats_per_booking >= q.seats)
                  AND (q.min_price IS NULL OR i.price_amount >= q.min_price)
                  AND (q.max_price IS NULL OR i.price_amount <= q.max_price)
                  AND (q.currency IS NULL OR i.currency = q.currency)

@@ -5,11 +5,12 @@
 //! - A page begins after the last flight of the page before, whatever was opened or sold meanwhile: none is shown twice
 //!   or left out, unless what it is sorted or found by was changed.
 //! - Each order has an index that ends with a flight's id (`tests/it/search.rs` holds Postgres to it), so that a page reads about
-//!   as many rows as it shows, and those that seats, prices or a currency rule out. None of them has a count in it: a booking
-//!   would have to move it.
-//! - What stays of flights that have left is skipped inside the index, on the instant that each of them carries.
+//!   as many rows as it shows, and those that are ruled out by the seats left. All else is compared inside the index. The seats
+//!   left are in none: a booking would have to move them.
+//! - By departure, flights that have left are not looked at; by price and by duration each costs its place in the index for ever
+//!   (ARCHITECTURE.md says how much).
 
-use crate::{InventoryRow, row::COLUMNS, tables::ON_SALE};
+use crate::{InventoryRow, row::COLUMNS, tables::NOT_CANCELLED};
 use chrono::{Days, NaiveDate, NaiveTime};
 use holdfast_domain::{AirportId, Currency, InventoryId, Subject, Timestamp};
 use sqlx::{PgExecutor, Postgres, QueryBuilder, postgres::PgRow};
@@ -28,7 +29,7 @@ pub struct FlightSearch {
     pub to: Option<Arc<[AirportId]>>,
     /// The day on which they leave, by the clocks of the departure airport.
     pub day: Option<NaiveDate>,
-    /// Seats that can be reserved together: sales are open, and so many are left.
+    /// Seats that one booking can have: sales are open, so many are left, and one booking may have so many.
     pub seats: Option<u32>,
     /// What a seat costs at least, in minor units.
     pub min_price: Option<i64>,
@@ -104,10 +105,10 @@ pub async fn search_flights(
 
 /// Only what is asked for stands in the statement, so that its index can serve it.
 fn statement(search: &FlightSearch, now: Timestamp) -> QueryBuilder<'_, Postgres> {
-    let FlightSearch { from, to, day, seats, min_price, max_price, currency, order, after, limit } = search;
+    let FlightSearch { from, to, seats, min_price, max_price, currency, order, after, limit, .. } = search;
     let mut sql = QueryBuilder::new(format!(
         "SELECT {COLUMNS} FROM (SELECT * FROM (
-             SELECT * FROM availability.inventories i WHERE {ON_SALE}"
+             SELECT * FROM availability.inventories i WHERE {NOT_CANCELLED}"
     ));
     for (column, airports) in [("departure_airport_id", from), ("arrival_airport_id", to)] {
         match airports.as_deref() {
@@ -123,23 +124,10 @@ fn statement(search: &FlightSearch, now: Timestamp) -> QueryBuilder<'_, Postgres
         }
     }
     sql.push(" AND i.departs_at > ").push_bind(now);
-    match day {
-        Some(day) => {
-            sql.push(" AND i.departure_day = ").push_bind(day);
-            // The days are in the index of routes only; the others are led to them by the instants.
-            if from.is_none() || to.is_none() {
-                let (begins, ends) = instants_of(*day);
-                sql.push(" AND i.departs_at BETWEEN ").push_bind(begins).push(" AND ").push_bind(ends);
-            }
-        }
-        // What has left long ago is not even looked at.
-        None if from.is_some() && to.is_some() => {
-            sql.push(" AND i.departure_day >= ").push_bind(instants_of(now.date_naive()).0.date_naive());
-        }
-        None => {}
-    }
+    push_day(&mut sql, search, now);
     if let Some(seats) = seats {
         sql.push(" AND i.sales = 'open' AND i.available >= ").push_bind(i64::from(*seats));
+        sql.push(" AND i.seats_per_booking >= ").push_bind(i64::from(*seats));
     }
     for (comparison, amount) in [(">=", min_price), ("<=", max_price)] {
         if let Some(amount) = amount {
@@ -161,6 +149,29 @@ fn statement(search: &FlightSearch, now: Timestamp) -> QueryBuilder<'_, Postgres
     sql.push_bind(i64::from(*limit));
     sql.push(format!(") i JOIN availability.checkpoints c USING (log_partition) ORDER BY {columns}"));
     sql
+}
+
+/// The days are in the index of routes only; the others are led to them by the instants, which keep the order.
+fn push_day(
+    sql: &mut QueryBuilder<'_, Postgres>,
+    FlightSearch { from, to, day, .. }: &FlightSearch,
+    now: Timestamp,
+) {
+    let is_of_route = from.is_some() && to.is_some();
+    match day {
+        Some(day) => {
+            sql.push(" AND i.departure_day = ").push_bind(*day);
+            if !is_of_route {
+                let (begins, ends) = instants_of(*day);
+                sql.push(" AND i.departs_at BETWEEN ").push_bind(begins).push(" AND ").push_bind(ends);
+            }
+        }
+        // What has left long ago is not even looked at.
+        None if is_of_route => {
+            sql.push(" AND i.departure_day >= ").push_bind(instants_of(now.date_naive()).0.date_naive());
+        }
+        None => {}
+    }
 }
 
 /// All instants that lie in a day by any clocks, and some more: no zone is a whole day from UTC.

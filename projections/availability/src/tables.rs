@@ -5,8 +5,8 @@ use holdfast_domain::{Flight, InventoryOpened, SalesState, Subject, Timestamp};
 use holdfast_event_log::Recorded;
 use holdfast_projector::{IN_MOVED, PgQuery, Projection, Table};
 
-/// Flights that may be found; the condition that their indexes and the queries share.
-pub(crate) const ON_SALE: &str = "kind = 'flight' AND sales <> 'cancelled'";
+/// Flights that may be found, sold out and closed ones with them; the condition that their indexes and the queries share.
+pub(crate) const NOT_CANCELLED: &str = "kind = 'flight' AND sales <> 'cancelled'";
 
 impl Projection for Availability {
     const NAME: &'static str = "availability";
@@ -66,20 +66,22 @@ impl Projection for Availability {
              -- Serves: cancelled flights whose bookings have not all ended. On a column of its own, because one
              -- on the counts would have to be moved with every booking.
              CREATE INDEX inventories_ending ON {schema}.inventories (inventory_id) WHERE is_ending;
-             -- Serve: search by route and day; by one airport and by none in the order of departure; by price; by
-             -- duration. What is compared and not in the order comes last: it is looked at without going to the row.
+             -- Serve: search by route and day, by one airport and by none in the order of departure; by price; by duration. What is
+             -- compared and not in the order comes last: it is looked at without going to the row, so that a search over
+             -- all flights which finds none of them costs an index and not a table.
              CREATE INDEX flights_of_route ON {schema}.inventories
-                 (departure_airport_id, arrival_airport_id, departure_day, departs_at, inventory_id) WHERE {ON_SALE};
+                 (departure_airport_id, arrival_airport_id, departure_day, departs_at, inventory_id) WHERE {NOT_CANCELLED};
              CREATE INDEX flights_from ON {schema}.inventories
-                 (departure_airport_id, departs_at, inventory_id) WHERE {ON_SALE};
+                 (departure_airport_id, departs_at, inventory_id) WHERE {NOT_CANCELLED};
              CREATE INDEX flights_to ON {schema}.inventories
-                 (arrival_airport_id, departs_at, inventory_id) WHERE {ON_SALE};
+                 (arrival_airport_id, departs_at, inventory_id) WHERE {NOT_CANCELLED};
              CREATE INDEX flights_by_departure ON {schema}.inventories
-                 (departs_at, inventory_id, departure_day) WHERE {ON_SALE};
+                 (departs_at, inventory_id, departure_day, price_amount, currency, seats_per_booking) WHERE {NOT_CANCELLED};
              CREATE INDEX flights_by_price ON {schema}.inventories
-                 (price_amount, departs_at, inventory_id, departure_day) WHERE {ON_SALE};
+                 (price_amount, departs_at, inventory_id, departure_day, currency, seats_per_booking) WHERE {NOT_CANCELLED};
              CREATE INDEX flights_by_duration ON {schema}.inventories
-                 (duration_seconds, departs_at, inventory_id, departure_day) WHERE {ON_SALE}"
+                 (duration_seconds, departs_at, inventory_id, departure_day, price_amount, currency, seats_per_booking)
+                 WHERE {NOT_CANCELLED}"
         )
     }
 

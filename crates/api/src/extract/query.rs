@@ -6,6 +6,7 @@ use axum::{
     extract::{FromRequestParts, Query as Pairs},
     http::request::Parts,
 };
+use holdfast_availability::{FLIGHTS_LIMIT_MAX, SHOWS_LIMIT_MAX};
 use holdfast_domain::UserId;
 
 /// Parameters of one request that are looked at; none of our routes has more than eleven.
@@ -14,6 +15,8 @@ const PARAMETERS_MAX: usize = 16;
 const LIMIT_DEFAULT: u32 = 50;
 /// Most things of a page: bounds the answer's size, about 60 KiB; of flights, 200 KiB.
 const LIMIT_MAX: u32 = 200;
+const _: () =
+    assert!(LIMIT_MAX == FLIGHTS_LIMIT_MAX && LIMIT_MAX == SHOWS_LIMIT_MAX, "no page is shorter than asked");
 
 /// A request's parameters, read as a `T`.
 #[derive(Debug)]
@@ -57,7 +60,8 @@ impl Params {
     /// How many things a page has.
     pub(crate) fn limit(&mut self) -> u32 {
         let read = |text: &str| text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-        self.take("limit", "must be a whole number from 1 to 200", read).unwrap_or(LIMIT_DEFAULT)
+        self.take("limit", &format!("must be a whole number from 1 to {LIMIT_MAX}"), read)
+            .unwrap_or(LIMIT_DEFAULT)
     }
 
     /// Where a page begins; none: with the first thing.
@@ -65,7 +69,8 @@ impl Params {
         self.take("cursor", "must be text", |text| Some(text.to_owned()))
     }
 
-    fn wrong(&mut self, name: &str, detail: &str) {
+    /// Notes what is wrong with the parameter `name`.
+    pub(crate) fn wrong(&mut self, name: &str, detail: &str) {
         self.errors.push(FieldError { pointer: format!("/{name}"), detail: detail.to_owned() });
     }
 

@@ -113,8 +113,8 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
-    /// Whether asking again later may help: the connection failed or the server is going down (SQLSTATE
-    /// classes 08, 53 and 57P), not the question.
+    /// Whether asking again later may help: the connection failed, the server is going down (SQLSTATE classes 08, 53 and 57P)
+    /// or took too long (57014), not the question.
     fn passes(&self) -> bool {
         match self {
             Self::Timeout => true,
@@ -122,9 +122,9 @@ impl StoreError {
             Self::Database(error) | Self::Log(ReadError::Database(error)) => match error {
                 sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
                 sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
-                sqlx::Error::Database(answer) => answer
-                    .code()
-                    .is_some_and(|code| ["08", "53", "57P"].iter().any(|class| code.starts_with(class))),
+                sqlx::Error::Database(answer) => answer.code().is_some_and(|code| {
+                    ["08", "53", "57P", "57014"].iter().any(|class| code.starts_with(class))
+                }),
                 _ => false,
             },
         }

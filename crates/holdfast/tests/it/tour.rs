@@ -46,13 +46,26 @@ impl Place {
     }
 }
 
-/// The shell blocks of the README's tour, as somebody pastes them one after the other.
-fn readme_tour() -> String {
-    let tour = README.split("\n## A tour of five minutes\n").nth(1).expect("the tour");
-    let tour = tour.split("\n## ").next().unwrap();
-    let blocks: Vec<_> = tour.split("```sh\n").skip(1).map(|b| b.split("```").next().unwrap()).collect();
-    assert_eq!(blocks.len(), 2, "sign up and book; confirm and look");
-    blocks.concat()
+/// The shell blocks of a section of the README, as somebody pastes them one after the other.
+fn readme_shell(section: &str, blocks: usize) -> String {
+    let section = README.split(&format!("\n## {section}\n")).nth(1).expect("the section");
+    let section = section.split("\n## ").next().unwrap();
+    let found: Vec<_> = section.split("```sh\n").skip(1).map(|b| b.split("```").next().unwrap()).collect();
+    assert_eq!(found.len(), blocks);
+    found.concat()
+}
+
+impl Place {
+    /// Pastes it into a shell, against the server of this place, and returns what was answered.
+    async fn paste(&self, shell: &str) -> Vec<Value> {
+        assert!(shell.contains("api=http://127.0.0.1:8080\n"), "the line that is replaced here");
+        let shell = shell.replace("http://127.0.0.1:8080", &self.url(""));
+        let shell = Command::new("bash").args(["-eu", "-c", &shell]).current_dir(self.folder()).output();
+        let output = shell.await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let answers = serde_json::Deserializer::from_slice(&output.stdout).into_iter();
+        answers.collect::<Result<_, _>>().unwrap()
+    }
 }
 
 /// Pastes what the README says into a shell, and rebuilds and verifies what it made: every answer is real.
@@ -61,15 +74,7 @@ async fn the_tour_of_the_readme_works() {
     let place = Place::new();
     let server = place.up().await;
     assert!(server.ready_line.contains(&place.url("")), "{}", server.ready_line);
-    let tour = readme_tour();
-    assert!(tour.contains("api=http://127.0.0.1:8080\n"), "the line that is replaced here");
-    let tour = tour.replace("http://127.0.0.1:8080", &place.url(""));
-    let shell = Command::new("bash").args(["-eu", "-c", &tour]).current_dir(place.folder()).output();
-    let output = shell.await.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let answers: Result<Vec<Value>, _> =
-        serde_json::Deserializer::from_slice(&output.stdout).into_iter().collect();
-    let answers = answers.unwrap();
+    let answers = place.paste(&readme_shell("A tour of five minutes", 2)).await;
     let [user, held, confirmed, seats, history, timeline, refused] = &answers[..] else {
         panic!("{answers:?}")
     };
@@ -114,6 +119,28 @@ async fn the_tour_of_the_readme_works() {
     assert_eq!(server.terminate().await, Some(0), "SIGTERM ends in order");
     let (code, text) = place.run(&["verify"]).await;
     assert_eq!(code, Some(0), "verify also works when nothing runs: {text}");
+}
+
+/// A flight is opened, changed and cancelled with what the README says, and can be found by what it searches with.
+#[tokio::test]
+async fn the_flight_of_the_readme_flies() {
+    let place = Place::new();
+    let server = place.up().await;
+    let (tour, flight) = (readme_shell("A tour of five minutes", 2), readme_shell("A flight", 2));
+    let (open, end) = flight.split_once("curl -X PATCH").unwrap();
+    let answers = place.paste(&(tour.clone() + open)).await;
+    assert!(answers.last().unwrap()["data"].is_array(), "{answers:?}");
+    let search = open.rsplit_once("$api").unwrap().1.split('"').next().unwrap();
+    eventually(PATIENCE, "it can be found", async || {
+        let found: Value = place.http.get(place.url(search)).send().await.unwrap().json().await.unwrap();
+        found["data"][0]["number"] == "HF1207"
+    })
+    .await;
+    let answers = place.paste(&(tour + open + "curl -X PATCH" + end)).await;
+    let [.., changed, cancelled] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!((&changed["price"]["amount"], &changed["gate"]), (&json!(19_900), &json!("B12")), "{changed}");
+    assert_eq!(cancelled["availability"]["sales"], "cancelled", "{cancelled}");
+    assert_eq!(server.terminate().await, Some(0));
 }
 
 /// Somebody may sign up with the address of an admin that was deleted; the server must start all the same.

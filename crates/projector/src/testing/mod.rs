@@ -23,7 +23,7 @@ mod tally;
 pub use fixture::Fixture;
 pub use log::{Happened, TestLog};
 pub use market::Market;
-pub use plan::plan;
+pub use plan::{pages_looked_at, plan};
 pub use rates::rates;
 pub use rows::{drain, rows};
 pub use sliced::Sliced;

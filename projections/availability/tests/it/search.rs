@@ -2,21 +2,25 @@
 
 use chrono::{Days, NaiveDate};
 use holdfast_availability::{
-    Availability, FlightOrder, FlightSearch, FlightsFilter, InventoryRow, RouteSearch, flights,
+    Availability, FlightOrder, FlightPlace, FlightSearch, FlightsFilter, InventoryRow, RouteSearch, flights,
     search_flights, search_routes,
 };
-use holdfast_domain::{AirportId, Currency, Flight, SalesState, Timestamp};
+use holdfast_domain::{AirportId, Currency, Flight, InventoryId, SalesState, Timestamp};
 use holdfast_projector::{
     LogSource,
-    testing::{TestLog, drain, plan},
+    testing::{TestLog, drain, pages_looked_at, plan},
 };
 use holdfast_testkit::{TestDatabase, database};
 use sqlx::{PgConnection, PgPool, types::Uuid};
-use std::{env, fs, path::Path};
+use std::{env, fs, path::Path, sync::Arc};
 
 /// The plans that Postgres must find; written anew with `HOLDFAST_WRITE_PLANS=1`.
 const GOLDEN: &str = "tests/it/search_plans.txt";
 const WRITE: &str = "HOLDFAST_WRITE_PLANS";
+/// Of the tests that look at plans.
+const FLIGHTS: u32 = 100_000;
+/// An airport, as SQL writes it.
+const AIRPORT: &str = "'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaa1'";
 const ORDERS: [FlightOrder; 3] = [FlightOrder::Departure, FlightOrder::Price, FlightOrder::Duration];
 
 /// One in ten has left at [`now`]; every fiftieth is cancelled and every other fiftieth closed. Departures lie at all
@@ -37,7 +41,7 @@ async fn filled(flights: u32, airports: u32) -> (TestDatabase, PgPool) {
                 zone, 'UTC', departs_at, departs_at + (40 + n * 13 % 600) * interval '1 minute',
                 (departs_at AT TIME ZONE zone)::date, 20, 0, n % 3, n % 19, 0,
                 CASE n % 50 WHEN 0 THEN 'cancelled' WHEN 1 THEN 'closed' ELSE 'open' END,
-                100 * (n * 37 % 500), CASE n % 4 WHEN 0 THEN 'USD' ELSE 'EUR' END, 9, 0, 0, 1, 1, now(), n % 4, n
+                100 * (n * 37 % 500), CASE n % 4 WHEN 0 THEN 'USD' ELSE 'EUR' END, 5 + n % 7, 0, 0, 1, 1, now(), n % 4, n
          FROM generate_series(1, {flights}) n,
               LATERAL (SELECT '2026-06-01T00:00Z'::timestamptz + (n::bigint * 7907 % 86400 - 8640) * interval '1 minute',
                               (ARRAY['UTC', 'Pacific/Auckland', 'America/Los_Angeles'])[1 + n % {airports} % 3])
@@ -57,6 +61,11 @@ fn now() -> Timestamp {
 
 fn airport(number: u32) -> AirportId {
     AirportId(Uuid::parse_str(&format!("{number:a>32x}")).unwrap())
+}
+
+/// An airport alone.
+fn one(number: u32) -> Option<Arc<[AirportId]>> {
+    Some([airport(number)].into())
 }
 
 fn day(number: u64) -> NaiveDate {
@@ -81,7 +90,7 @@ fn anything(order: FlightOrder) -> FlightSearch {
 /// Searches that differ in all that can be asked, by their numbers.
 fn nth(number: u64, order: FlightOrder) -> FlightSearch {
     let asked = |every: u64| number.is_multiple_of(every);
-    let place = |first: u32, of: u64| -> Option<std::sync::Arc<[AirportId]>> {
+    let place = |first: u32, of: u64| -> Option<Arc<[AirportId]>> {
         (of > 0).then(|| (first..first + u32::try_from(of).unwrap()).map(airport).collect())
     };
     FlightSearch {
@@ -107,7 +116,9 @@ fn is_found(row: &InventoryRow, search: &FlightSearch) -> bool {
         && from.as_ref().is_none_or(|from| from.contains(&flight.departure_airport_id))
         && to.as_ref().is_none_or(|to| to.contains(&flight.arrival_airport_id))
         && day.is_none_or(|day| flight.departure_day() == day)
-        && seats.is_none_or(|seats| is_open && row.counts.available() >= seats)
+        && seats.is_none_or(|seats| {
+            is_open && row.counts.available() >= seats && row.policy.seats_per_booking >= seats
+        })
         && min_price.is_none_or(|price| row.price.amount >= price)
         && max_price.is_none_or(|price| row.price.amount <= price)
         && currency.is_none_or(|currency| row.price.currency == currency)
@@ -200,69 +211,20 @@ async fn shape(conn: &mut PgConnection, arguments: &str) -> String {
 /// Each search begins at its index and ends with its page: no sort of more than a route has, no look at every flight.
 #[tokio::test]
 async fn an_index_serves_every_search_among_100_000_flights() {
-    let (_db, pool) = filled(100_000, 400).await;
+    let (_db, pool) = filled(FLIGHTS, 400).await;
     let conn = &mut *pool.acquire().await.unwrap();
-    let one = |number: u32| Some([airport(number)].into());
-    let city = || Some([airport(1), airport(2)].into());
-    let id = format!("'{}'", airport(1).0);
-    let (by_departure, by_price) = (anything(FlightOrder::Departure), anything(FlightOrder::Price));
-    let route = FlightSearch { from: one(1), to: one(2), ..by_departure.clone() };
-    let of_a_day = FlightSearch { day: Some(day(9)), ..by_departure.clone() };
-    let cheap = FlightSearch { min_price: Some(1_000), max_price: Some(2_000), ..by_price.clone() };
-    let first = search_flights(&pool, &by_price, now()).await.unwrap();
-    let next = FlightSearch { after: by_price.order.place(first.last().unwrap()), ..by_price.clone() };
-    let then = FlightSearch { after: next.after, ..by_departure.clone() };
-    let a_day = "now(), '2026-06-10', now(), now()";
-    let cases = [
-        (
-            "a route and a day",
-            FlightSearch { day: Some(day(9)), ..route.clone() },
-            format!("{id}, {id}, now(), '2026-06-10', 50"),
-        ),
-        (
-            "a route by price",
-            FlightSearch { order: FlightOrder::Price, ..route.clone() },
-            format!("{id}, {id}, now(), '2026-06-10', 50"),
-        ),
-        ("a route", route.clone(), format!("{id}, {id}, now(), '2026-06-10', 50")),
-        (
-            "seats on a route and a day",
-            FlightSearch { day: Some(day(9)), seats: Some(2), ..route.clone() },
-            format!("{id}, {id}, now(), '2026-06-10', 2, 50"),
-        ),
-        (
-            "a city, an airport and a day",
-            FlightSearch { from: city(), to: one(3), ..of_a_day.clone() },
-            format!("ARRAY[{id}]::uuid[], {id}, now(), '2026-06-10', 50"),
-        ),
-        (
-            "from an airport",
-            FlightSearch { from: one(1), ..by_departure.clone() },
-            format!("{id}, now(), 50"),
-        ),
-        (
-            "from an airport by price",
-            FlightSearch { from: one(1), ..by_price.clone() },
-            format!("{id}, now(), 50"),
-        ),
-        ("to an airport", FlightSearch { to: one(1), ..by_departure.clone() }, format!("{id}, now(), 50")),
-        ("a day", of_a_day, format!("{a_day}, 50")),
-        ("by departure", by_departure, "now(), 50".to_owned()),
-        ("by departure, the next page", then, format!("now(), now(), {id}, 50")),
-        ("by price", by_price, "now(), 50".to_owned()),
-        ("by price, the next page", next, format!("now(), 7, now(), {id}, 50")),
-        ("by price, within limits", cheap, "now(), 1000, 2000, 50".to_owned()),
-        ("by duration", anything(FlightOrder::Duration), "now(), 50".to_owned()),
-    ];
     let mut plans = String::new();
-    for (name, search, arguments) in cases {
+    for (name, search, arguments) in planned_searches() {
         search_flights(&mut *conn, &search, now()).await.unwrap();
         plans += &format!("-- {name}\n{}\n", shape(conn, &arguments).await);
     }
-    let shared = RouteSearch::of(&FlightSearch { day: Some(day(9)), ..route }).unwrap();
+    let shared =
+        FlightSearch { from: one(1), to: one(2), day: Some(day(9)), ..anything(FlightOrder::Departure) };
+    let shared = RouteSearch::of(&shared).unwrap();
     search_routes(&mut *conn, &[shared; 64], now()).await.unwrap();
     let arguments = format!(
-        "now(), ARRAY[{id}]::uuid[], ARRAY[{id}]::uuid[], '{{2026-06-10}}', '{{1}}', '{{1}}', '{{1}}', '{{EUR}}', '{{50}}'"
+        "now(), ARRAY[{AIRPORT}]::uuid[], ARRAY[{AIRPORT}]::uuid[], '{{2026-06-10}}', '{{1}}', '{{1}}', '{{1}}', '{{EUR}}', \
+         '{{50}}'"
     );
     plans += &format!("-- routes and days that share a statement\n{}\n", shape(conn, &arguments).await);
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(GOLDEN);
@@ -271,4 +233,92 @@ async fn an_index_serves_every_search_among_100_000_flights() {
     }
     assert_eq!(plans, fs::read_to_string(&golden).unwrap(), "if these are as good: {WRITE}=1");
     assert!(!plans.contains("Seq Scan on inventories"), "{plans}");
+    nothing_is_found_without_a_look_at_the_flights(conn).await;
+}
+
+/// A search over all flights that none of them meets ends inside the index: it looks at fewer pages than there are flights by
+/// far, where one look at each flight's row would be one page each.
+async fn nothing_is_found_without_a_look_at_the_flights(conn: &mut PgConnection) {
+    for order in ORDERS {
+        let all = anything(order);
+        let cases = [
+            ("'CHF', 50", FlightSearch { currency: Currency::from_code("CHF"), ..all.clone() }),
+            ("-1, 50", FlightSearch { max_price: Some(-1), ..all.clone() }),
+            ("100, 100, 50", FlightSearch { seats: Some(100), ..all }),
+        ];
+        for (arguments, search) in cases {
+            assert_eq!(search_flights(&mut *conn, &search, now()).await.unwrap(), [], "{search:?}");
+            let pages = pages_looked_at(conn, &format!("'2026-06-01T00:00Z', {arguments}")).await;
+            assert!(pages < u64::from(FLIGHTS) / 20, "{pages} pages: {search:?}");
+        }
+    }
+}
+
+/// What is searched, with literals for the parameters of its statement.
+fn planned_searches() -> Vec<(&'static str, FlightSearch, String)> {
+    let city = Some([airport(1), airport(2)].into());
+    let (by_departure, by_price) = (anything(FlightOrder::Departure), anything(FlightOrder::Price));
+    let after = Some(FlightPlace { key: 7, departs_at: now(), inventory_id: InventoryId(airport(1).0) });
+    let route = FlightSearch { from: one(1), to: one(2), ..by_departure.clone() };
+    let of_a_day = FlightSearch { day: Some(day(9)), ..by_departure.clone() };
+    let cheap = FlightSearch { min_price: Some(1_000), max_price: Some(2_000), ..by_price.clone() };
+    let of_a_route = "now(), '2026-06-10'";
+    vec![
+        (
+            "a route and a day",
+            FlightSearch { day: Some(day(9)), ..route.clone() },
+            format!("{AIRPORT}, {AIRPORT}, {of_a_route}, 50"),
+        ),
+        (
+            "a route by price",
+            FlightSearch { order: FlightOrder::Price, ..route.clone() },
+            format!("{AIRPORT}, {AIRPORT}, {of_a_route}, 50"),
+        ),
+        ("a route", route.clone(), format!("{AIRPORT}, {AIRPORT}, {of_a_route}, 50")),
+        (
+            "a route, the next page",
+            FlightSearch { after, ..route.clone() },
+            format!("{AIRPORT}, {AIRPORT}, {of_a_route}, now(), {AIRPORT}, 50"),
+        ),
+        (
+            "seats on a route and a day",
+            FlightSearch { day: Some(day(9)), seats: Some(2), ..route },
+            format!("{AIRPORT}, {AIRPORT}, {of_a_route}, 2, 2, 50"),
+        ),
+        (
+            "a city, an airport and a day",
+            FlightSearch { from: city, to: one(3), ..of_a_day.clone() },
+            format!("ARRAY[{AIRPORT}]::uuid[], {AIRPORT}, {of_a_route}, 50"),
+        ),
+        (
+            "from an airport",
+            FlightSearch { from: one(1), ..by_departure.clone() },
+            format!("{AIRPORT}, now(), 50"),
+        ),
+        (
+            "from an airport by price",
+            FlightSearch { from: one(1), ..by_price.clone() },
+            format!("{AIRPORT}, now(), 50"),
+        ),
+        (
+            "to an airport",
+            FlightSearch { to: one(1), ..by_departure.clone() },
+            format!("{AIRPORT}, now(), 50"),
+        ),
+        ("a day", of_a_day, format!("{of_a_route}, now(), now(), 50")),
+        (
+            "by departure, the next page",
+            FlightSearch { after, ..by_departure.clone() },
+            format!("now(), now(), {AIRPORT}, 50"),
+        ),
+        ("by departure", by_departure, "now(), 50".to_owned()),
+        (
+            "by price, the next page",
+            FlightSearch { after, ..by_price.clone() },
+            format!("now(), 7, now(), {AIRPORT}, 50"),
+        ),
+        ("by price", by_price, "now(), 50".to_owned()),
+        ("by price, within limits", cheap, "now(), 1000, 2000, 50".to_owned()),
+        ("by duration", anything(FlightOrder::Duration), "now(), 50".to_owned()),
+    ]
 }

@@ -5,22 +5,20 @@ use crate::{
     form::{Line, PRICE_MAX, line},
     places::airports,
     problem::{FieldError, Problem, problems},
-    searches::find_flights,
+    searches::{SearchError, find_flights},
     state::{Api, ApiState},
     view::{
         FlightView, InvalidCursor, JsonAnswer, KeyCursor, Meta, Page, freshness, instant, is_not_made_yet,
     },
 };
 use axum::extract::State;
-use chrono::NaiveDate;
+use chrono::{Datelike as _, NaiveDate};
 use holdfast_availability::{FlightOrder, FlightPlace, FlightSearch, InventoryRow};
-use holdfast_domain::{AirportId, Currency, InventoryId};
+use holdfast_domain::{AirportId, Currency, InventoryId, SEATS_PER_BOOKING_MAX};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
 use uuid::Uuid;
-
-/// Seats that a search may ask for: as many as an inventory may have.
-const SEATS_MAX: u32 = 10_000_000;
 
 /// Which flights, and in what order: what a cursor is good for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +34,7 @@ struct Flights {
     sort: Sort,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Sort {
     Departure,
@@ -65,18 +63,18 @@ impl Sort {
 
 /// Where a page ended: what the flight is sorted by, its departure in microseconds since 1970, and its id.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Place(i64, i64, Uuid);
+struct Ended(i64, i64, Uuid);
 
-impl From<FlightPlace> for Place {
+impl From<FlightPlace> for Ended {
     fn from(place: FlightPlace) -> Self {
         Self(place.key, place.departs_at.timestamp_micros(), place.inventory_id.0)
     }
 }
 
-impl TryFrom<Place> for FlightPlace {
+impl TryFrom<Ended> for FlightPlace {
     type Error = InvalidCursor;
 
-    fn try_from(Place(key, departs_at, id): Place) -> Result<Self, InvalidCursor> {
+    fn try_from(Ended(key, departs_at, id): Ended) -> Result<Self, InvalidCursor> {
         Ok(Self { key, departs_at: instant(departs_at)?, inventory_id: InventoryId(id) })
     }
 }
@@ -97,64 +95,72 @@ impl FromQuery for FlightsQuery {
             word.map(|word| word.0)
         };
         let (from, to) = (place("from"), place("to"));
-        let price = "must be a whole number of minor units from 0 to 1000000000000";
-        let amount = |text: &str| text.parse().ok().filter(|amount| (0..=PRICE_MAX).contains(amount));
+        let a_day = "must be a day that exists, such as 2027-06-01";
+        let some_seats =
+            format!("must be a whole number from 1 to {SEATS_PER_BOOKING_MAX}: what one booking may have");
+        let a_currency = "must be an ISO 4217 currency in capitals, such as EUR";
+        let a_sort = "must be departure, price or duration";
         let flights = Flights {
             from,
             to,
-            date: params.take("date", "must be a day that exists, such as 2027-06-01", day),
-            seats: params.take("seats", "must be a whole number from 1 to 10000000", |text| {
-                text.parse().ok().filter(|seats| (1..=SEATS_MAX).contains(seats))
-            }),
-            min_price: params.take("min_price", price, amount),
-            max_price: params.take("max_price", price, amount),
-            currency: params.take(
-                "currency",
-                "must be an ISO 4217 currency in capitals, such as EUR",
-                |text| {
-                    Currency::from_code(text)
-                        .filter(|currency| currency.code() == text)
-                        .map(|_| text.to_owned())
-                },
-            ),
-            sort: params
-                .take("sort", "must be departure, price or duration", Sort::read)
-                .unwrap_or(Sort::Departure),
+            date: params.take("date", a_day, day),
+            seats: params.take("seats", &some_seats, seats),
+            min_price: price(params, "min_price"),
+            max_price: price(params, "max_price"),
+            currency: params.take("currency", a_currency, currency),
+            sort: params.take("sort", a_sort, Sort::read).unwrap_or(Sort::Departure),
         };
+        if flights.min_price.zip(flights.max_price).is_some_and(|(min, max)| min > max) {
+            params.wrong("max_price", "must not be less than min_price");
+        }
         Self { flights, limit: params.limit(), cursor: params.cursor() }
     }
 }
 
 /// A day as RFC 3339 writes it, in the years 1 to 9999.
 fn day(text: &str) -> Option<NaiveDate> {
-    let written = text.len() == "2027-06-01".len() && text.starts_with(|c: char| c.is_ascii_digit());
-    written.then(|| text.parse().ok()).flatten()
+    let day: NaiveDate = text.parse().ok()?;
+    (day.to_string() == text && (1..=9999).contains(&day.year())).then_some(day)
+}
+
+fn seats(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|seats| (1..=SEATS_PER_BOOKING_MAX).contains(seats))
+}
+
+fn price(params: &mut Params, name: &str) -> Option<i64> {
+    let must_be = format!("must be a whole number of minor units from 0 to {PRICE_MAX}");
+    params.take(name, &must_be, |text| text.parse().ok().filter(|amount| (0..=PRICE_MAX).contains(amount)))
+}
+
+fn currency(text: &str) -> Option<String> {
+    Currency::from_code(text).filter(|currency| currency.code() == text).map(|_| text.to_owned())
 }
 
 problems! {
     /// Why they are not listed.
-    ListFlightsProblems: InvalidCursor, ValidationFailed, StoreUnavailable,
+    ListFlightsProblems: InvalidCursor, ValidationFailed, Overloaded, StoreUnavailable,
 }
 
-/// Flights that are on sale and have not left yet: by route, day, price and seats left; the first to leave first.
+/// Flights that have not left yet and are not cancelled: by route, day, price and seats left; the first to leave first.
+///
+/// Those that are sold out or closed for sale are listed with the others unless `seats` is given: `availability` says so.
 #[utoipa::path(
     get, path = "/v1/flights", tag = "flights",
     params(
-        ("from" = Option<String>, Query, description = "Only those that leave there: an airport's code or id, or a city's name.",
+        ("from" = Option<String>, Query, description = "Only those that leave there: an airport's code, a city's name, or the id of either. Letters' case makes no difference; what is a code and a name, too, is the code; a city means all of its airports.",
             min_length = 1, max_length = 200, example = "BER"),
         ("to" = Option<String>, Query, description = "Only those that land there; named in the same ways.",
             min_length = 1, max_length = 200, example = "New York"),
         ("date" = Option<chrono::NaiveDate>, Query, description = "Only those that leave on this day, by the clocks of the departure airport."),
-        ("seats" = Option<u32>, Query, description = "Only those whose sales are open and that have so many seats left now.",
-            minimum = 1, maximum = 10_000_000),
+        ("seats" = Option<u32>, Query, description = "Only those of which one booking can have so many seats now: sales are open, so many are left, and the flight's policy allows so many in one booking.",
+            minimum = 1, maximum = 100),
         ("min_price" = Option<i64>, Query, description = "Only those whose seat costs at least so much, in minor units.",
             minimum = 0, maximum = 1_000_000_000_000_i64),
         ("max_price" = Option<i64>, Query, description = "Only those whose seat costs at most so much, in minor units.",
             minimum = 0, maximum = 1_000_000_000_000_i64),
         ("currency" = Option<String>, Query, description = "Only those sold in this currency (ISO 4217). Without it amounts are compared whatever their currency.",
             pattern = "^[A-Z]{3}$"),
-        ("sort" = Option<String>, Query, description = "`departure` (if left out), `price` or `duration`: the least first. What is equal by it follows by departure.",
-            pattern = "^(departure|price|duration)$"),
+        ("sort" = inline(Option<Sort>), Query, description = "What the least of comes first; `departure` if left out. What is equal by it follows by departure."),
         ("limit" = Option<u32>, Query, description = "Flights of a page; 50 if left out.", minimum = 1, maximum = 200),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before, with the same filters and order."),
         ("Consistency-Token" = Option<String>, Header, description = "Of a command: the page waits up to 500 ms to include it, else says that it is stale."),
@@ -168,16 +174,18 @@ pub(crate) async fn list_flights(
     fresh: FreshFrom,
 ) -> Result<JsonAnswer<Page<FlightView>>, Problem> {
     let FlightsQuery { flights, limit, cursor } = query;
-    let after = cursor.map(|text| KeyCursor::<_, Place>::read(&text, &flights)?.try_into()).transpose()?;
+    let after = cursor.map(|text| KeyCursor::<_, Ended>::read(&text, &flights)?.try_into()).transpose()?;
     let search = search(&api, &flights, after, limit).await?;
     let freshness = freshness(&api.read_models.availability, fresh).await;
     let rows = match find_flights(&api, &search).await {
-        Err(error) if is_not_made_yet(&error) => return Ok(JsonAnswer(Page::not_made_yet())),
+        Err(SearchError::Store(error)) if is_not_made_yet(&error) => {
+            return Ok(JsonAnswer(Page::not_made_yet()));
+        }
         rows => rows?,
     };
     let last = rows.last().filter(|_| rows.len() == limit as usize);
     let place = last.and_then(|last| search.order.place(last));
-    let next_cursor = place.map(|place| KeyCursor::write(flights, Place::from(place)));
+    let next_cursor = place.map(|place| KeyCursor::write(flights, Ended::from(place)));
     let flight = |row: InventoryRow| {
         let stale = freshness.stale || row.is_parked;
         FlightView::of(row).map(|flight| flight.stale(stale))
@@ -196,10 +204,6 @@ async fn search(
     let mut errors = Vec::new();
     let from = place(api, "from", flights.from.as_deref(), &mut errors).await?;
     let to = place(api, "to", flights.to.as_deref(), &mut errors).await?;
-    if flights.min_price.zip(flights.max_price).is_some_and(|(min, max)| min > max) {
-        let detail = "must not be less than min_price".to_owned();
-        errors.push(FieldError { pointer: "/max_price".to_owned(), detail });
-    }
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
