@@ -244,7 +244,8 @@ pub(crate) struct MailOut {
         long,
         env = "HOLDFAST_MAIL_FROM",
         value_name = "ADDRESS",
-        default_value = "bookings@holdfast.invalid"
+        default_value = "bookings@holdfast.invalid",
+        value_parser = mailbox
     )]
     pub(crate) mail_from: Mailbox,
     /// Folder that mails are put into, a file for each, where there is no server. Without it `up` puts them into its data
@@ -288,6 +289,11 @@ pub(crate) struct Http {
 pub(crate) fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()
         .map_err(|_| "give an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080")
+}
+
+fn mailbox(text: &str) -> Result<Mailbox, &'static str> {
+    text.parse()
+        .map_err(|_| "give an address, such as tickets@example.com or \"Tickets <tickets@example.com>\"")
 }
 
 /// Which system a subcommand works on: an embedded one, running or not, or a database.

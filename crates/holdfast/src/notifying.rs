@@ -9,7 +9,7 @@ use holdfast_api::users;
 use holdfast_cluster::DataFolder;
 use holdfast_domain::UserId;
 use holdfast_notifier::{
-    AddressBook, DeliverConfig, MailError, MailFolder, Mailer, NotifierParts, Post, Smtp,
+    AddressBook, DeliverConfig, MailError, MailFolder, Mailbox, Mailer, NotifierParts, Post, Smtp,
     WEBHOOK_KEY_BYTES_MIN, WebhookKey,
 };
 use sqlx::PgPool;
@@ -62,20 +62,21 @@ pub(crate) fn key_in(webhooks: &Webhooks, folder: Option<&Path>) -> anyhow::Resu
     Ok(WebhookKey::new(key)?)
 }
 
-/// A notifier's parts, with mails if there is a way for them: by SMTP where a server is named, else into a folder.
-pub(crate) fn parts(
-    pool: &PgPool,
-    key: WebhookKey,
-    allow_private: bool,
-    mails: &MailOut,
-    folder: Option<&Path>,
-) -> anyhow::Result<NotifierParts> {
+/// The way that mails go, and who they are from.
+pub(crate) struct MailWay {
+    mailer: Option<Arc<dyn Mailer>>,
+    from: Mailbox,
+}
+
+/// The way for mails, if there is one: by SMTP where a server is named, else into a folder. It needs nothing that takes long to set
+/// up, so that what is wrong with it is told first.
+pub(crate) fn mail_way(mails: &MailOut, folder: Option<&Path>) -> anyhow::Result<MailWay> {
     let mailer: Option<Arc<dyn Mailer>> = match (&mails.smtp_url, mails.mail_folder.as_deref().or(folder)) {
         (Some(url), _) => {
+            let authority = authority(mails)?;
+            let smtp = Smtp::new(url, credentials(mails)?, authority.as_deref()).context("--smtp-url")?;
             info!("mails go out by SMTP");
-            Some(Arc::new(
-                Smtp::new(url, credentials(mails)?, authority(mails)?.as_deref()).context("--smtp-url")?,
-            ))
+            Some(Arc::new(smtp))
         }
         (None, Some(folder)) => {
             let mailer = MailFolder::open(folder.to_owned())
@@ -85,10 +86,15 @@ pub(crate) fn parts(
         }
         (None, None) => None,
     };
-    let post =
-        |mailer| Post { mailer, addresses: Arc::new(Accounts(pool.clone())), from: mails.mail_from.clone() };
+    Ok(MailWay { mailer, from: mails.mail_from.clone() })
+}
+
+/// A notifier's parts, with mails if there is a way for them.
+pub(crate) fn parts(pool: &PgPool, key: WebhookKey, allow_private: bool, mails: MailWay) -> NotifierParts {
+    let MailWay { mailer, from } = mails;
+    let post = |mailer| Post { mailer, addresses: Arc::new(Accounts(pool.clone())), from };
     let deliver = DeliverConfig { allow_private, ..DeliverConfig::default() };
-    Ok(NotifierParts { ambient: Arc::new(Machine), key, deliver, mail: mailer.map(post) })
+    NotifierParts { ambient: Arc::new(Machine), key, deliver, mail: mailer.map(post) }
 }
 
 /// Who we are to the SMTP server, if it wants to know.

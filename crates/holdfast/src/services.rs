@@ -5,9 +5,9 @@
 //! queue → projectors stop. What was answered is durable at every step, so each of them has a time limit
 //! (`signals`): a Postgres that is gone must not keep the process from ending.
 
-use crate::config::{Http, MailOut, Model};
+use crate::config::{Http, Model};
 use crate::models::{FOLLOWERS, MODELS, WhenStopped, group_of};
-use crate::notifying;
+use crate::notifying::{self, MailWay};
 use crate::prometheus;
 use crate::roles::relay::events_topic;
 use crate::signals::{POSTGRES_SHARE, Stop};
@@ -23,7 +23,6 @@ use holdfast_relay::Relay;
 use holdfast_writer::{Writer, WriterConfig};
 use sqlx::PgPool;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::{net::TcpListener, time::timeout};
@@ -49,8 +48,8 @@ pub(crate) struct Plan {
     pub(crate) kafka: Option<Kafka>,
     pub(crate) webhook_key: WebhookKey,
     pub(crate) webhooks_allow_private: bool,
-    /// How mails are sent, and the folder for them where nothing else is said, if this process sends webhooks and mails.
-    pub(crate) mails: Option<(MailOut, Option<PathBuf>)>,
+    /// The way that mails go, if this process sends webhooks and mails.
+    pub(crate) mails: Option<MailWay>,
 }
 
 /// A server that is ready: everything runs but HTTP, whose listener is open.
@@ -100,13 +99,9 @@ impl Services {
             }
         }
         let spawner = Spawner { pool: &system.pool, writer: &writer, tasks: &tasks, stop: &stop_tasks };
-        let parts = match &plan.mails {
-            None => None,
-            Some((mails, folder)) => {
-                let (key, private) = (plan.webhook_key.clone(), plan.webhooks_allow_private);
-                Some(notifying::parts(&system.pool, key, private, mails, folder.as_deref())?)
-            }
-        };
+        let parts = plan.mails.map(|way| {
+            notifying::parts(&system.pool, plan.webhook_key.clone(), plan.webhooks_allow_private, way)
+        });
         let projectors = match plan.kafka {
             None => {
                 // All are given what the writer commits; what is not there they read from the log, once for all.

@@ -31,6 +31,9 @@ const IDLE_MAX: Duration = Duration::from_secs(20);
 /// Answers that refuse this mail or its receiver for good.
 const ABOUT_THE_MAIL: std::ops::RangeInclusive<u16> = 550..=556;
 
+/// How a certificate begins in PEM (RFC 7468 §5.1).
+const BEGIN_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+
 /// The server that mails are handed to.
 #[derive(Clone)]
 pub struct Smtp {
@@ -58,8 +61,11 @@ pub enum SmtpUrlError {
     /// An authority is trusted, and nothing is asked of it.
     #[error("an authority is for TLS: add ?tls=required, or use smtps://")]
     Untrusted,
+    /// What is to be trusted is no certificate.
+    #[error("the authority must be a certificate in PEM, which begins with {BEGIN_CERTIFICATE}")]
+    NoAuthority,
     /// The authority cannot be read.
-    #[error("the authority must be a certificate in PEM")]
+    #[error("the authority's certificate cannot be read")]
     Authority(#[source] Error),
 }
 
@@ -74,18 +80,14 @@ impl Smtp {
         credentials: Option<(String, String)>,
         authority: Option<&[u8]>,
     ) -> Result<Self, SmtpUrlError> {
-        let parsed = reqwest::Url::parse(url).map_err(|_| SmtpUrlError::Form)?;
-        let host = parsed.host_str().filter(|host| !host.is_empty()).ok_or(SmtpUrlError::Form)?;
-        let scheme = parsed.scheme();
-        if !["smtp", "smtps"].contains(&scheme) {
-            return Err(SmtpUrlError::Form);
-        }
         if url.contains('@') {
             return Err(SmtpUrlError::Credentials);
         }
-        // As lettre reads it: the words elsewhere in the URL, or a host that only begins like ours, make nothing safe.
-        let asked = parsed.query_pairs().find(|(key, _)| key == "tls");
-        let tls = scheme == "smtps" || asked.is_some_and(|(_, value)| value == "required");
+        let parsed = reqwest::Url::parse(url).map_err(|_| SmtpUrlError::Form)?;
+        let host = parsed.host_str().filter(|host| !host.is_empty()).ok_or(SmtpUrlError::Form)?;
+        let scheme = parsed.scheme();
+        let tls = asks_for_tls(&parsed)?;
+        // A host that only begins like ours makes nothing safe.
         let here = ["127.0.0.1", "localhost", "[::1]"].contains(&host);
         if credentials.is_some() && !tls && !here {
             return Err(SmtpUrlError::Plain);
@@ -141,8 +143,27 @@ fn is_of_tls(error: &Error) -> bool {
     of_reading.any(|error| error.kind() == io::ErrorKind::InvalidData)
 }
 
+/// Whether the connection is encrypted, by STARTTLS or from the start. A URL with anything else in it is refused: what is misspelled
+/// must not be passed over, and mails go out in the clear.
+fn asks_for_tls(url: &reqwest::Url) -> Result<bool, SmtpUrlError> {
+    if url.fragment().is_some() || !["", "/"].contains(&url.path()) {
+        return Err(SmtpUrlError::Form);
+    }
+    let parameters: Vec<_> = url.query_pairs().collect();
+    match (url.scheme(), &parameters[..]) {
+        ("smtps", []) => Ok(true),
+        ("smtp", []) => Ok(false),
+        ("smtp", [(name, value)]) if name == "tls" && value == "required" => Ok(true),
+        _ => Err(SmtpUrlError::Form),
+    }
+}
+
 /// TLS with a server whose certificate may be of this authority, too.
 fn trusting(host: &str, authority: &[u8]) -> Result<TlsParameters, SmtpUrlError> {
+    // An empty list of certificates would be none to lettre, and no error.
+    if !String::from_utf8_lossy(authority).contains(BEGIN_CERTIFICATE) {
+        return Err(SmtpUrlError::NoAuthority);
+    }
     let authority = Certificate::from_pem(authority).map_err(SmtpUrlError::Authority)?;
     TlsParameters::builder(host.to_owned())
         .add_root_certificate(authority)
@@ -172,23 +193,52 @@ mod tests {
         {
             assert!(Smtp::new(good, None, None).is_ok(), "{good}");
         }
-        for bad in ["", "mail.example.com:25", "http://x", "smtp://", "smtp://x:y", "smtp://x?tls=maybe"] {
+        for bad in [
+            "",
+            "mail.example.com:25",
+            "http://x",
+            "smtp://",
+            "smtp://x:y",
+            "smtp://x?tls=maybe",
+            "smtp://x?tls=opportunistic",
+            "smtp://x?tsl=required",
+            "smtp://x?TLS=required",
+            "smtp://x?tls=required&tls=required",
+            "smtp://x?tls=required&x=1",
+            "smtp://x#tls=required",
+            "smtp://x/tls=required",
+            "smtps://x?tls=none",
+        ] {
             assert!(matches!(Smtp::new(bad, None, None), Err(SmtpUrlError::Form)), "{bad}");
         }
         assert!(matches!(Smtp::new("smtp://ada:secret@x", None, None), Err(SmtpUrlError::Credentials)));
         let secret = || Some(("ada".to_owned(), "secret".to_owned()));
         assert!(matches!(Smtp::new("smtp://mail.example.com", secret(), None), Err(SmtpUrlError::Plain)));
         assert!(Smtp::new("smtp://mail.example.com?tls=required", secret(), None).is_ok());
-        for elsewhere in [
-            "smtp://localhost.example.com",
-            "smtp://127.0.0.1.example.com:25",
-            "smtp://mail.example.com/tls=required",
-            "smtp://mail.example.com?x=1#tls=required",
-        ] {
-            assert!(Smtp::new(elsewhere, secret(), None).is_err(), "{elsewhere}");
+        for elsewhere in ["smtp://localhost.example.com", "smtp://127.0.0.1.example.com:25"] {
+            assert!(matches!(Smtp::new(elsewhere, secret(), None), Err(SmtpUrlError::Plain)), "{elsewhere}");
         }
         for here in ["smtp://127.0.0.1:2525", "smtp://localhost", "smtp://[::1]:25"] {
             assert!(Smtp::new(here, secret(), None).is_ok(), "{here}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_authority_is_a_certificate_and_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = holdfast_testkit::certificates(folder.path());
+        let [authority, both] =
+            [made.authority, made.key_and_certificate].map(|file| std::fs::read(file).unwrap());
+        let with = |url, authority: &[u8]| Smtp::new(url, None, Some(authority)).map(drop);
+        for url in ["smtps://x", "smtp://x?tls=required"] {
+            assert!(with(url, &authority).is_ok() && with(url, &[&*authority, &authority].concat()).is_ok());
+            let key = String::from_utf8_lossy(&both).replace("CERTIFICATE", "SOMETHING");
+            for none in ["", "nothing", &key] {
+                assert!(matches!(with(url, none.as_bytes()), Err(SmtpUrlError::NoAuthority)), "{none}");
+            }
+            let broken = format!("{BEGIN_CERTIFICATE}\nAAAA\n-----END CERTIFICATE-----\n");
+            assert!(matches!(with(url, broken.as_bytes()), Err(SmtpUrlError::Authority(_))));
+        }
+        assert!(matches!(with("smtp://x", &authority), Err(SmtpUrlError::Untrusted)));
     }
 }

@@ -11,10 +11,11 @@ server.py MAILDIR PORT MODE [PEM USER PASSWORD] prints the port it listens on (P
   hold        keeps every mail, and never says so
   starttls    takes everything from USER with PASSWORD, after STARTTLS
   tls         the same, over TLS from the start
-PEM is a file with the key and the certificate of the last two.
+PEM is a file with the key and the certificate of the last two. What it was told since it started is in MAILDIR.log.
 """
 
 import asyncio
+import logging
 import mailbox
 import os
 import ssl
@@ -24,6 +25,8 @@ from aiosmtpd.smtp import SMTP, AuthResult
 
 folder, port, mode = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 kept = mailbox.Maildir(folder)
+logging.getLogger("mail.log").setLevel(logging.INFO)
+logging.getLogger("mail.log").addHandler(logging.FileHandler(folder + ".log", "w"))
 
 
 class Handler:

@@ -90,6 +90,15 @@ impl SmtpServer {
         files.filter_map(|file| fs::read_to_string(file.ok()?.path()).ok()).collect()
     }
 
+    /// The commands it was told since it was started last, by their first words.
+    #[must_use]
+    pub fn commands(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.folder.path().join("mail.log")).unwrap_or_default();
+        let told = log.lines().filter_map(|line| line.split_once(" >> b'"));
+        told.map(|(_, told)| told.split([' ', '\'', '\\']).next().unwrap_or_default().to_uppercase())
+            .collect()
+    }
+
     /// How often each Message-ID is in the mailbox.
     #[must_use]
     pub fn message_ids(&self) -> BTreeMap<String, usize> {

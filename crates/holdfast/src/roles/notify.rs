@@ -1,7 +1,7 @@
 //! `holdfast notify`: webhooks and mails as a process of its own, from the topic or from the log.
 
 use crate::config::{EventSource, Notify, Target};
-use crate::notifying::{self, GROUP};
+use crate::notifying::{self, GROUP, MailWay};
 use crate::ops::{OpsServer, Teller};
 use crate::out;
 use crate::roles::relay::events_topic;
@@ -18,15 +18,18 @@ pub(crate) async fn run(notify: &Notify) -> anyhow::Result<()> {
         EventSource::Log => None,
         EventSource::Kafka => Some((notify.kafka.kafka()?, events_topic()?)),
     };
+    let mails = notifying::mail_way(&notify.mails, None)?;
     let ops = OpsServer::bind(&notify.ops).await?;
     System::serve(&notify.access, async |system, stop| {
         let work = async |operator: Teller| match kafka {
-            None => serve(notify, system, LogSource::new(&system.pool), "the log", stop, &operator).await,
+            None => {
+                serve(notify, mails, system, LogSource::new(&system.pool), "the log", stop, &operator).await
+            }
             Some((kafka, topic)) => {
                 let log = identity(&system.pool).await;
                 let log = log.context("the log could not be read; `holdfast migrate` makes it")?;
                 let source = KafkaSource::new(kafka, topic, log.partitions, GROUP.to_owned(), log.log_id);
-                serve(notify, system, source, "Kafka", stop, &operator).await
+                serve(notify, mails, system, source, "Kafka", stop, &operator).await
             }
         };
         ops.beside("notify", system, &["notifier"], work).await
@@ -36,6 +39,7 @@ pub(crate) async fn run(notify: &Notify) -> anyhow::Result<()> {
 
 async fn serve(
     notify: &Notify,
+    way: MailWay,
     system: &System,
     source: impl Source,
     from: &str,
@@ -48,7 +52,7 @@ async fn serve(
     };
     let key = notifying::key_in(&notify.webhooks, folder.as_deref())?;
     let (private, mails) = (notify.webhooks.webhooks_allow_private, &notify.mails);
-    let parts = notifying::parts(&system.pool, key, private, mails, None)?;
+    let parts = notifying::parts(&system.pool, key, private, way);
     let notifier = Notifier::new(&system.pool, source, parts).context("webhooks cannot be sent over TLS")?;
     // When everything else is in order: nothing takes it back.
     if let Some(from) = &notify.from_position {

@@ -2,7 +2,7 @@
 
 use crate::config::Up;
 use crate::keeper;
-use crate::notifying;
+use crate::notifying::{self, MailWay};
 use crate::out;
 use crate::own_kafka::OwnKafka;
 use crate::services::{Plan, Services};
@@ -34,6 +34,9 @@ pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
+    let mail_folder = folder.path().join(notifying::MAIL_FOLDER);
+    let sends = !up.no_projectors;
+    let mails = sends.then(|| notifying::mail_way(&up.mails, Some(&mail_folder))).transpose()?;
     let secret = folder.secret_file("token-secret", || random_hex(SECRET_BYTES))?;
     keeper::with_own_postgres(&folder, &stop, async |system| {
         let own = up.kafka && up.kafka_access.brokers().is_none();
@@ -44,7 +47,7 @@ pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
             Some(starting) => stop.or(starting).await.transpose()?,
             None => None,
         };
-        let started = start(system, &folder, listener, &up, &secret, own_kafka.as_ref());
+        let started = start(system, &folder, listener, &up, &secret, own_kafka.as_ref(), mails);
         let served = match stop.or(started).await.transpose() {
             Ok(Some(services)) => services.serve(&stop).await,
             Ok(None) => Ok(()),
@@ -65,6 +68,7 @@ async fn start(
     up: &Up,
     secret: &SecretFile,
     own_kafka: Option<&OwnKafka>,
+    mails: Option<MailWay>,
 ) -> anyhow::Result<Services> {
     let kafka = match own_kafka.map(OwnKafka::brokers) {
         Some(brokers) => Some(up.kafka_access.kafka_at(&brokers)?),
@@ -82,8 +86,7 @@ async fn start(
         kafka,
         webhook_key: notifying::key(&up.webhooks, Some(folder))?,
         webhooks_allow_private: up.webhooks.webhooks_allow_private,
-        mails: (!up.no_projectors)
-            .then(|| (up.mails.clone(), Some(folder.path().join(notifying::MAIL_FOLDER)))),
+        mails,
     };
     let compat = plan.compat;
     let services = Services::start(system, listener, &up.http, plan).await?;

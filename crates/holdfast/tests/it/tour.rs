@@ -6,7 +6,7 @@ use holdfast_testkit::eventually;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::ConnectOptions;
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 use tokio::process::Command;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -289,7 +289,10 @@ async fn a_second_server_on_the_folder_is_refused_and_the_first_goes_on() {
 /// Wrong values are named with what is allowed, before anything is touched.
 #[tokio::test]
 async fn wrong_configuration_is_refused_with_what_is_allowed() {
-    let cases: [(&[&str], &str); 8] = [
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    let cases: [(&[&str], &str); 12] = [
         (&["up", "--listen", "nowhere"], "--listen"),
         (&["up", "--flushers", "0"], "1..=64"),
         (&["project", "sales"], "availability, booking-history"),
@@ -301,10 +304,34 @@ async fn wrong_configuration_is_refused_with_what_is_allowed() {
         (&["api", "--database-url", "postgres://localhost/x"], "HOLDFAST_TOKEN_SECRET"),
         (&["verify", "--database-url", "postgres://localhost/x", "--data", "/x"], "cannot be used with"),
         (&["verify", "--data", "/nonexistent"], "holdfast up --data /nonexistent"),
+        (
+            &["up", "--data", data, "--listen", "127.0.0.1:0", "--smtp-url", "smtp://x?tsl=required"],
+            "smtps://HOST:PORT",
+        ),
+        (
+            &[
+                "up",
+                "--data",
+                data,
+                "--listen",
+                "127.0.0.1:0",
+                "--smtp-url",
+                "smtps://x",
+                "--smtp-ca-file",
+                "/dev/null",
+            ],
+            "-----BEGIN CERTIFICATE-----",
+        ),
+        (
+            &["notify", "--source", "log", "--data", data, "--smtp-url", "smtp://x#tls=required"],
+            "smtps://HOST:PORT",
+        ),
+        (&["up", "--data", data, "--mail-from", "nobody"], "tickets@example.com"),
     ];
     for (arguments, expected) in cases {
         let output = Command::new(program()).args(arguments).output().await.unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && text.contains(expected), "{arguments:?}: {text}");
     }
+    assert!(!Path::new(data).join("postgres").exists(), "it is told before a Postgres is made");
 }

@@ -41,6 +41,7 @@ async fn a_server_is_spoken_to_over_tls_from_the_start_or_by_starttls_and_signed
         rig.sell(1).await;
         assert_eq!(tried(&rig, &mails).await, "delivered", "{mode}");
         assert_eq!(server.message_ids().into_values().collect::<Vec<_>>(), [1], "{mode}");
+        assert!(server.commands().iter().any(|told| told == "MAIL"), "{mode}: {:?}", server.commands());
     }
 }
 
@@ -71,6 +72,13 @@ async fn who_is_not_known_or_not_trusted_is_told_nothing_and_the_mail_waits() {
         let mails = mails_by(&rig, &url, password, authority.as_deref());
         assert_eq!(tried(&rig, &mails).await, became, "{mode} {url} {password:?} {authority:?}");
         assert!(server.mails().is_empty(), "{mode} {url}");
+        let told = server.commands();
+        if !became.contains("smtp_") {
+            assert!(
+                !told.iter().any(|told| ["AUTH", "MAIL"].contains(&told.as_str())),
+                "{mode} {url}: {told:?}"
+            );
+        }
     }
     server.behave("starttls").await;
     assert_eq!(tried(&rig, &right).await, "delivered");
