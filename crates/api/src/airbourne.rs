@@ -29,6 +29,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::default()
         .routes(routes!(words::health))
+        .routes(routes!(words::api_docs))
         .routes(routes!(words::info))
         .routes(routes!(words::dummy))
         .routes(routes!(auth::sign_up))

@@ -1,5 +1,7 @@
 //! The OpenAPI document and the page to browse it, with all assets inside the executable.
 
+mod headers;
+
 use crate::{problem::ProblemSchema, state::ApiState, view::StatusSchema};
 use axum::{
     Router,
@@ -18,7 +20,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 /// Where the document is.
 const DOCUMENT: &str = "/openapi.json";
 /// Where the page is.
-const PAGE: &str = "/docs";
+pub(crate) const PAGE: &str = "/docs";
 /// What the page may load: our own assets, and the styles and images written into them.
 const PAGE_POLICY: &str =
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
@@ -96,7 +98,8 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
 }
 
 /// The routes of the document and its page.
-pub(crate) fn routes(document: utoipa::openapi::OpenApi) -> Router<ApiState> {
+pub(crate) fn routes(mut document: utoipa::openapi::OpenApi) -> Router<ApiState> {
+    headers::complete(&mut document);
     let json = Bytes::from(document.to_json().unwrap_or_default());
     let document = get(async move || ([(header::CONTENT_TYPE, "application/json")], json.clone()));
     let page = Router::from(SwaggerUi::new(PAGE).config(Config::from(DOCUMENT).validator_url("none")));

@@ -112,11 +112,11 @@ impl Problem {
     }
 
     /// Why, in one sentence, for those who are not answered with problem details.
-    pub(crate) fn sentence(&self) -> String {
+    pub(crate) fn sentence(&self, name_of: impl for<'a> Fn(&'a str) -> &'a str) -> String {
         match &self.extension {
             Some(Extension::Errors { errors }) => {
                 let wrong = errors.iter().map(|error| {
-                    let name = error.pointer.trim_start_matches('/');
+                    let name = name_of(error.pointer.trim_start_matches('/'));
                     format!("{name} {}", error.detail).trim_start().to_owned()
                 });
                 wrong.collect::<Vec<_>>().join("; ")

@@ -62,7 +62,7 @@ impl From<Airplane> for AirplaneView {
 
 /// Make an airplane: `{modelNumber, capacity}`.
 #[utoipa::path(
-    post, path = "/api/v1/airplane", tag = "airbourne", request_body = Object,
+    post, path = "/api/v1/airplane", tag = "airbourne", request_body(content = Object, example = json!({"modelNumber": "A320neo", "capacity": 180})),
     responses((status = 201, description = "The airplane."),
         (status = "4XX", description = "422: no model, or a capacity that is none."), (status = "5XX", description = "Come again."))
 )]
@@ -119,7 +119,7 @@ async fn list(api: &Api) -> Result<Vec<AirplaneView>, Refusal> {
 /// Change an airplane.
 #[utoipa::path(
     patch, path = "/api/v1/airplane/{id}", tag = "airbourne", params(("id" = i64, Path, description = "The airplane.")),
-    request_body = Object,
+    request_body(content = Object, example = json!({"modelNumber": "A320neo", "capacity": 180})),
     responses((status = 200, description = "How many were changed."),
         (status = "4XX", description = "422: a value that is none."), (status = "5XX", description = "Come again."))
 )]

@@ -71,7 +71,7 @@ fn city(number: i64) -> Result<CityId, Refusal> {
 
 /// Make an airport: `{name, address, cityId}`.
 #[utoipa::path(
-    post, path = "/api/v1/airports", tag = "airbourne", request_body = Object,
+    post, path = "/api/v1/airports", tag = "airbourne", request_body(content = Object, example = json!({"name": "Berlin Brandenburg", "address": "Melli-Beese-Ring 1", "cityId": 1})),
     responses((status = 201, description = "The airport."),
         (status = "4XX", description = "422: something is missing, or there is no such city."), (status = "5XX", description = "Come again."))
 )]
@@ -131,7 +131,7 @@ async fn list(api: &Api) -> Result<Vec<AirportView>, Refusal> {
 /// Change an airport.
 #[utoipa::path(
     patch, path = "/api/v1/airports/{id}", tag = "airbourne", params(("id" = i64, Path, description = "The airport.")),
-    request_body = Object,
+    request_body(content = Object, example = json!({"name": "Berlin Brandenburg", "address": "Melli-Beese-Ring 1", "cityId": 1})),
     responses((status = 200, description = "How many were changed."),
         (status = "4XX", description = "422: a value that is none, or no such city."), (status = "5XX", description = "Come again."))
 )]

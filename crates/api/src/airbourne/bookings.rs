@@ -69,7 +69,7 @@ struct Asked {
 
 /// Book seats: `{flightId, NoOfSeats}`, and `userId` of the token.
 #[utoipa::path(
-    post, path = "/api/v1/bookings", tag = "airbourne", request_body = Object,
+    post, path = "/api/v1/bookings", tag = "airbourne", request_body(content = Object, example = json!({"flightId": 1, "userId": 1, "NoOfSeats": 2})),
     responses(
         (status = 200, description = "The booking, confirmed and durable."),
         (status = "4XX", description = "401: no good token; 403: another's userId; 404: no such flight; 409: sold out, or the flight is cancelled; 422: no number of seats."),

@@ -55,7 +55,7 @@ impl From<City> for CityView {
 
 /// Make a city: `{name}`.
 #[utoipa::path(
-    post, path = "/api/v1/city", tag = "airbourne", request_body = Object,
+    post, path = "/api/v1/city", tag = "airbourne", request_body(content = Object, example = json!({"name": "Berlin"})),
     responses((status = 201, description = "The city."),
         (status = "4XX", description = "409: there is one of that name; 422: no name."), (status = "5XX", description = "Come again."))
 )]
@@ -114,7 +114,7 @@ async fn list(api: &Api, prefix: &str) -> Result<Vec<CityView>, Refusal> {
 /// Give a city another name.
 #[utoipa::path(
     patch, path = "/api/v1/city/{id}", tag = "airbourne", params(("id" = i64, Path, description = "The city.")),
-    request_body = Object,
+    request_body(content = Object, example = json!({"name": "Berlin"})),
     responses((status = 200, description = "The city."),
         (status = "4XX", description = "404: there is no such city; 409: there is one of that name."), (status = "5XX", description = "Come again."))
 )]

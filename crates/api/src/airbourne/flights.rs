@@ -125,21 +125,3 @@ fn airplane(sent: &Sent, name: &str) -> Result<AirplaneId, Refusal> {
     AirplaneId::from_number(sent.required_whole(name)?)
         .ok_or_else(|| Refusal::field(name, "must be the id of an airplane"))
 }
-
-/// What the rules say of a field by our name for it, by Airbourne's.
-fn renamed(refusal: Refusal) -> Refusal {
-    const NAMES: [(&str, &str); 8] = [
-        ("number ", "flightNumber "),
-        ("airplane_id ", "airplaneId "),
-        ("departure_airport_id ", "departureAirportID "),
-        ("arrival_airport_id ", "arrivalAirportId "),
-        ("departs_at ", "departureTime "),
-        ("arrives_at ", "arrivalTime "),
-        ("price/amount ", "price "),
-        ("gate ", "boardingGate "),
-    ];
-    let renamed = NAMES
-        .iter()
-        .find_map(|(ours, theirs)| refusal.text.strip_prefix(ours).map(|rest| format!("{theirs}{rest}")));
-    Refusal { text: renamed.unwrap_or(refusal.text), ..refusal }
-}

@@ -41,8 +41,9 @@ const ADDRESSES_MAX: u64 = 100_000;
 /// A prefix, and whether what is behind it wants a token.
 const PREFIXES: [(&str, bool); 4] =
     [("/auth/", false), ("/flights/", true), ("/bookingservice/", true), ("/reminder/", true)];
-/// The gateway's own route, which is limited like those behind it.
-const HEALTH: &str = "/health";
+/// The gateway's own routes, which are limited like those behind it: as they are asked for, and where they are.
+const OWN: [(&str, &str); 3] =
+    [("/health", "/health"), ("/api-docs/", "/api-docs/"), ("/api-docs", "/api-docs/")];
 /// Below it, the case of letters does not matter.
 const SERVICES: &str = "/api/";
 
@@ -190,8 +191,8 @@ fn limited(answer: &mut Response, left: u64, ends_at: DateTime<Utc>) {
 fn way(path: &str) -> Way {
     let starts =
         |prefix: &str| path.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
-    if path == HEALTH {
-        return Way::Through { path: path.to_owned(), wants_token: false };
+    if let Some((_, own)) = OWN.iter().find(|(asked, _)| path.eq_ignore_ascii_case(asked)) {
+        return Way::Through { path: (*own).to_owned(), wants_token: false };
     }
     for (prefix, wants_token) in PREFIXES {
         if starts(prefix) {
@@ -245,7 +246,9 @@ mod tests {
         assert_eq!(way("/flights/api/v1/flights/1"), through("/api/v1/flights/1", true));
         assert_eq!(way("/Reminder/API/v1/tickets"), through("/api/v1/tickets", true));
         assert_eq!(way("/auth/api/v1/signIn"), through("/api/v1/signin", false));
-        assert_eq!(way("/health"), through("/health", false));
+        for (asked, own) in [("/health", "/health"), ("/Health", "/health"), ("/API-docs", "/api-docs/")] {
+            assert_eq!(way(asked), through(own, false), "{asked}");
+        }
     }
 
     #[test]

@@ -1,12 +1,28 @@
 //! Why something was not done, on its way into an envelope: a status that says it, and a sentence for people.
 //!
 //! Airbourne answered 500 to nearly everything, with SQL, hashes and stack traces. Here the status is the one that is right,
-//! and the sentence is that of the native API: nothing of it comes from inside.
+//! and the sentence is that of the native API, with Airbourne's names of fields: nothing of it comes from inside.
 
 use crate::{extract::Nobody, problem::Problem};
 use axum::http::StatusCode;
 use holdfast_catalogue::CatalogueError;
 use holdfast_writer::ExecuteError;
+
+/// Fields by our names, and by Airbourne's.
+const FIELDS: [(&str, &str); 12] = [
+    ("airplane_id", "airplaneId"),
+    ("arrival_airport_id", "arrivalAirportId"),
+    ("arrives_at", "arrivalTime"),
+    ("city_id", "cityId"),
+    ("departs_at", "departureTime"),
+    ("departure_airport_id", "departureAirportID"),
+    ("gate", "boardingGate"),
+    ("model", "modelNumber"),
+    ("number", "flightNumber"),
+    ("price/amount", "price"),
+    ("quantity", "NoOfSeats"),
+    ("remind_at", "notificationTime"),
+];
 
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +49,15 @@ impl Refusal {
     }
 }
 
+/// Airbourne's name of a field.
+pub(super) fn theirs(ours: &str) -> &str {
+    FIELDS.iter().find(|(name, _)| *name == ours).map_or(ours, |(_, theirs)| theirs)
+}
+
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         let retry_after_seconds = problem.retry_after_seconds();
-        Self { status: problem.code().status(), text: problem.sentence(), retry_after_seconds }
+        Self { status: problem.code().status(), text: problem.sentence(theirs), retry_after_seconds }
     }
 }
 

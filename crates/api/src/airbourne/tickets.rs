@@ -55,7 +55,8 @@ struct TicketView {
 
 /// Be reminded by e-mail: `{subject, content, recepientEmail, notificationTime}`.
 #[utoipa::path(
-    post, path = "/api/v1/tickets", tag = "airbourne", request_body = Object,
+    post, path = "/api/v1/tickets", tag = "airbourne", request_body(content = Object, example = json!({"subject": "Check in", "content": "Check-in is open.", "recepientEmail": "ada@example.org",
+        "notificationTime": "2027-06-01T07:30:00Z"})),
     responses((status = 201, description = "The reminder."),
         (status = "4XX", description = "401: no good token; 403: another's address; 409: too many wait; 422: a value that is none."),
         (status = "5XX", description = "Come again."))

@@ -1,8 +1,13 @@
-//! `GET /health`, `GET /api/v1/info` and `GET /api/v1/dummy`: a sentence each, for those who look whether somebody is there.
+//! `GET /health`, `GET /api/v1/info` and `GET /api/v1/dummy`: a sentence each, for those who look whether somebody is there; and
+//! `GET /api-docs/`, which leads to the page of the whole API.
 //! Whether the parts behind it are well says `/health/ready`.
 
 use super::answer::message;
-use axum::{http::StatusCode, response::Response};
+use crate::openapi::PAGE;
+use axum::{
+    http::StatusCode,
+    response::{Redirect, Response},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -20,6 +25,15 @@ pub(crate) struct Message {
 )]
 pub(crate) async fn health() -> Response {
     message(StatusCode::OK, "OK")
+}
+
+/// Where its routes are described: on the page of all routes.
+#[utoipa::path(
+    get, path = "/api-docs/", tag = "airbourne",
+    responses((status = 307, description = "To the page."), (status = 429, description = "Later.", body = Message))
+)]
+pub(crate) async fn api_docs() -> Redirect {
+    Redirect::temporary(PAGE)
 }
 
 /// The booking service is there.

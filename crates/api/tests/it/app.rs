@@ -350,6 +350,18 @@ impl App {
             let examples = &response["content"]["application/problem+json"]["examples"];
             assert!(examples[answer.code()].is_object(), "{method} {path} does not document {}", answer.text);
         }
+        if path.starts_with("/v1/") && answer.status.is_success() {
+            for name in ["Location", "ETag", "Consistency-Token", "Idempotency-Replayed"] {
+                let (declared, sent) =
+                    (response["headers"][name].is_object(), !answer.header(name).is_empty());
+                // What was done for the first time is no repetition.
+                let may_be_left_out = declared && name == "Idempotency-Replayed";
+                assert!(
+                    sent == declared || may_be_left_out,
+                    "{method} {path}: {name} is declared: {declared}, sent: {sent}"
+                );
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `GET /api/v1/isAuthenticated`: whose token it is.
 
 use crate::{
-    airbourne::answer::Envelope,
+    airbourne::{answer::Envelope, refusal::theirs},
     extract::{Nobody, authenticate},
     problem::Problem,
     state::ApiState,
@@ -42,5 +42,5 @@ pub(crate) async fn is_authenticated(State(api): State<ApiState>, headers: Heade
 }
 
 fn unavailable(problem: &Problem) -> Response {
-    Envelope::AUTH.failed(problem.code().status(), json!({"error": problem.sentence()}), FAILED)
+    Envelope::AUTH.failed(problem.code().status(), json!({"error": problem.sentence(theirs)}), FAILED)
 }

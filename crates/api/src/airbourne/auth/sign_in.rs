@@ -35,7 +35,7 @@ struct Token {
 
 /// Sign in: `{email, password}`.
 #[utoipa::path(
-    post, path = "/api/v1/signin", tag = "airbourne", request_body = Object,
+    post, path = "/api/v1/signin", tag = "airbourne", request_body(content = Object, example = json!({"email": "ada@example.org", "password": "correct horse"})),
     responses(
         (status = 200, description = "A token."),
         (status = "4XX", description = "400: something is missing; 401: it is wrong; 429: it was wrong too often."),

@@ -42,7 +42,7 @@ struct Account {
 
 /// Sign up: `{email, password}`.
 #[utoipa::path(
-    post, path = "/api/v1/signup", tag = "airbourne", request_body = Object,
+    post, path = "/api/v1/signup", tag = "airbourne", request_body(content = Object, example = json!({"email": "ada@example.org", "password": "correct horse"})),
     responses(
         (status = 201, description = "The account."),
         (status = "4XX", description = "400: something is missing; 409: the e-mail is taken; 422: it is none, or the password has not 4 to 50 characters."),

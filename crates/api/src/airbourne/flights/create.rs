@@ -1,6 +1,6 @@
 //! `POST /api/v1/flights`: put a flight on sale, with as many seats as its airplane has.
 
-use super::{FlightView, POLICY, airplane, airport, instant, price, renamed};
+use super::{FlightView, POLICY, airplane, airport, instant, price};
 use crate::{
     airbourne::{
         answer::Envelope,
@@ -37,7 +37,8 @@ const MANDATORY: [&str; 7] = [
 /// Put a flight on sale: `{flightNumber, airplaneId, departureAirportID, arrivalAirportId, departureTime, arrivalTime, price,
 /// boardingGate}`.
 #[utoipa::path(
-    post, path = "/api/v1/flights", tag = "airbourne", request_body = Object,
+    post, path = "/api/v1/flights", tag = "airbourne", request_body(content = Object, example = json!({"flightNumber": "HF1207", "airplaneId": 1, "departureAirportID": 1, "arrivalAirportId": 2,
+        "departureTime": "2027-06-01T19:30:00Z", "arrivalTime": "2027-06-02T03:45:00Z", "price": 24900, "boardingGate": "B12"})),
     responses((status = 201, description = "The flight."),
         (status = "4XX", description = "400: something is missing; 409: there is such a flight on that day; 422: a value that is none, or nothing of that id."),
         (status = "5XX", description = "Come again."))
@@ -56,7 +57,7 @@ pub(crate) async fn create_flight(
         let message = "Invalid request body for create flight";
         return Envelope::SALES.failed(StatusCode::BAD_REQUEST, missing, message);
     }
-    SAYS.answer(open(&api, actor, &trace, &sent).await.map_err(renamed))
+    SAYS.answer(open(&api, actor, &trace, &sent).await)
 }
 
 async fn open(api: &Api, actor: Actor, trace: &Trace, sent: &Sent) -> Result<FlightView, Refusal> {

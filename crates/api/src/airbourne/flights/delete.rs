@@ -1,7 +1,7 @@
 //! `DELETE /api/v1/flights/{id}`: the flight is cancelled, and its bookings with it. Nothing is thrown away: the original left
 //! bookings behind that led nowhere.
 
-use super::{find, renamed};
+use super::find;
 use crate::{
     airbourne::{refusal::Refusal, says::Says, writer::CatalogueWriter},
     command::{Actor, CommandName},
@@ -32,7 +32,7 @@ pub(crate) async fn delete_flight(
     trace: Trace,
 ) -> Response {
     let deleted = async { cancel(&api, may?, &trace, &id).await };
-    SAYS.answer(deleted.await.map_err(renamed))
+    SAYS.answer(deleted.await)
 }
 
 async fn cancel(api: &Api, actor: Actor, trace: &Trace, id: &str) -> Result<bool, Refusal> {

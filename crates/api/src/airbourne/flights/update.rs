@@ -3,7 +3,7 @@
 //! The original took any column from anybody. `totalSeats` is refused: it is what bookings leave, and writing it back is how
 //! Airbourne lost every eighth of its seats. What else makes a flight the flight it is can only be said again, not changed.
 
-use super::{FlightView, find, instant, price, renamed};
+use super::{FlightView, find, instant, price};
 use crate::{
     airbourne::{
         refusal::Refusal,
@@ -28,7 +28,7 @@ const SAYS: Says = super::says(StatusCode::OK, "Successfully updated a flight", 
 /// Change a flight: `{price, departureTime, arrivalTime, boardingGate}`.
 #[utoipa::path(
     patch, path = "/api/v1/flights/{id}", tag = "airbourne", params(("id" = i64, Path, description = "The flight.")),
-    request_body = Object,
+    request_body(content = Object, example = json!({"price": 19900, "departureTime": "2027-06-01T20:30:00Z", "arrivalTime": "2027-06-02T04:45:00Z", "boardingGate": "B14"})),
     responses((status = 200, description = "It is changed."),
         (status = "4XX", description = "404: there is no such flight; 409: it is cancelled; 422: a value that is none, or something that does not change."),
         (status = "5XX", description = "Come again."))
@@ -40,7 +40,7 @@ pub(crate) async fn update_flight(
     Lenient { sent, trace }: Lenient,
 ) -> Response {
     let updated = async { change(&api, may?, &trace, &id, &sent?).await };
-    SAYS.answer(updated.await.map_err(renamed))
+    SAYS.answer(updated.await)
 }
 
 async fn change(api: &Api, actor: Actor, trace: &Trace, id: &str, sent: &Sent) -> Result<bool, Refusal> {

@@ -87,11 +87,7 @@ problems! {
     security(("bearer" = []), ("x_access_token" = [])),
     responses(
         (status = 201, description = "The booking. It can be read, confirmed and cancelled at once.",
-            body = BookingView, headers(
-                ("Location", description = "Where the booking is."),
-                ("Consistency-Token", description = "Queries that carry it will include the booking."),
-                ("Idempotency-Replayed", description = "`true`: this is the first answer again."),
-            )),
+            body = BookingView),
         ReserveProblems,
     )
 )]

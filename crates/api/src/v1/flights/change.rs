@@ -59,6 +59,10 @@ problems! {
 }
 
 /// Sell a flight for another price, or move it: all that is asked, or nothing.
+///
+/// A flight that has left can be changed, too; one that is moved into the future is sold again. Its holds can be confirmed and its
+/// bookings cancelled whenever it leaves. Sent again with its key, a change is answered with the flight as it is then, which others may
+/// have changed since.
 #[utoipa::path(
     patch, path = "/v1/flights/{id}", tag = "flights", request_body = ChangeFlight,
     params(("id" = uuid::Uuid, Path, description = "The flight."),

@@ -10,7 +10,7 @@ use crate::{
 };
 use axum::{
     extract::State,
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
@@ -80,5 +80,6 @@ pub(crate) async fn create_session(
         sign_in(&api, &request.email.0, request.password.0, client).await?;
     let (user_id, role) = (user.user_id, user.role.as_str());
     let session = SessionView { token, token_type: "Bearer", expires_at, user_id, role };
-    Ok((StatusCode::CREATED, JsonAnswer(session)).into_response())
+    let place = [(header::LOCATION, "/v1/sessions/current")];
+    Ok((StatusCode::CREATED, place, JsonAnswer(session)).into_response())
 }

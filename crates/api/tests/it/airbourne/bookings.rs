@@ -41,6 +41,17 @@ async fn asked_again_with_a_key_it_is_the_same_booking_and_without_one_another()
     assert_eq!(seats_left(&app, id).await, 8);
 }
 
+/// What the rules say of a field has the name that the client gave it.
+#[tokio::test]
+async fn more_seats_than_a_flight_sells_in_one_booking_are_refused_by_their_name() {
+    let app = airbourne().await;
+    let (ada, admin) = (Client::new(&app, "ada").await, app.admin().await);
+    let native = crate::flights::flight(&app, &admin).await;
+    app.open_flight(&admin, "k", &native).await.ok(201);
+    let refused = ada.book(&app, 1, 11).await;
+    assert_eq!(refused.ok(422)["err"], "Original error: NoOfSeats must be 1 to 10");
+}
+
 /// 200 one-seat requests at once on 20 seats. Airbourne sold 48 to 52 of them.
 #[tokio::test]
 async fn two_hundred_at_once_on_twenty_seats_sell_twenty_fifty_times_over() {

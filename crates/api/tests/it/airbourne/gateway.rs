@@ -58,6 +58,17 @@ async fn whoever_comes_by_the_gateway_is_told_what_is_left_of_the_limit() {
     assert_eq!(answer.header("x-ratelimit-remaining"), "999999", "a minute later it begins anew");
 }
 
+/// Its page of routes, however it is spelled.
+#[tokio::test]
+async fn who_looks_for_the_gateways_page_is_led_to_ours() {
+    let app = airbourne().await;
+    for path in ["/api-docs/", "/api-docs", "/API-Docs/"] {
+        let answer = app.get(path).send().await;
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (307, "/docs"), "{path}");
+        assert_eq!(answer.header("x-ratelimit-limit"), "1000000", "{path}");
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_of_the_gateways_own_is_neither_stored_nor_sniffed() {
     let refused = airbourne().await.get("/flights/api/v1/flights").send().await;

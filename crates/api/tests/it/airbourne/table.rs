@@ -53,15 +53,16 @@ async fn every_route_of_the_table_answers_by_itself_and_through_the_gateway() {
     for (method, path, _) in rows() {
         let path = path.replace(":id", "1");
         for prefix in ["", "/auth", "/flights", "/bookingservice", "/reminder"] {
-            if path == "/health" && !prefix.is_empty() {
-                continue;
+            if ["/health", "/api-docs/"].contains(&&*path) && !prefix.is_empty() {
+                continue; // They are the gateway's own.
             }
             for token in [&ada.token, &admin.token] {
                 let asked = app.ask(method.clone(), &format!("{prefix}{path}"));
                 let answer = asked.header("x-access-token", token).json(&json!({})).send().await;
                 let unknown = answer.code() == "not_found" || answer.status == 405;
                 assert!(!unknown, "{method} {prefix}{path}: {} {}", answer.status, answer.text);
-                assert!(answer.body.is_object(), "{method} {prefix}{path}: {}", answer.text);
+                let leads_on = !answer.header("location").is_empty();
+                assert!(answer.body.is_object() || leads_on, "{method} {prefix}{path}: {}", answer.text);
             }
         }
     }
