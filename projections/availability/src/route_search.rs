@@ -93,7 +93,7 @@ fn statement() -> String {
              SELECT * FROM availability.inventories i WHERE {NOT_CANCELLED}
                  AND i.departure_airport_id = q.departs_from AND i.arrival_airport_id = q.lands_at
                  AND i.departure_day = q.day AND i.departs_at > $1
-                 AND (q.seats IS NULL OR i.sales = 'open' AND i.available >= q.seats AND i.seats_per_booking >= q.seats)
+                 AND (q.seats IS NULL OR i.is_bookable AND i.available >= q.seats AND i.seats_per_booking >= q.seats)
                  AND (q.min_price IS NULL OR i.price_amount >= q.min_price)
                  AND (q.max_price IS NULL OR i.price_amount <= q.max_price)
                  AND (q.currency IS NULL OR i.currency = q.currency)

@@ -5,8 +5,8 @@
 //! - A page begins after the last flight of the page before, whatever was opened or sold meanwhile: none is shown twice
 //!   or left out, unless what it is sorted or found by was changed.
 //! - Each order has an index that ends with a flight's id (`tests/it/search.rs` holds Postgres to it), so that a page reads about
-//!   as many rows as it shows, and those that are ruled out by the seats left. All else is compared inside the index. The seats
-//!   left are in none: a booking would have to move them.
+//!   as many rows as it shows, and those that have seats left but too few. All else is compared inside the index. How many seats
+//!   are left is in none: a booking would have to move it.
 //! - By departure, flights that have left are not looked at; by price and by duration each costs its place in the index for ever
 //!   (ARCHITECTURE.md says how much).
 
@@ -126,7 +126,7 @@ fn statement(search: &FlightSearch, now: Timestamp) -> QueryBuilder<'_, Postgres
     sql.push(" AND i.departs_at > ").push_bind(now);
     push_day(&mut sql, search, now);
     if let Some(seats) = seats {
-        sql.push(" AND i.sales = 'open' AND i.available >= ").push_bind(i64::from(*seats));
+        sql.push(" AND i.is_bookable AND i.available >= ").push_bind(i64::from(*seats));
         sql.push(" AND i.seats_per_booking >= ").push_bind(i64::from(*seats));
     }
     for (comparison, amount) in [(">=", min_price), ("<=", max_price)] {

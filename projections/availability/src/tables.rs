@@ -43,6 +43,8 @@ impl Projection for Availability {
                  available              integer NOT NULL GENERATED ALWAYS AS (
                      greatest(0, capacity + overbooking_allowance - held - confirmed - blocked)) STORED,
                  sales                  text NOT NULL,     -- open, closed or cancelled
+                 is_bookable            boolean NOT NULL GENERATED ALWAYS AS ( -- a seat is left, and on sale
+                     sales = 'open' AND capacity + overbooking_allowance - held - confirmed - blocked > 0) STORED,
                  is_ending              boolean NOT NULL GENERATED ALWAYS AS ( -- has bookings that are to end
                      sales = 'cancelled' AND held + confirmed > 0) STORED,
                  price_amount           bigint NOT NULL,   -- of one seat, in minor units
@@ -68,7 +70,8 @@ impl Projection for Availability {
              CREATE INDEX inventories_ending ON {schema}.inventories (inventory_id) WHERE is_ending;
              -- Serve: search by route and day, by one airport and by none in the order of departure; by price; by duration. What is
              -- compared and not in the order comes last: it is looked at without going to the row, so that a search over
-             -- all flights which finds none of them costs an index and not a table.
+             -- all flights which finds none of them costs an index and not a table. Whether there are seats is among it, and
+             -- how many is not: a booking would have to move that.
              CREATE INDEX flights_of_route ON {schema}.inventories
                  (departure_airport_id, arrival_airport_id, departure_day, departs_at, inventory_id) WHERE {NOT_CANCELLED};
              CREATE INDEX flights_from ON {schema}.inventories
@@ -76,11 +79,11 @@ impl Projection for Availability {
              CREATE INDEX flights_to ON {schema}.inventories
                  (arrival_airport_id, departs_at, inventory_id) WHERE {NOT_CANCELLED};
              CREATE INDEX flights_by_departure ON {schema}.inventories
-                 (departs_at, inventory_id, departure_day, price_amount, currency, seats_per_booking) WHERE {NOT_CANCELLED};
+                 (departs_at, inventory_id, departure_day, price_amount, currency, seats_per_booking, is_bookable) WHERE {NOT_CANCELLED};
              CREATE INDEX flights_by_price ON {schema}.inventories
-                 (price_amount, departs_at, inventory_id, departure_day, currency, seats_per_booking) WHERE {NOT_CANCELLED};
+                 (price_amount, departs_at, inventory_id, departure_day, currency, seats_per_booking, is_bookable) WHERE {NOT_CANCELLED};
              CREATE INDEX flights_by_duration ON {schema}.inventories
-                 (duration_seconds, departs_at, inventory_id, departure_day, price_amount, currency, seats_per_booking)
+                 (duration_seconds, departs_at, inventory_id, departure_day, price_amount, currency, seats_per_booking, is_bookable)
                  WHERE {NOT_CANCELLED}"
         )
     }
