@@ -23,6 +23,8 @@ const FLIGHTS_PER_ROUTE = 10;
 const SEATS = 20000;
 const SEATS_OF_THE_SMALL = 30;
 const CUSTOMERS = 20;
+// Longer than a run, which lasts as long as a token at most: what is left alone is still held when the books are balanced.
+const HOLD_SECONDS = 7200;
 const SEATS_PER_BOOKING_MAX = 4;
 
 const accepted = new Counter('bookings_accepted');
@@ -73,7 +75,7 @@ export function setup() {
   const flights = routes.flatMap((route) =>
     Array.from({ length: FLIGHTS_PER_ROUTE }, (_, i) => ({
       ...route, departsIn: i * 5 * HOUR_MS, flies: 2 * HOUR_MS, price: 9900 + i * 1000,
-      capacity: i === 0 ? SEATS_OF_THE_SMALL : SEATS,
+      capacity: i === 0 ? SEATS_OF_THE_SMALL : SEATS, policy: { hold_seconds: HOLD_SECONDS },
     })),
   );
   const opened = openFlights(admin, flights);

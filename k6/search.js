@@ -71,7 +71,7 @@ export function setup() {
   const flights = routes.flatMap((route, r) =>
     times.map((departsIn, t) => ({
       ...route, departsIn, flies: (1 + ((r + t) % 9)) * HOUR_MS, price: 5000 + ((r * 37 + t * 11) % 90) * 100,
-      capacity: SEATS, policy: { hold_seconds: 0 },
+      capacity: SEATS, policy: { hold_seconds: 0, seats_per_booking: SEATS_WANTED_MAX },
     })),
   );
   const tokens = Array.from({ length: CUSTOMERS }, () => signIn(signUp().email));

@@ -80,17 +80,22 @@ export function airport(admin, zone) {
   throw new Error(`${CODES_MAX} airport codes were all taken`);
 }
 
+// The last digits of a number, all of them: with fewer, runs and flights could have the same number together.
+function padded(number, digits) {
+  return String(number).slice(-digits).padStart(digits, '0');
+}
+
 // Opens flights, { from, to, departsIn, flies, price, capacity, policy } each (airports, milliseconds, cents), and waits until
 // the search finds them. Returns { id, from, to, day, departsAt, duration, price, capacity } each, from and to being codes.
 export function openFlights(admin, flights) {
   const airplane = { model: 'A20', capacity: 20 };
   const airplaneId = made(post('/v1/airplanes', airplane, { token: admin, key: fresh('airplane') })).id;
   const base = Math.ceil((Date.now() + FIRST_DEPARTURE_MS) / HOUR_MS) * HOUR_MS;
-  const run = Date.now() % 1e4;
+  const run = padded(Date.now(), 4);
   const opened = [];
   for (let first = 0; first < flights.length; first += AT_ONCE) {
     const asked = flights.slice(first, first + AT_ONCE).map(({ from, to, departsIn, flies, price, capacity, policy }, i) => ({
-      number: `K${run}${first + i}`, airplane_id: airplaneId, departure_airport_id: from.id, arrival_airport_id: to.id,
+      number: `K${run}${padded(first + i, 5)}`, airplane_id: airplaneId, departure_airport_id: from.id, arrival_airport_id: to.id,
       departs_at: new Date(base + departsIn).toISOString(), arrives_at: new Date(base + departsIn + flies).toISOString(),
       price: { amount: price, currency: 'EUR' }, capacity, policy,
     }));

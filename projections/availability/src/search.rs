@@ -105,24 +105,12 @@ pub async fn search_flights(
 
 /// Only what is asked for stands in the statement, so that its index can serve it.
 fn statement(search: &FlightSearch, now: Timestamp) -> QueryBuilder<'_, Postgres> {
-    let FlightSearch { from, to, seats, min_price, max_price, currency, order, after, limit, .. } = search;
+    let FlightSearch { seats, min_price, max_price, currency, order, limit, .. } = search;
     let mut sql = QueryBuilder::new(format!(
         "SELECT {COLUMNS} FROM (SELECT * FROM (
              SELECT * FROM availability.inventories i WHERE {NOT_CANCELLED}"
     ));
-    for (column, airports) in [("departure_airport_id", from), ("arrival_airport_id", to)] {
-        match airports.as_deref() {
-            None => {}
-            // The order of the index is that of the answer only behind a single airport.
-            Some([airport]) => {
-                sql.push(format!(" AND i.{column} = ")).push_bind(airport.0);
-            }
-            Some(airports) => {
-                let ids: Vec<_> = airports.iter().map(|airport| airport.0).collect();
-                sql.push(format!(" AND i.{column} = ANY(")).push_bind(ids).push(")");
-            }
-        }
-    }
+    push_route(&mut sql, search);
     sql.push(" AND i.departs_at > ").push_bind(now);
     push_day(&mut sql, search, now);
     if let Some(seats) = seats {
@@ -137,18 +125,37 @@ fn statement(search: &FlightSearch, now: Timestamp) -> QueryBuilder<'_, Postgres
     if let Some(currency) = currency {
         sql.push(" AND i.currency = ").push_bind(currency.code());
     }
+    push_after(&mut sql, search);
     let columns = order.columns();
-    if let Some(FlightPlace { key, departs_at, inventory_id }) = after {
-        sql.push(format!(" AND ({columns}) > ("));
-        if *order != FlightOrder::Departure {
-            sql.push_bind(key).push(", ");
-        }
-        sql.push_bind(departs_at).push(", ").push_bind(inventory_id.0).push(")");
-    }
     sql.push(format!(" ORDER BY {columns} LIMIT {FLIGHTS_LIMIT_MAX}) i LIMIT "));
     sql.push_bind(i64::from(*limit));
     sql.push(format!(") i JOIN availability.checkpoints c USING (log_partition) ORDER BY {columns}"));
     sql
+}
+
+fn push_route(sql: &mut QueryBuilder<'_, Postgres>, FlightSearch { from, to, .. }: &FlightSearch) {
+    for (column, airports) in [("departure_airport_id", from), ("arrival_airport_id", to)] {
+        match airports.as_deref() {
+            None => {}
+            // The order of the index is that of the answer only behind a single airport.
+            Some([airport]) => {
+                sql.push(format!(" AND i.{column} = ")).push_bind(airport.0);
+            }
+            Some(airports) => {
+                let ids: Vec<_> = airports.iter().map(|airport| airport.0).collect();
+                sql.push(format!(" AND i.{column} = ANY(")).push_bind(ids).push(")");
+            }
+        }
+    }
+}
+
+fn push_after(sql: &mut QueryBuilder<'_, Postgres>, FlightSearch { order, after, .. }: &FlightSearch) {
+    let Some(FlightPlace { key, departs_at, inventory_id }) = *after else { return };
+    sql.push(format!(" AND ({}) > (", order.columns()));
+    if *order != FlightOrder::Departure {
+        sql.push_bind(key).push(", ");
+    }
+    sql.push_bind(departs_at).push(", ").push_bind(inventory_id.0).push(")");
 }
 
 /// The days are in the index of routes only; the others are led to them by the instants, which keep the order.
