@@ -1,6 +1,6 @@
 //! The OpenAPI document and the page to browse it, with all assets inside the executable.
 
-mod headers;
+mod rules;
 
 use crate::{problem::ProblemSchema, state::ApiState, view::StatusSchema};
 use axum::{
@@ -99,7 +99,7 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
 
 /// The routes of the document and its page.
 pub(crate) fn routes(mut document: utoipa::openapi::OpenApi) -> Router<ApiState> {
-    headers::complete(&mut document);
+    rules::complete(&mut document);
     let json = Bytes::from(document.to_json().unwrap_or_default());
     let document = get(async move || ([(header::CONTENT_TYPE, "application/json")], json.clone()));
     let page = Router::from(SwaggerUi::new(PAGE).config(Config::from(DOCUMENT).validator_url("none")));

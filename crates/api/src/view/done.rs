@@ -1,8 +1,8 @@
 //! The answer to an accepted command.
 
-use super::JsonAnswer;
+use super::{JsonAnswer, made::say};
 use axum::{
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue},
     response::{IntoResponse, Response},
 };
 use holdfast_event_log::LogPosition;
@@ -10,8 +10,6 @@ use serde::Serialize;
 
 /// From where of the log on the answer is true; a query that carries it will include the command.
 const CONSISTENCY_TOKEN: HeaderName = HeaderName::from_static("consistency-token");
-/// The command had been accepted before; this is the first answer again.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The answer to an accepted command.
 pub(crate) struct Done<T> {
@@ -28,17 +26,10 @@ pub(crate) struct Done<T> {
 impl<T: Serialize> IntoResponse for Done<T> {
     fn into_response(self) -> Response {
         let mut response = JsonAnswer(self.body).into_response();
-        let headers = response.headers_mut();
         if let Ok(token) = HeaderValue::try_from(self.at.to_string()) {
-            headers.insert(CONSISTENCY_TOKEN, token);
+            response.headers_mut().insert(CONSISTENCY_TOKEN, token);
         }
-        if self.replayed {
-            headers.insert(REPLAYED, HeaderValue::from_static("true"));
-        }
-        if let Some(Ok(location)) = self.made_at.map(HeaderValue::try_from) {
-            headers.insert(header::LOCATION, location);
-            *response.status_mut() = StatusCode::CREATED;
-        }
+        say(&mut response, self.made_at, self.replayed);
         response
     }
 }

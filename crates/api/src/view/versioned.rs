@@ -1,14 +1,11 @@
 //! The answer that shows a thing with a version, which a change must name.
 
-use super::JsonAnswer;
+use super::{JsonAnswer, made::say};
 use axum::{
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-
-/// The request had been accepted before; this is what it made.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// A thing with its version, which is its `ETag`.
 pub(crate) struct Versioned<T> {
@@ -32,15 +29,8 @@ pub(crate) fn tag(headers: &mut HeaderMap, version: u64) {
 impl<T: Serialize> IntoResponse for Versioned<T> {
     fn into_response(self) -> Response {
         let mut response = JsonAnswer(self.body).into_response();
-        let headers = response.headers_mut();
-        tag(headers, self.version.cast_unsigned());
-        if self.replayed {
-            headers.insert(REPLAYED, HeaderValue::from_static("true"));
-        }
-        if let Some(Ok(location)) = self.made_at.map(HeaderValue::try_from) {
-            headers.insert(header::LOCATION, location);
-            *response.status_mut() = StatusCode::CREATED;
-        }
+        tag(response.headers_mut(), self.version.cast_unsigned());
+        say(&mut response, self.made_at, self.replayed);
         response
     }
 }

@@ -62,8 +62,10 @@ async fn the_same_key_makes_one_reminder_and_belongs_to_one_request() {
     let app = App::new().await;
     let ada = app.customer("ada").await;
     let ask = async |body: &Value| app.post(PATH).by(&ada).key("k").json(body).send().await;
-    let (first, again) = (ask(&good()).await.ok(201), ask(&good()).await.ok(201));
-    assert_eq!(first, again);
+    let (first, again) = (ask(&good()).await, ask(&good()).await);
+    let replayed = [&first, &again].map(|answer| answer.header("idempotency-replayed").to_owned());
+    assert_eq!(replayed, ["", "true"]);
+    assert_eq!(first.ok(201), again.ok(201));
     let other = ask(&with("subject", json!("Other"))).await;
     assert_eq!((other.status.as_u16(), other.code()), (422, "idempotency_key_reused"));
 }

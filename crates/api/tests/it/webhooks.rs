@@ -59,7 +59,9 @@ async fn the_same_key_makes_one_endpoint_and_tells_its_secret_as_long_as_it_is_t
     let app = App::new().await;
     let admin = app.admin().await;
     let first = app.register(&admin, "k", &good()).await.ok(201);
-    assert_eq!(app.register(&admin, "k", &good()).await.ok(201), first);
+    let again = app.register(&admin, "k", &good()).await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.ok(201), first);
     let mut other = good();
     other["url"] = json!("https://example.org/");
     assert_eq!(app.register(&admin, "k", &other).await.code(), "idempotency_key_reused");

@@ -29,7 +29,7 @@ const SAYS: Says = Says {
 
 /// Whether the account `{id}` of the body is an admin's.
 #[utoipa::path(
-    get, path = "/api/v1/isadmin", tag = "airbourne",
+    get, path = "/api/v1/isadmin", tag = "airbourne", request_body(content = Object, example = json!({"id": 1})),
     responses(
         (status = 201, description = "True or false."),
         (status = "4XX", description = "400: no id; 401: no good token; 403: another's id; 404: there is no such account."),

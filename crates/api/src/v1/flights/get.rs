@@ -20,8 +20,8 @@ problems! {
 
 /// A flight with its seats. Its `ETag` is what a change of it needs: it names price and schedule, whatever is sold.
 ///
-/// It is told as the read model has it. Straight after a change that may be how it was before, unless the request carries the
-/// `Consistency-Token` that the change was answered with. When it has left, nothing of it is sold any more (409 `departed`), whatever
+/// It is told as the read model has it. Straight after a change that may be how it was before, with the `ETag` of before, unless the
+/// request carries the `Consistency-Token` that the change was answered with. When it has left, nothing of it is sold any more (409 `departed`), whatever
 /// `sales` says: that is what an admin decided.
 #[utoipa::path(
     get, path = "/v1/flights/{id}", tag = "flights",

@@ -8,13 +8,9 @@ use crate::{
     problem::{Problem, problems},
     state::ApiState,
     store::bounded_work,
-    view::JsonAnswer,
+    view::Made,
 };
-use axum::{
-    extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::extract::State;
 use holdfast_notifier::{NewReminder, create_reminder as keep};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -71,7 +67,7 @@ pub(crate) async fn create_reminder(
     Caller(caller): Caller,
     key: IdempotencyKey,
     Body(request): Body<CreateReminder>,
-) -> Result<Response, Problem> {
+) -> Result<Made<ReminderView>, Problem> {
     let name = CommandName::keyed(caller.into(), ROUTE, Uuid::nil(), &key, &request);
     let recipient = recipient_for(&api, &caller, request.recipient.map(|email| email.0)).await?;
     let new = NewReminder {
@@ -83,7 +79,7 @@ pub(crate) async fn create_reminder(
         content: request.content.0,
         remind_at: request.remind_at.0,
     };
-    let (reminder, _) = bounded_work(keep(&api.pool, &new, api.ambient.now())).await?;
-    let place = [(header::LOCATION, format!("/v1/reminders/{}", reminder.reminder_id))];
-    Ok((StatusCode::CREATED, place, JsonAnswer(ReminderView::from(reminder))).into_response())
+    let (reminder, replayed) = bounded_work(keep(&api.pool, &new, api.ambient.now())).await?;
+    let at = format!("/v1/reminders/{}", reminder.reminder_id);
+    Ok(Made { at, replayed, body: reminder.into() })
 }

@@ -6,13 +6,9 @@ use crate::{
     form::{Email, Fields, Form, Text},
     problem::{Problem, problems},
     state::ApiState,
-    view::JsonAnswer,
+    view::Made,
 };
-use axum::{
-    extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use holdfast_domain::UserId;
 use serde::{Deserialize, Serialize};
@@ -75,11 +71,10 @@ pub(crate) async fn create_session(
     State(api): State<ApiState>,
     client: ClientAddress,
     Body(request): Body<CreateSession>,
-) -> Result<Response, Problem> {
+) -> Result<Made<SessionView>, Problem> {
     let SignedIn { user, token, expires_at } =
         sign_in(&api, &request.email.0, request.password.0, client).await?;
     let (user_id, role) = (user.user_id, user.role.as_str());
     let session = SessionView { token, token_type: "Bearer", expires_at, user_id, role };
-    let place = [(header::LOCATION, "/v1/sessions/current")];
-    Ok((StatusCode::CREATED, place, JsonAnswer(session)).into_response())
+    Ok(Made { at: "/v1/sessions/current".to_owned(), replayed: false, body: session })
 }

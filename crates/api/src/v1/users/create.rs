@@ -8,13 +8,9 @@ use crate::{
     problem::{Problem, problems},
     state::ApiState,
     users::{self, PASSWORD_CHARS, Role},
-    view::JsonAnswer,
+    view::Made,
 };
-use axum::{
-    extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -56,10 +52,9 @@ problems! {
 pub(crate) async fn create_user(
     State(api): State<ApiState>,
     Body(request): Body<CreateUser>,
-) -> Result<Response, Problem> {
+) -> Result<Made<UserView>, Problem> {
     let salt = auth::salt(&*api.ambient)?;
     let hash = api.hasher.hash(request.password.0, salt).await?;
     let user = users::insert(&api.pool, &*api.ambient, &request.email.0, &hash, Role::Customer).await?;
-    let place = [(header::LOCATION, "/v1/users/me")];
-    Ok((StatusCode::CREATED, place, JsonAnswer(UserView::from(user))).into_response())
+    Ok(Made { at: "/v1/users/me".to_owned(), replayed: false, body: user.into() })
 }

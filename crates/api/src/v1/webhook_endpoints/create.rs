@@ -9,13 +9,9 @@ use crate::{
     problem::{FieldError, Problem, problems},
     state::ApiState,
     store::bounded_work,
-    view::JsonAnswer,
+    view::Made,
 };
-use axum::{
-    extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::extract::State;
 use holdfast_notifier::{NewEndpoint, URL_CHARS_MAX, check_url, create};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -68,7 +64,7 @@ pub(crate) async fn create_endpoint(
     Admin(admin): Admin,
     key: IdempotencyKey,
     Body(request): Body<CreateWebhookEndpoint>,
-) -> Result<Response, Problem> {
+) -> Result<Made<EndpointWithSecret>, Problem> {
     check_url(&request.url.0, api.webhooks_allow_private).map_err(|wrong| {
         Problem::invalid(vec![FieldError { pointer: "/url".to_owned(), detail: wrong.to_string() }])
     })?;
@@ -76,8 +72,7 @@ pub(crate) async fn create_endpoint(
     let new =
         NewEndpoint { endpoint_id: name.command_id, url: request.url.0, event_types: request.event_types.0 };
     let made = create(&api.pool, &api.webhook_key, &new, api.ambient.now());
-    let (endpoint, secret, _) = bounded_work(made).await?;
-    let place = [(header::LOCATION, format!("/v1/webhook-endpoints/{}", endpoint.endpoint_id))];
-    let body = JsonAnswer(EndpointWithSecret::of(endpoint, &secret));
-    Ok((StatusCode::CREATED, place, body).into_response())
+    let (endpoint, secret, replayed) = bounded_work(made).await?;
+    let at = format!("/v1/webhook-endpoints/{}", endpoint.endpoint_id);
+    Ok(Made { at, replayed, body: EndpointWithSecret::of(endpoint, &secret) })
 }

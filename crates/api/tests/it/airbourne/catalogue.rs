@@ -88,3 +88,12 @@ async fn beyond_loopback_the_catalogue_is_an_admins() {
     app.post("/api/v1/city").by(&admin).json(&name).send().await.ok(201);
     app.get("/api/v1/city").send().await.ok(200);
 }
+
+/// What the rules say of a field has the name that the client gave it.
+#[tokio::test]
+async fn an_airport_of_no_city_is_refused_by_the_field_that_names_it() {
+    let app = airbourne().await;
+    let refused = app.post("/api/v1/airports").json(&json!({"name": "A", "cityId": 99})).send().await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.text.contains("cityId ") && !refused.text.contains("city_id"), "{}", refused.text);
+}

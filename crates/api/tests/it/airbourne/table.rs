@@ -68,6 +68,53 @@ async fn every_route_of_the_table_answers_by_itself_and_through_the_gateway() {
     }
 }
 
+/// In the order in which one needs the other; all of them are the first of their kind.
+const WITH_EXAMPLES: [(&str, &str); 13] = [
+    ("post", "/api/v1/signup"),
+    ("post", "/api/v1/signin"),
+    ("get", "/api/v1/isadmin"),
+    ("post", "/api/v1/city"),
+    ("patch", "/api/v1/city/{id}"),
+    ("post", "/api/v1/airplane"),
+    ("patch", "/api/v1/airplane/{id}"),
+    ("post", "/api/v1/airports"),
+    ("patch", "/api/v1/airports/{id}"),
+    ("post", "/api/v1/flights"),
+    ("patch", "/api/v1/flights/{id}"),
+    ("post", "/api/v1/bookings"),
+    ("post", "/api/v1/tickets"),
+];
+
+#[tokio::test]
+async fn every_example_of_the_document_is_taken_as_it_is_and_shows_every_field() {
+    let app = airbourne().await;
+    let content = |method: &str, path: &str| {
+        app.document()["paths"][path][method]["requestBody"]["content"]["application/json"].clone()
+    };
+    let mut token = String::new();
+    for (method, path) in WITH_EXAMPLES {
+        let example = &content(method, path)["example"];
+        let fields = content(method, path)["schema"]["properties"].as_object().map(serde_json::Map::len);
+        assert_eq!(fields, example.as_object().map(serde_json::Map::len), "{method} {path}");
+        let ask = || {
+            let asked = app.ask(method.to_uppercase().parse().unwrap(), &path.replace("{id}", "1"));
+            asked.header("x-access-token", &token).json(example)
+        };
+        let mut answer = ask().send().await;
+        if path == "/api/v1/airports" {
+            answer = ask().send().await; // A flight needs two.
+        }
+        assert!(answer.status.is_success(), "{method} {path}: {} {}", answer.status, answer.text);
+        if path == "/api/v1/signin" {
+            token = answer.body["data"]["token"].as_str().unwrap().to_owned();
+        }
+    }
+    let with_bodies = served(&app).into_iter().filter(|(method, path)| {
+        content(&method.to_lowercase(), &path.replace(":id", "{id}"))["example"].is_object()
+    });
+    assert_eq!(with_bodies.count(), WITH_EXAMPLES.len());
+}
+
 #[test]
 fn every_fault_is_listed_once_and_every_test_that_is_named_for_it_is_there() {
     let table = DOCUMENT.split("\n## Its faults\n").nth(1).unwrap();

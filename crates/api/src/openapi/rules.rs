@@ -1,13 +1,16 @@
-//! Headers in the document: what answers carry besides their bodies, and parameters that are headers.
+//! What the document says by one rule for all operations, instead of at each: headers of answers, parameters that may be left
+//! out, fields that an example shows.
 //!
-//! One rule for each header, by what an operation does, instead of a list at each operation. The tests hold every answer that
-//! they get to it (`tests/it/app.rs`): what is declared is sent, and what is sent is declared.
+//! A header is declared by what an operation does. The tests hold every answer that they get to it (`tests/it/app.rs`): what is
+//! declared is sent, and what is sent is declared.
 
+use serde_json::Value;
 use utoipa::openapi::{
     OpenApi, PathItem, RefOr, Required, Schema,
     header::{Header, HeaderBuilder},
-    path::{Operation, Parameter, ParameterIn},
-    schema::{SchemaType, Type},
+    path::{Operation, Parameter},
+    request_body::RequestBody,
+    schema::{ObjectBuilder, SchemaType, Type},
 };
 
 /// What commands change: their events are in the log.
@@ -25,6 +28,7 @@ pub(super) fn complete(document: &mut OpenApi) {
         for (operation, changes) in operations {
             let Some(operation) = operation else { continue };
             operation.parameters.iter_mut().flatten().for_each(no_null);
+            operation.request_body.iter_mut().for_each(fields_of_the_example);
             // A list has no version and no place.
             if path.starts_with(NATIVE) && (changes || path.contains('{')) {
                 declare(operation, changes);
@@ -33,12 +37,27 @@ pub(super) fn complete(document: &mut OpenApi) {
     }
 }
 
-/// A header that may be left out is no header that may be null.
+/// A parameter that may be left out is no parameter that may be null.
 fn no_null(parameter: &mut Parameter) {
     let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema else { return };
-    if parameter.parameter_in == ParameterIn::Header && schema.schema_type != SchemaType::Type(Type::String) {
-        schema.schema_type = SchemaType::Type(Type::String);
+    if let SchemaType::Array(types) = &schema.schema_type
+        && let [one] = &types.iter().filter(|one| **one != Type::Null).collect::<Vec<_>>()[..]
+    {
+        schema.schema_type = SchemaType::Type((*one).clone());
         parameter.required = Required::False;
+    }
+}
+
+/// A body whose fields are in its example alone, as Airbourne's clients know them.
+fn fields_of_the_example(body: &mut RequestBody) {
+    for content in body.content.values_mut() {
+        let Some(Value::Object(example)) = &content.example else { continue };
+        let Some(RefOr::T(Schema::Object(schema))) = &mut content.schema else { continue };
+        for (name, value) in example {
+            let of_type = if value.is_number() { Type::Integer } else { Type::String };
+            let field = ObjectBuilder::new().schema_type(SchemaType::Type(of_type)).build();
+            schema.properties.insert(name.clone(), field.into());
+        }
     }
 }
 
