@@ -1,11 +1,12 @@
 //! Search, as a client sees it: what is found by which words, page by page, and what it is told when it asks wrongly.
 
 use crate::{
-    app::{App, Someone},
+    app::{App, PATIENCE, Someone},
     questions::watch,
 };
 use chrono::TimeDelta;
 use futures::future::join_all;
+use holdfast_testkit::eventually;
 use serde_json::{Value, json};
 
 /// Two cities, the first with two airports, and flights between them.
@@ -334,6 +335,31 @@ async fn searches_for_a_route_and_a_day_that_are_made_at_once_share_a_statement(
     }
     let statements = seen.lock().unwrap().len();
     assert!(statements <= 3, "{statements}");
+}
+
+/// A search that takes too long is told so, and Postgres goes on with it no longer than its client waits.
+#[tokio::test]
+async fn a_statement_that_nobody_waits_for_any_more_is_ended() {
+    let network = Network::with_flights().await;
+    at_once(&network, 1).await; // the places are known from now on
+    let mut held = network.app.pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE availability.inventories").execute(&mut *held).await.unwrap();
+    let route = "from=BER&to=JFK&date=2026-06-01";
+    let asked = ["sort=price", "sort=duration", route, route].map(|query| {
+        let path = format!("/v1/flights?{query}");
+        async { network.app.get(&{ path }).send().await }
+    });
+    for refused in join_all(asked).await {
+        assert_eq!((refused.status.as_u16(), refused.code()), (503, "store_unavailable"));
+        assert_eq!(refused.header("retry-after"), "1");
+    }
+    eventually(PATIENCE, "no statement waits", async || {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'availability.inventories'::regclass";
+        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut *held).await.unwrap() == 0
+    })
+    .await;
+    held.rollback().await.unwrap();
+    assert_eq!(network.found(route).await, ["HF1"]);
 }
 
 /// What breaks a shared statement is nobody's but the one's that broke it.
