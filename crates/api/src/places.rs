@@ -2,7 +2,7 @@
 //!
 //! Guarantees
 //! - What the catalogue says now is known everywhere [`PLACE_TTL`] later. What is no place is not remembered.
-//! - Searches that name a place at once ask for it once, so that a busy minute costs bookings no connection.
+//! - Searches that name a place at once ask for it once.
 
 use crate::{
     form::id,

@@ -4,8 +4,8 @@
 //! rounds are as large as the load makes them; there is no timer, and a search that is alone goes at once.
 //! A round that fails hands nothing out: each of its searches then asks for itself, and is told what is wrong with itself.
 //!
-//! Bounds: Postgres ends a statement that takes as long as its client waits, so that what nobody waits for costs nothing; and a
-//! search whose client has gone is not asked for.
+//! Bounds: whoever has no connection in half of the time that a client waits is told so; Postgres ends a statement that takes all of
+//! that time, so that what nobody waits for ends soon; and a search whose client has gone is not asked for.
 
 use crate::{
     problem::{Code, Problem, StoreError},
@@ -18,21 +18,26 @@ use holdfast_domain::Timestamp;
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use std::{
     collections::VecDeque,
+    ops::RangeInclusive,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::available_parallelism,
+    time::Duration,
 };
 use tokio::sync::oneshot;
+use tracing::error;
 
 /// Searches of one statement: bounds its time, for all of them wait for its last.
 const ROUND_MAX: usize = 64;
 /// Statements at a time: one is read while Postgres is at work on the other.
 const ROUNDS_AT_ONCE: u32 = 2;
-/// Searches that ask for themselves at a time, at most; the next wait for their connection. As many as this machine has
-/// cores, if these are fewer: one may keep a core of Postgres's busy for as long as its client waits.
-const OTHERS_AT_ONCE_MAX: u32 = 6;
-/// Searches that wait: some ten rounds.
+/// Searches that ask for themselves at a time; the next wait for their connection. As many as this machine has cores, within
+/// these: one may keep a core of Postgres's busy for as long as its client waits, and two let a short one pass a long one.
+const OTHERS_AT_ONCE: RangeInclusive<u32> = 2..=6;
+/// Searches that wait for a round: 16 rounds, which take some 100 ms. More would only be answered later.
 const WAITING_MAX: usize = 1_024;
+/// How long a search waits for a connection. What comes later would have no time left for its statement.
+const CONNECTION_MAX: Duration = Duration::from_millis(STORE_MILLISECONDS_MAX / 2);
 
 /// Where searches for a route and a day wait for their round. Cheap to clone.
 #[derive(Clone)]
@@ -103,13 +108,15 @@ fn planned_once(pool: &PgPool, connections: u32) -> PgPool {
     let milliseconds = STORE_MILLISECONDS_MAX.to_string();
     let options = [("plan_cache_mode", "force_generic_plan"), ("statement_timeout", &milliseconds)];
     let connect = pool.connect_options().as_ref().clone().options(options);
-    PgPoolOptions::new().max_connections(connections).connect_lazy_with(connect)
+    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(CONNECTION_MAX);
+    pool.connect_lazy_with(connect)
 }
 
 /// How many searches ask for themselves at a time.
 fn others_at_once() -> u32 {
     let cores = available_parallelism().map_or(1, usize::from);
-    u32::try_from(cores).map_or(OTHERS_AT_ONCE_MAX, |cores| cores.clamp(2, OTHERS_AT_ONCE_MAX))
+    let (min, max) = OTHERS_AT_ONCE.into_inner();
+    u32::try_from(cores).unwrap_or(max).clamp(min, max)
 }
 
 impl Searches {
@@ -131,6 +138,9 @@ impl Searches {
         let (answer, shared) = oneshot::channel();
         let mut waiting = self.lock();
         if waiting.searches.len() >= WAITING_MAX {
+            waiting.searches.retain(|asked| !asked.answer.is_closed());
+        }
+        if waiting.searches.len() >= WAITING_MAX {
             return Err(TooManySearches);
         }
         waiting.searches.push_back(Asked { search, now, answer });
@@ -144,7 +154,9 @@ impl Searches {
     /// Runs rounds until nobody waits. One that panics ends like one that fails: the next must still be run.
     async fn run_rounds(self) {
         while let Some(round) = self.next_round() {
-            drop(AssertUnwindSafe(self.run_round(round)).catch_unwind().await);
+            if AssertUnwindSafe(self.run_round(round)).catch_unwind().await.is_err() {
+                error!("a round of searches panicked; each of them asks for itself");
+            }
         }
     }
 
@@ -234,9 +246,11 @@ mod tests {
     #[tokio::test]
     async fn more_than_may_wait_are_told_so() {
         let searches = busy();
-        let _waiting = share(&searches, WAITING_MAX);
+        let waiting = share(&searches, WAITING_MAX);
         let refused = searches.share(route(), Timestamp::UNIX_EPOCH);
         assert_eq!(refused.map(drop), Err(TooManySearches));
+        drop(waiting);
+        assert!(searches.share(route(), Timestamp::UNIX_EPOCH).is_ok(), "who has gone takes no place");
     }
 
     /// Its connections reach nobody: the round fails, and its searches are told so by a closed channel.

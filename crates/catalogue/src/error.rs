@@ -65,7 +65,7 @@ pub enum CatalogueError {
     #[error("an airport has this code already")]
     CodeTaken,
     /// What it refers to is not there.
-    #[error("there is no such {}", .0.as_str())]
+    #[error("names none: there is no such {}", .0.as_str())]
     NoParent(Parent),
     /// Something depends on it.
     #[error("there are {} that depend on it", .0.as_str())]

@@ -63,7 +63,8 @@ macro_rules! id {
     };
 }
 
-// The kinds are in stored ids: none may change. 0 was the mark of all of them, before there were kinds.
+// The kinds are in stored ids: none may change. 0 was the mark of all of them, before there were kinds; such ids are ids still, and
+// no number leads to them.
 id! {
     /// The seats of one flight or one show: one aggregate, one stream.
     InventoryId, 1
@@ -112,9 +113,32 @@ mod tests {
 
     #[test]
     fn a_number_is_of_one_kind_of_thing() {
-        let airport = AirportId::from_number(7).unwrap().0;
-        assert_eq!((InventoryId(airport).number(), CityId(airport).number()), (None, None));
-        assert_eq!(airport.to_string(), "00000000-0000-8005-8000-000000000007");
+        let seven = [
+            InventoryId::from_number(7).unwrap().0,
+            BookingId::from_number(7).unwrap().0,
+            UserId::from_number(7).unwrap().0,
+            AirplaneId::from_number(7).unwrap().0,
+            AirportId::from_number(7).unwrap().0,
+            CityId::from_number(7).unwrap().0,
+        ];
+        let known_as = |id| {
+            let ids = (InventoryId(id), BookingId(id), UserId(id), AirplaneId(id), AirportId(id), CityId(id));
+            let ids = [
+                ids.0.number(),
+                ids.1.number(),
+                ids.2.number(),
+                ids.3.number(),
+                ids.4.number(),
+                ids.5.number(),
+            ];
+            ids.map(|number| number == Some(7))
+        };
+        for (kind, id) in seven.into_iter().enumerate() {
+            assert_eq!(known_as(id), std::array::from_fn(|nth| nth == kind), "{id}");
+        }
+        assert_eq!(seven[4].to_string(), "00000000-0000-8005-8000-000000000007");
+        let before_kinds = Uuid::from_u64_pair(NUMBER_MARK, VARIANT | 14);
+        assert_eq!(known_as(before_kinds), [false; 6]);
     }
 
     /// Flights are numbered one after the other, and must not crowd in a part of the log.

@@ -4,8 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{borrow::Cow, fmt};
 
-/// A currency of ISO 4217 that has minor units, written as its three capital letters. (The others are metals, units of
-/// account and tests: nobody pays with them.)
+/// A currency of ISO 4217, written as its three capital letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Currency(iso_currency::Currency);
 
@@ -13,8 +12,13 @@ impl Currency {
     /// Finds a currency by its three letters, whatever their case.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Self> {
-        let known = iso_currency::Currency::from_code(&code.to_ascii_uppercase());
-        known.filter(|currency| currency.exponent().is_some()).map(Self)
+        iso_currency::Currency::from_code(&code.to_ascii_uppercase()).map(Self)
+    }
+
+    /// Whether something can cost so many minor units of it. Not of metals, units of account and tests, which are in the list, too.
+    #[must_use]
+    pub fn has_minor_units(self) -> bool {
+        self.0.exponent().is_some()
     }
 
     /// The three letters.

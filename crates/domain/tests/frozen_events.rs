@@ -67,7 +67,7 @@ fn every_event_type_has_its_frozen_example() {
 }
 
 /// Also those of versions and types that nothing writes any more, and of forms without what may be
-/// missing (`SeatsReserved.v1.sold_at_once.json`).
+/// missing (`SeatsReserved.v1.sold_at_once.json`), or with what is not taken any more (`PriceChanged.v1.of_gold.json`).
 #[test]
 fn every_frozen_example_still_decodes() {
     let files = file_names();

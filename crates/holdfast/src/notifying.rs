@@ -74,7 +74,11 @@ pub(crate) fn mail_way(mails: &MailOut, folder: Option<&Path>) -> anyhow::Result
     let mailer: Option<Arc<dyn Mailer>> = match (&mails.smtp_url, mails.mail_folder.as_deref().or(folder)) {
         (Some(url), _) => {
             let authority = authority(mails)?;
-            let smtp = Smtp::new(url, credentials(mails)?, authority.as_deref()).context("--smtp-url")?;
+            let smtp = Smtp::new(url, credentials(mails)?, authority.as_deref()).map_err(|error| {
+                let of_the_file = mails.smtp_ca_file.as_ref().filter(|_| error.is_of_the_authority());
+                let setting = of_the_file.map(|file| format!("--smtp-ca-file {}", file.display()));
+                anyhow::Error::new(error).context(setting.unwrap_or_else(|| "--smtp-url".to_owned()))
+            })?;
             info!("mails go out by SMTP");
             Some(Arc::new(smtp))
         }

@@ -69,6 +69,14 @@ pub enum SmtpUrlError {
     Authority(#[source] Error),
 }
 
+impl SmtpUrlError {
+    /// Whether it is about the authority, and not about the URL.
+    #[must_use]
+    pub fn is_of_the_authority(&self) -> bool {
+        matches!(self, Self::NoAuthority | Self::Authority(_))
+    }
+}
+
 impl Smtp {
     /// A server at `smtp://` (`?tls=required` for STARTTLS) or `smtps://`, signed in to with user and password if there are any.
     /// Its certificate must be of a public authority, or of `authority` (PEM).
@@ -146,7 +154,7 @@ fn is_of_tls(error: &Error) -> bool {
 /// Whether the connection is encrypted, by STARTTLS or from the start. A URL with anything else in it is refused: what is misspelled
 /// must not be passed over, and mails go out in the clear.
 fn asks_for_tls(url: &reqwest::Url) -> Result<bool, SmtpUrlError> {
-    if url.fragment().is_some() || !["", "/"].contains(&url.path()) {
+    if url.port() == Some(0) || url.fragment().is_some() || !["", "/"].contains(&url.path()) {
         return Err(SmtpUrlError::Form);
     }
     let parameters: Vec<_> = url.query_pairs().collect();
@@ -160,8 +168,8 @@ fn asks_for_tls(url: &reqwest::Url) -> Result<bool, SmtpUrlError> {
 
 /// TLS with a server whose certificate may be of this authority, too.
 fn trusting(host: &str, authority: &[u8]) -> Result<TlsParameters, SmtpUrlError> {
-    // An empty list of certificates would be none to lettre, and no error.
-    if !String::from_utf8_lossy(authority).contains(BEGIN_CERTIFICATE) {
+    // A file in which lettre finds no certificate would be an authority of nothing to it, and no error.
+    if !authority.split(|byte| *byte == b'\n').any(|line| line.starts_with(BEGIN_CERTIFICATE.as_bytes())) {
         return Err(SmtpUrlError::NoAuthority);
     }
     let authority = Certificate::from_pem(authority).map_err(SmtpUrlError::Authority)?;
@@ -208,6 +216,7 @@ mod tests {
             "smtp://x#tls=required",
             "smtp://x/tls=required",
             "smtps://x?tls=none",
+            "smtp://x:0",
         ] {
             assert!(matches!(Smtp::new(bad, None, None), Err(SmtpUrlError::Form)), "{bad}");
         }
@@ -233,7 +242,8 @@ mod tests {
         for url in ["smtps://x", "smtp://x?tls=required"] {
             assert!(with(url, &authority).is_ok() && with(url, &[&*authority, &authority].concat()).is_ok());
             let key = String::from_utf8_lossy(&both).replace("CERTIFICATE", "SOMETHING");
-            for none in ["", "nothing", &key] {
+            let indented = String::from_utf8_lossy(&authority).replace("-----BEGIN", " -----BEGIN");
+            for none in ["", "nothing", &key, &indented] {
                 assert!(matches!(with(url, none.as_bytes()), Err(SmtpUrlError::NoAuthority)), "{none}");
             }
             let broken = format!("{BEGIN_CERTIFICATE}\nAAAA\n-----END CERTIFICATE-----\n");

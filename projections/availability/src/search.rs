@@ -4,9 +4,9 @@
 //! - Cancelled flights and those that have left are not found.
 //! - A page begins after the last flight of the page before, whatever was opened or sold meanwhile: none is shown twice
 //!   or left out, unless what it is sorted or found by was changed.
-//! - Each order has an index that ends with a flight's id (`tests/it/search.rs` holds Postgres to it), so that a page reads about
-//!   as many rows as it shows, and those that have seats left but too few. All else is compared inside the index. How many seats
-//!   are left is in none: a booking would have to move it.
+//! - Each order over all flights has an index (`tests/it/search.rs` holds Postgres to it), so that a page reads about as many rows as
+//!   it shows, and those that have seats left but too few. All else is compared inside the index. How many seats are left is in
+//!   none: a booking would have to move it. Those of one airport or one route are few, and may be looked at one by one.
 //! - By departure, flights that have left are not looked at; by price and by duration each costs its place in the index for ever
 //!   (ARCHITECTURE.md says how much).
 

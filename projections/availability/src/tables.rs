@@ -70,8 +70,8 @@ impl Projection for Availability {
              CREATE INDEX inventories_ending ON {schema}.inventories (inventory_id) WHERE is_ending;
              -- Serve: search by route and day, by one airport and by none in the order of departure; by price; by duration. What is
              -- compared and not in the order comes last: it is looked at without going to the row, so that a search over
-             -- all flights which finds none of them costs an index and not a table. Whether there are seats is among it, and
-             -- how many is not: a booking would have to move that.
+             -- all flights which finds none of them costs an index and not a table. Whether there are seats is among it, so
+             -- that the last one's booking moves it; how many there are is not, which each would have to move.
              CREATE INDEX flights_of_route ON {schema}.inventories
                  (departure_airport_id, arrival_airport_id, departure_day, departs_at, inventory_id) WHERE {NOT_CANCELLED};
              CREATE INDEX flights_from ON {schema}.inventories

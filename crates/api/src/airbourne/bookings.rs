@@ -15,7 +15,7 @@ use crate::{
     auth::Principal,
     command::CommandName,
     extract::{IdempotencyKey, Known, Trace, authenticate},
-    problem::Problem,
+    problem::{Problem, if_known},
     state::{Api, ApiState},
 };
 use axum::{
@@ -69,7 +69,7 @@ struct Asked {
 
 /// Book seats: `{flightId, NoOfSeats}`, and `userId` of the token.
 #[utoipa::path(
-    post, path = "/api/v1/bookings", tag = "airbourne", request_body(content = Object, example = json!({"flightId": 1, "userId": 1, "NoOfSeats": 2})),
+    post, path = "/api/v1/bookings", tag = "airbourne", request_body(content = Object, example = json!({"flightId": 1, "NoOfSeats": 2})),
     responses(
         (status = 200, description = "The booking, confirmed and durable."),
         (status = "4XX", description = "401: no good token; 403: another's userId; 404: no such flight; 409: sold out, or the flight is cancelled; 422: no number of seats."),
@@ -143,9 +143,9 @@ async fn must_be_a_flight(api: &Api, id: InventoryId) -> Result<(), Refusal> {
     if api.flights.contains_key(&id) {
         return Ok(());
     }
-    match api.writer.inventory(id).await?.terms.subject {
-        Subject::Flight(_) => api.flights.insert(id, ()),
-        Subject::Show { .. } => return Err(Refusal::unknown("flight")),
+    match if_known(api.writer.inventory(id).await.map_err(Problem::from))?.map(|view| view.terms.subject) {
+        Some(Subject::Flight(_)) => api.flights.insert(id, ()),
+        Some(Subject::Show { .. }) | None => return Err(Refusal::unknown("flight")),
     }
     Ok(())
 }

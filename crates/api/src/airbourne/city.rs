@@ -135,7 +135,7 @@ async fn update(api: &Api, id: &str, sent: &Sent) -> Result<City, Refusal> {
     let id = number(id).and_then(CityId::from_number).ok_or_else(|| Refusal::unknown("city"))?;
     let name = sent.line::<NAME_CHARS_MAX>("name")?;
     let edit = cities::edit(&api.pool, id, name, &Expected::Any, api.ambient.now());
-    Ok(bounded_work(edit).await?)
+    if_known(bounded_work(edit).await)?.ok_or_else(|| Refusal::unknown("city"))
 }
 
 /// Delete a city.

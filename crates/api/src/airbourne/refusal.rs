@@ -9,7 +9,7 @@ use holdfast_catalogue::CatalogueError;
 use holdfast_writer::ExecuteError;
 
 /// Fields by our names, and by Airbourne's.
-const FIELDS: [(&str, &str); 12] = [
+const FIELDS: [(&str, &str); 13] = [
     ("airplane_id", "airplaneId"),
     ("arrival_airport_id", "arrivalAirportId"),
     ("arrives_at", "arrivalTime"),
@@ -20,6 +20,7 @@ const FIELDS: [(&str, &str); 12] = [
     ("model", "modelNumber"),
     ("number", "flightNumber"),
     ("price/amount", "price"),
+    ("price/currency", "price"),
     ("quantity", "NoOfSeats"),
     ("remind_at", "notificationTime"),
 ];

@@ -8,7 +8,8 @@ use chrono::{NaiveDate, SecondsFormat, TimeDelta};
 use holdfast_domain::{Timestamp, is_writable};
 
 /// What is answered to a text that is no time.
-pub(crate) const MUST_BE: &str = "must be a date and time, such as 2027-06-01T19:30:00Z";
+pub(crate) const MUST_BE: &str =
+    "must be a date and time, such as 2027-06-01T19:30:00Z, in the years 1 to 9999 by all clocks";
 
 /// Hours are of two digits at most: four days beyond the date.
 const HOUR_MAX: u32 = 99;

@@ -92,8 +92,10 @@ text_field! {
 }
 text_field! {
     /// A currency.
-    CurrencyCode(Currency) = "must be an ISO 4217 currency in capitals, such as EUR",
-    |text: &str| Currency::from_code(text).filter(|currency| currency.code() == text),
+    CurrencyCode(Currency) = "must be an ISO 4217 currency with minor units, in capitals, such as EUR",
+    |text: &str| {
+        Currency::from_code(text).filter(|currency| currency.code() == text && currency.has_minor_units())
+    },
     |schema: ObjectBuilder| schema.pattern(Some("^[A-Z]{3}$")).examples(["EUR"])
 }
 text_field! {

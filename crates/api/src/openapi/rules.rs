@@ -1,8 +1,8 @@
 //! What the document says by one rule for all operations, instead of at each: headers of answers, parameters that may be left
 //! out, fields that an example shows.
 //!
-//! A header is declared by what an operation does. The tests hold every answer that they get to it (`tests/it/app.rs`): what is
-//! declared is sent, and what is sent is declared.
+//! A header of what was done is declared by what an operation does. The tests hold every answer that they get to it
+//! (`tests/it/app.rs`): of these headers, what is declared is sent, and what is sent is declared.
 
 use serde_json::Value;
 use utoipa::openapi::{

@@ -309,6 +309,9 @@ fn leaves_in_time(departs_at: Timestamp, accept_departed: bool, now: Timestamp) 
 }
 
 fn check_price(price: Money) -> Result<(), InvalidField> {
+    if !price.currency.has_minor_units() {
+        return Err(InvalidField::new("/price/currency", "must be one with minor units, such as EUR"));
+    }
     InvalidField::range("/price/amount", price.amount, 0, PRICE_MAX)
 }
 

@@ -95,5 +95,9 @@ async fn an_airport_of_no_city_is_refused_by_the_field_that_names_it() {
     let app = airbourne().await;
     let refused = app.post("/api/v1/airports").json(&json!({"name": "A", "cityId": 99})).send().await;
     assert_eq!(refused.status, 422);
-    assert!(refused.text.contains("cityId ") && !refused.text.contains("city_id"), "{}", refused.text);
+    assert!(
+        refused.text.contains("cityId names none") && !refused.text.contains("city_id"),
+        "{}",
+        refused.text
+    );
 }
