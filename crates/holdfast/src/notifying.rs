@@ -66,36 +66,39 @@ pub(crate) fn key_in(webhooks: &Webhooks, folder: Option<&Path>) -> anyhow::Resu
 pub(crate) struct MailWay {
     mailer: Option<Arc<dyn Mailer>>,
     from: Mailbox,
+    /// What happens to mails, after "holdfast …"; empty if there is no way.
+    pub(crate) what: String,
 }
 
 /// The way for mails, if there is one: by SMTP where a server is named, else into a folder. It needs nothing that takes long to set
 /// up, so that what is wrong with it is told first.
 pub(crate) fn mail_way(mails: &MailOut, folder: Option<&Path>) -> anyhow::Result<MailWay> {
-    let mailer: Option<Arc<dyn Mailer>> = match (&mails.smtp_url, mails.mail_folder.as_deref().or(folder)) {
-        (Some(url), _) => {
-            let authority = authority(mails)?;
-            let smtp = Smtp::new(url, credentials(mails)?, authority.as_deref()).map_err(|error| {
-                let of_the_file = mails.smtp_ca_file.as_ref().filter(|_| error.is_of_the_authority());
-                let setting = of_the_file.map(|file| format!("--smtp-ca-file {}", file.display()));
-                anyhow::Error::new(error).context(setting.unwrap_or_else(|| "--smtp-url".to_owned()))
-            })?;
-            info!("mails go out by SMTP");
-            Some(Arc::new(smtp))
-        }
-        (None, Some(folder)) => {
-            let mailer = MailFolder::open(folder.to_owned())
-                .with_context(|| format!("no mails can be put into {}", folder.display()))?;
-            info!("mails are put into {}: no SMTP server is configured", folder.display());
-            Some(Arc::new(mailer))
-        }
-        (None, None) => None,
-    };
-    Ok(MailWay { mailer, from: mails.mail_from.clone() })
+    let (mailer, what): (Option<Arc<dyn Mailer>>, _) =
+        match (&mails.smtp_url, mails.mail_folder.as_deref().or(folder)) {
+            (Some(url), _) => {
+                let authority = authority(mails)?;
+                let smtp = Smtp::new(url, credentials(mails)?, authority.as_deref()).map_err(|error| {
+                    let of_the_file = mails.smtp_ca_file.as_ref().filter(|_| error.is_of_the_authority());
+                    let setting = of_the_file.map(|file| format!("--smtp-ca-file {}", file.display()));
+                    anyhow::Error::new(error).context(setting.unwrap_or_else(|| "--smtp-url".to_owned()))
+                })?;
+                info!("mails go out by SMTP");
+                (Some(Arc::new(smtp)), ", and sends mails by SMTP".to_owned())
+            }
+            (None, Some(folder)) => {
+                let mailer = MailFolder::open(folder.to_owned())
+                    .with_context(|| format!("no mails can be put into {}", folder.display()))?;
+                info!("mails are put into {}: no SMTP server is configured", folder.display());
+                (Some(Arc::new(mailer)), format!(", and puts mails into {}", folder.display()))
+            }
+            (None, None) => (None, String::new()),
+        };
+    Ok(MailWay { mailer, from: mails.mail_from.clone(), what })
 }
 
 /// A notifier's parts, with mails if there is a way for them.
 pub(crate) fn parts(pool: &PgPool, key: WebhookKey, allow_private: bool, mails: MailWay) -> NotifierParts {
-    let MailWay { mailer, from } = mails;
+    let MailWay { mailer, from, .. } = mails;
     let post = |mailer| Post { mailer, addresses: Arc::new(Accounts(pool.clone())), from };
     let deliver = DeliverConfig { allow_private, ..DeliverConfig::default() };
     NotifierParts { ambient: Arc::new(Machine), key, deliver, mail: mailer.map(post) }

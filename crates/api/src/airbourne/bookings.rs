@@ -6,6 +6,7 @@
 
 use super::{
     answer::{Envelope, message},
+    flights,
     refusal::Refusal,
     request::{Lenient, Sent},
     says::{Says, Wrong},
@@ -15,7 +16,7 @@ use crate::{
     auth::Principal,
     command::CommandName,
     extract::{IdempotencyKey, Known, Trace, authenticate},
-    problem::{Problem, if_known},
+    problem::Problem,
     state::{Api, ApiState},
 };
 use axum::{
@@ -25,7 +26,6 @@ use axum::{
 };
 use holdfast_domain::{
     BookingId, ConfirmBooking, InventoryCommand, InventoryEvent, InventoryId, ReserveSeats, SeatsReserved,
-    Subject,
 };
 use holdfast_event_log::{LogPosition, Recorded};
 use serde::Serialize;
@@ -138,14 +138,10 @@ async fn reserve(
     })
 }
 
-/// A show of booking_monitor's is known by a number, too, and is no flight.
 async fn must_be_a_flight(api: &Api, id: InventoryId) -> Result<(), Refusal> {
-    if api.flights.contains_key(&id) {
-        return Ok(());
-    }
-    match if_known(api.writer.inventory(id).await.map_err(Problem::from))?.map(|view| view.terms.subject) {
-        Some(Subject::Flight(_)) => api.flights.insert(id, ()),
-        Some(Subject::Show { .. }) | None => return Err(Refusal::unknown("flight")),
+    if !api.flights.contains_key(&id) {
+        flights::by_id(api, id).await?.ok_or_else(|| Refusal::unknown("flight"))?;
+        api.flights.insert(id, ());
     }
     Ok(())
 }

@@ -101,7 +101,14 @@ impl FlightView {
 
 /// The flight in a path, as whoever sells it knows it; none if there is none.
 async fn find(api: &Api, id: &str) -> Result<Option<InventoryView>, Refusal> {
-    let Some(id) = number(id).and_then(InventoryId::from_number) else { return Ok(None) };
+    match number(id).and_then(InventoryId::from_number) {
+        Some(id) => by_id(api, id).await,
+        None => Ok(None),
+    }
+}
+
+/// A flight as whoever sells it knows it; none if it is none. A show of booking_monitor's is known by a number, too.
+pub(super) async fn by_id(api: &Api, id: InventoryId) -> Result<Option<InventoryView>, Refusal> {
     let found = if_known(api.writer.inventory(id).await.map_err(Problem::from))?;
     Ok(found.filter(|view| view.terms.subject.flight().is_some()))
 }

@@ -5,7 +5,6 @@
 
 use crate::{extract::Nobody, problem::Problem};
 use axum::http::StatusCode;
-use holdfast_catalogue::CatalogueError;
 use holdfast_writer::ExecuteError;
 
 /// Fields by our names, and by Airbourne's.
@@ -70,12 +69,6 @@ impl From<Nobody> for Refusal {
 
 impl From<ExecuteError> for Refusal {
     fn from(error: ExecuteError) -> Self {
-        Problem::from(error).into()
-    }
-}
-
-impl From<CatalogueError> for Refusal {
-    fn from(error: CatalogueError) -> Self {
         Problem::from(error).into()
     }
 }

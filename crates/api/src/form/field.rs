@@ -48,6 +48,13 @@ macro_rules! text_field {
             }
         }
 
+        impl $name {
+            /// The value, from a body or a query string; none if the text is none.
+            pub(crate) fn read(text: &str) -> Option<Self> {
+                $read(text).map($name)
+            }
+        }
+
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
                 struct Read;
@@ -57,7 +64,7 @@ macro_rules! text_field {
                         f.write_str($must_be)
                     }
                     fn visit_str<E: Error>(self, text: &str) -> Result<$name, E> {
-                        $read(text).map($name).ok_or_else(|| E::custom($must_be))
+                        $name::read(text).ok_or_else(|| E::custom($must_be))
                     }
                 }
                 json.deserialize_str(Read)

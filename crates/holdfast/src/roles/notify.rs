@@ -39,7 +39,7 @@ pub(crate) async fn run(notify: &Notify) -> anyhow::Result<()> {
 
 async fn serve(
     notify: &Notify,
-    way: MailWay,
+    mails: MailWay,
     system: &System,
     source: impl Source,
     from: &str,
@@ -51,19 +51,14 @@ async fn serve(
         Target::Database(_) => None,
     };
     let key = notifying::key_in(&notify.webhooks, folder.as_deref())?;
-    let (private, mails) = (notify.webhooks.webhooks_allow_private, &notify.mails);
-    let parts = notifying::parts(&system.pool, key, private, way);
+    let (private, carried) = (notify.webhooks.webhooks_allow_private, mails.what.clone());
+    let parts = notifying::parts(&system.pool, key, private, mails);
     let notifier = Notifier::new(&system.pool, source, parts).context("webhooks cannot be sent over TLS")?;
     // When everything else is in order: nothing takes it back.
     if let Some(from) = &notify.from_position {
         begin_from(&system.pool, from).await.context("--from-position")?;
     }
     operator.tell_of(notifier.status());
-    let carried = match (&mails.smtp_url, &mails.mail_folder) {
-        (Some(_), _) => ", and sends mails by SMTP".to_owned(),
-        (None, Some(folder)) => format!(", and puts mails into {}", folder.display()),
-        (None, None) => String::new(),
-    };
     out::line(format_args!("holdfast notifies from {from}{carried}"));
     // A failure that needs somebody ends what is queued, and not what is sent; readiness and the log tell it.
     notifier.keep_running(None, stop).await;

@@ -2,7 +2,7 @@
 
 use crate::{
     extract::{FreshFrom, FromQuery, Params, Query},
-    form::{Line, PRICE_MAX, line},
+    form::{CurrencyCode, Field as _, Line, PRICE_MAX, line},
     places::airports,
     problem::{FieldError, Problem, problems},
     searches::{SearchError, find_flights},
@@ -14,7 +14,7 @@ use crate::{
 use axum::extract::State;
 use chrono::{Datelike as _, NaiveDate};
 use holdfast_availability::{FlightOrder, FlightPlace, FlightSearch, InventoryRow};
-use holdfast_domain::{AirportId, Currency, InventoryId, SEATS_PER_BOOKING_MAX};
+use holdfast_domain::{AirportId, InventoryId, SEATS_PER_BOOKING_MAX};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -30,7 +30,7 @@ struct Flights {
     seats: Option<u32>,
     min_price: Option<i64>,
     max_price: Option<i64>,
-    currency: Option<String>,
+    currency: Option<CurrencyCode>,
     sort: Sort,
 }
 
@@ -98,7 +98,6 @@ impl FromQuery for FlightsQuery {
         let a_day = "must be a day that exists, such as 2027-06-01";
         let some_seats =
             format!("must be a whole number from 1 to {SEATS_PER_BOOKING_MAX}: what one booking may have");
-        let a_currency = "must be an ISO 4217 currency in capitals, such as EUR";
         let a_sort = "must be departure, price or duration";
         let flights = Flights {
             from,
@@ -107,7 +106,7 @@ impl FromQuery for FlightsQuery {
             seats: params.take("seats", &some_seats, seats),
             min_price: price(params, "min_price"),
             max_price: price(params, "max_price"),
-            currency: params.take("currency", a_currency, currency),
+            currency: params.take("currency", &CurrencyCode::must_be(), CurrencyCode::read),
             sort: params.take("sort", a_sort, Sort::read).unwrap_or(Sort::Departure),
         };
         if flights.min_price.zip(flights.max_price).is_some_and(|(min, max)| min > max) {
@@ -130,10 +129,6 @@ fn seats(text: &str) -> Option<u32> {
 fn price(params: &mut Params, name: &str) -> Option<i64> {
     let must_be = format!("must be a whole number of minor units from 0 to {PRICE_MAX}");
     params.take(name, &must_be, |text| text.parse().ok().filter(|amount| (0..=PRICE_MAX).contains(amount)))
-}
-
-fn currency(text: &str) -> Option<String> {
-    Currency::from_code(text).filter(|currency| currency.code() == text).map(|_| text.to_owned())
 }
 
 problems! {
@@ -214,7 +209,7 @@ async fn search(
         seats: flights.seats,
         min_price: flights.min_price,
         max_price: flights.max_price,
-        currency: flights.currency.as_deref().and_then(Currency::from_code),
+        currency: flights.currency.as_ref().map(|currency| currency.0),
         order: flights.sort.order(),
         after,
         limit,
