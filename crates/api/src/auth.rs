@@ -11,10 +11,10 @@ mod sign_in;
 mod token;
 
 pub(crate) use accounts::Accounts;
-pub(crate) use guesses::Guesses;
+pub(crate) use guesses::{Guesses, wait_until};
 pub use password::HashError;
 pub(crate) use password::{Hasher, hash_blocking, salt};
-pub(crate) use sign_in::{SignedIn, sign_in, wait_until};
+pub(crate) use sign_in::{SignedIn, sign_in};
 pub(crate) use token::{Session, Tokens};
 
 use crate::users::Role;

@@ -1,7 +1,7 @@
 //! What the HTTP side is told at start.
 
 use holdfast_notifier::WebhookKey;
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZero, thread::available_parallelism, time::Duration};
 
 /// Fewest bytes of a token secret: as many as HMAC-SHA256 puts out (RFC 7518 §3.2).
 pub const TOKEN_SECRET_BYTES_MIN: usize = 32;
@@ -83,9 +83,9 @@ pub struct ApiConfig {
     /// How long it may be remembered how an account stands: what another process changes of it (role, deletion, password, a
     /// token's end) takes effect within it.
     pub role_ttl: Duration,
-    /// Password hashes computed at the same time; each takes a core for some tens of milliseconds.
+    /// Password hashes computed at the same time; each takes a core for some tens of milliseconds, and 19 MiB.
     pub hashes_at_once: usize,
-    /// Requests that may wait for their hash; more are answered 503 at once.
+    /// Sign-ins that may wait for their hash, and as many sign-ups; more are answered 503 at once.
     pub hashes_waiting_max: usize,
     /// Whether the last address of `X-Forwarded-For` is taken for the client's: only behind a proxy that appends it, and
     /// where nobody can come past the proxy.
@@ -102,16 +102,16 @@ pub struct ApiConfig {
 }
 
 impl ApiConfig {
-    /// The usual values: tokens for an hour, accounts for 5 seconds, one hash at a time with 512 waiting (as many people
-    /// as sign in at once; the last waits some 15 s, which is within the patience of clients), no compatibility, webhooks
-    /// to public addresses alone.
+    /// The usual values: tokens for an hour, accounts for 5 seconds, hashes on half of the cores with 512 waiting (as many
+    /// people as sign in at once; on one core the last waits some 15 s, which is within the patience of clients), no
+    /// compatibility, webhooks to public addresses alone.
     #[must_use]
     pub fn new(token_secrets: TokenSecrets, webhook_key: WebhookKey) -> Self {
         Self {
             token_secrets,
             token_ttl: Duration::from_secs(60 * 60),
             role_ttl: Duration::from_secs(5),
-            hashes_at_once: 1,
+            hashes_at_once: hashes_at_once_default(),
             hashes_waiting_max: 512,
             trust_forwarded_for: false,
             compat: false,
@@ -120,6 +120,11 @@ impl ApiConfig {
             webhooks_allow_private: false,
         }
     }
+}
+
+/// Half of the cores, at least one: bookings have the others.
+fn hashes_at_once_default() -> usize {
+    (available_parallelism().map_or(1, NonZero::get) / 2).max(1)
 }
 
 #[cfg(test)]

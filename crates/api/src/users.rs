@@ -23,9 +23,6 @@ use holdfast_domain::UserId;
 use sqlx::{PgPool, Row, postgres::PgRow};
 use std::ops::RangeInclusive;
 
-/// Name of the index that a second account of one address violates.
-const EMAIL_KEY: &str = "users_email_key";
-
 /// Characters of a password: long enough that guessing is hopeless, short enough that hashing is not.
 pub(crate) const PASSWORD_CHARS: RangeInclusive<usize> = 8..=128;
 
@@ -82,9 +79,6 @@ pub enum UserError {
 impl From<StoreError> for UserError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Database(sqlx::Error::Database(e)) if e.constraint() == Some(EMAIL_KEY) => {
-                Self::EmailTaken
-            }
             StoreError::Database(error) => Self::Store(error),
             StoreError::Timeout | StoreError::Log(_) => Self::Timeout,
         }
@@ -111,7 +105,8 @@ pub async fn create(
     insert(pool, ambient, email, &hash, role).await
 }
 
-/// Writes an account whose password is hashed already. A role that is more than a customer's is audited.
+/// Writes an account whose password is hashed already. A role that is more than a customer's is audited. A taken address is
+/// no error of the statement: Postgres would write it into its own log.
 pub(crate) async fn insert(
     pool: &PgPool,
     ambient: &dyn Ambient,
@@ -123,10 +118,10 @@ pub(crate) async fn insert(
     let insert = sqlx::query_scalar(
         "WITH made AS (
              INSERT INTO users (user_id, email, password_hash, role, created_at) VALUES ($1, $2, $3, $4, $5)
-             RETURNING number
+             ON CONFLICT (lower(email)) DO NOTHING RETURNING number
          ), audited AS (
              INSERT INTO role_changes (change_id, user_id, new_role, changed_at)
-             SELECT $6, $1, $4, $5 WHERE $4 <> 'customer'
+             SELECT $6, $1, $4, $5 FROM made WHERE $4 <> 'customer'
          )
          SELECT number FROM made",
     )
@@ -136,8 +131,9 @@ pub(crate) async fn insert(
     .bind(role.as_str())
     .bind(created_at)
     .bind(ambient.new_id())
-    .fetch_one(pool);
-    Ok(User { user_id, number: bounded(insert).await?, email, role, created_at })
+    .fetch_optional(pool);
+    let number = bounded(insert).await?.ok_or(UserError::EmailTaken)?;
+    Ok(User { user_id, number, email, role, created_at })
 }
 
 /// Finds an account by its address, whatever its letters' case.

@@ -272,6 +272,10 @@ pub(crate) struct Http {
     #[arg(long, env = "HOLDFAST_TRUST_FORWARDED_FOR", default_value_t = false, action = ArgAction::Set,
           value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) trust_forwarded_for: bool,
+    /// Password hashes computed at the same time, each on a core of its own; half of the cores if left out.
+    #[arg(long, env = "HOLDFAST_HASHES_AT_ONCE", value_name = "NUMBER",
+          value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) hashes_at_once: Option<u16>,
     /// Tasks that append to the log, each with a connection of its own.
     #[arg(long, env = "HOLDFAST_FLUSHERS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) flushers: u16,

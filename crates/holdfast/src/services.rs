@@ -127,6 +127,7 @@ impl Services {
         let (flow, clock) = (Flow::new(&system.pool, FOLLOWERS), ambient.clone());
         spawn_until(&tasks, &stop_tasks, sample_flow(flow.clone(), move || clock.now()));
         tasks.close();
+        let usual = ApiConfig::new(plan.token_secrets, plan.webhook_key);
         let state = ApiState::new(ApiParts {
             pool: system.pool.clone(),
             writer: writer.clone(),
@@ -141,7 +142,8 @@ impl Services {
                 catalogue_is_open: address.ip().is_loopback(),
                 webhooks_allow_private: plan.webhooks_allow_private,
                 trust_forwarded_for: http.trust_forwarded_for,
-                ..ApiConfig::new(plan.token_secrets, plan.webhook_key)
+                hashes_at_once: http.hashes_at_once.map_or(usual.hashes_at_once, usize::from),
+                ..usual
             },
         });
         Ok(Self { address, listener, state, writer, tasks, stop_tasks })

@@ -1,5 +1,6 @@
 //! Password hashes: argon2id, off the async threads, a bounded number at a time, so that a rush of
-//! sign-ins never starves bookings.
+//! sign-ins never starves bookings. Sign-ups wait in a line of their own, of which half of the hashes at once, at least one,
+//! stand in the line of sign-ins at a time: a flood of sign-ups refuses sign-ups alone, and delays a sign-in by about one hash.
 //!
 //! A password that was right is known to be so for a minute without hashing it again: hundreds of sign-ins of a few
 //! accounts cost a few hashes. Those of one account and password that come at once wait for one hash.
@@ -59,9 +60,17 @@ impl From<HashError> for Problem {
 /// Computes hashes for requests, a bounded number at a time.
 pub(crate) struct Hasher {
     running: Arc<Semaphore>,
-    admitted: Arc<Semaphore>,
+    signing_in: Arc<Semaphore>,
+    signing_up: SignUps,
     tag_key: [u8; 64],
     known: Cache<Tag, ()>,
+}
+
+/// The line of sign-ups.
+struct SignUps {
+    admitted: Arc<Semaphore>,
+    /// A sign-up has one of these before it stands in the line of sign-ins.
+    in_line: Arc<Semaphore>,
 }
 
 /// Why a password is not known to be right.
@@ -72,7 +81,7 @@ enum NotKnown {
 }
 
 impl Hasher {
-    /// Runs `at_once` hashes at a time, and lets `waiting_max` requests wait for theirs.
+    /// Runs `at_once` hashes at a time, and lets `waiting_max` sign-ins and as many sign-ups wait for theirs.
     pub(crate) fn new(at_once: usize, waiting_max: usize, ambient: &dyn Ambient) -> Self {
         let at_once = at_once.max(1);
         let mut tag_key = [0; 64];
@@ -80,15 +89,26 @@ impl Hasher {
         let ttl = Duration::from_secs(KNOWN_SECONDS);
         Self {
             running: Arc::new(Semaphore::new(at_once)),
-            admitted: Arc::new(Semaphore::new(at_once + waiting_max)),
+            signing_in: Arc::new(Semaphore::new(at_once + waiting_max)),
+            signing_up: SignUps {
+                admitted: Arc::new(Semaphore::new(at_once + waiting_max)),
+                in_line: Arc::new(Semaphore::new((at_once / 2).max(1))),
+            },
             tag_key,
             known: Cache::builder().max_capacity(KNOWN_MAX).time_to_live(ttl).build(),
         }
     }
 
-    /// Hashes a password.
+    /// Hashes the password of a new account.
+    pub(crate) async fn sign_up(&self, password: String, salt: SaltString) -> Result<String, Problem> {
+        let admitted = self.signing_up.admitted.clone().try_acquire_owned().map_err(|_| overloaded())?;
+        let in_line = self.signing_up.in_line.clone().acquire_owned().await.map_err(|_| overloaded())?;
+        self.in_turn((admitted, in_line), move || hash(&password, &salt)).await
+    }
+
+    /// Hashes another password of an account that exists.
     pub(crate) async fn hash(&self, password: String, salt: SaltString) -> Result<String, Problem> {
-        self.in_turn(move || hash(&password, &salt)).await
+        self.signing_in(move || hash(&password, &salt)).await
     }
 
     /// Whether the password is that of the account with this hash. Without one (there is no such account) it
@@ -100,11 +120,11 @@ impl Hasher {
         salt: SaltString,
     ) -> Result<bool, Problem> {
         let Some((user, hash)) = account else {
-            return self.in_turn(move || self::hash(&password, &salt).map(|_| false)).await;
+            return self.signing_in(move || self::hash(&password, &salt).map(|_| false)).await;
         };
         let tag = self.tag(user, &hash, &password);
         let verified = async {
-            match self.in_turn(move || verify(&password, &hash)).await {
+            match self.signing_in(move || verify(&password, &hash)).await {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(NotKnown::Wrong),
                 Err(problem) => Err(NotKnown::Problem(problem)),
@@ -128,21 +148,34 @@ impl Hasher {
         mac.finalize().into_bytes().into()
     }
 
-    /// Runs `work` on a blocking thread when it is its turn. The thread keeps the turn to its end,
-    /// also when the client has gone: else clients who leave at once would run any number of hashes.
-    async fn in_turn<T: Send + 'static>(
+    /// Runs `work` in the line of sign-ins.
+    async fn signing_in<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, Problem> {
-        let overloaded = || Problem::new(Code::Overloaded, "too many passwords are being checked; try again");
-        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| overloaded())?;
+        let admitted = self.signing_in.clone().try_acquire_owned().map_err(|_| overloaded())?;
+        self.in_turn(admitted, work).await
+    }
+
+    /// Runs `work` on a blocking thread when it is its turn. The thread keeps its turn and its place in line to its end,
+    /// also when the client has gone: else clients who leave at once would run any number of hashes.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        place: impl Send + 'static,
+        work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
+    ) -> Result<T, Problem> {
         let running = self.running.clone().acquire_owned().await.map_err(|_| overloaded())?;
         let done = tokio::task::spawn_blocking(move || {
-            let _until_the_end = (admitted, running);
+            let _until_the_end = (place, running);
             work()
         });
         Ok(done.await.map_err(HashError::Thread)??)
     }
+}
+
+/// The answer where too many wait.
+pub(super) fn overloaded() -> Problem {
+    Problem::new(Code::Overloaded, "too many passwords are being checked; try again")
 }
 
 /// A new salt.
@@ -179,7 +212,7 @@ fn argon2() -> Result<Argon2<'static>, HashError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures::{FutureExt, future::join_all, poll};
+    use futures::{FutureExt, StreamExt, future::join_all, poll};
     use holdfast_ambient::Machine;
     use std::sync::mpsc;
 
@@ -220,7 +253,7 @@ mod tests {
         let (hash, other) = (hashed(&hasher, "right").await, hashed(&hasher, "right").await);
         assert!(matches(&hasher, "right", Some((ADA, hash.clone()))).await);
         assert!(!matches(&hasher, "wrong", Some((ADA, hash.clone()))).await);
-        hasher.admitted.close();
+        hasher.signing_in.close();
         assert!(matches(&hasher, "right", Some((ADA, hash.clone()))).await);
         let bob = UserId(uuid::Uuid::from_u128(2));
         for (password, account) in [
@@ -249,7 +282,7 @@ mod tests {
     async fn who_comes_when_too_many_wait_is_told_at_once() {
         let hasher = hasher();
         let (finish, finished) = mpsc::channel::<()>();
-        let mut first = Box::pin(hasher.in_turn(move || {
+        let mut first = Box::pin(hasher.signing_in(move || {
             finished.recv().unwrap();
             Ok(())
         }));
@@ -257,16 +290,50 @@ mod tests {
         drop(first);
         let mut waiting = Vec::new();
         for _ in 0..WAITING_MAX {
-            let mut work = Box::pin(hasher.in_turn(|| Ok(())));
+            let mut work = Box::pin(hasher.signing_in(|| Ok(())));
             assert!(poll!(&mut work).is_pending());
             waiting.push(work);
         }
-        let refused = hasher.in_turn(|| Ok(())).now_or_never().expect("is not made to wait");
+        let refused = hasher.signing_in(|| Ok(())).now_or_never().expect("is not made to wait");
         assert_eq!(refused.unwrap_err().code(), Code::Overloaded);
         finish.send(()).unwrap();
         for done in join_all(waiting).await {
             done.unwrap();
         }
-        hasher.in_turn(|| Ok(())).await.unwrap();
+        hasher.signing_in(|| Ok(())).await.unwrap();
+    }
+
+    /// Sign-ups beyond their bound are refused, and a sign-in that comes after all of them has the turn after next.
+    #[tokio::test]
+    async fn a_flood_of_sign_ups_refuses_no_sign_in_and_delays_it_by_one_hash() {
+        let hasher = hasher();
+        let (finish, finished) = mpsc::channel::<()>();
+        let mut first = Box::pin(hasher.signing_in(move || {
+            finished.recv().unwrap();
+            Ok(())
+        }));
+        assert!(poll!(&mut first).is_pending());
+        let mut sign_ups = Vec::new();
+        for n in 0..=WAITING_MAX {
+            let mut sign_up = Box::pin(hasher.sign_up(n.to_string(), salt(&Machine).unwrap()));
+            assert!(poll!(&mut sign_up).is_pending());
+            sign_ups.push(sign_up);
+        }
+        let refused = hasher.sign_up("more".to_owned(), salt(&Machine).unwrap()).now_or_never();
+        assert_eq!(refused.expect("is not made to wait").unwrap_err().code(), Code::Overloaded);
+        let mut sign_in = Box::pin(hasher.signing_in(|| Ok(())));
+        assert!(poll!(&mut sign_in).is_pending());
+        finish.send(()).unwrap();
+        first.await.unwrap();
+        let mut hashed = 0;
+        let mut sign_ups = futures::stream::FuturesUnordered::from_iter(sign_ups);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut sign_in => break done.unwrap(),
+                _ = sign_ups.next() => hashed += 1,
+            }
+        }
+        assert!(hashed <= 1, "{hashed} sign-ups came first");
     }
 }

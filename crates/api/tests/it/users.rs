@@ -374,6 +374,55 @@ async fn whoever_guesses_is_slowed_and_nobody_else() {
     assert_eq!(sign_in("ada@example.com", PASSWORD, "192.0.2.1").await.status, 201);
 }
 
+/// Each guess was let through that came before the first had failed: forty at once were forty guesses.
+#[tokio::test]
+async fn guesses_at_once_are_no_more_than_one_after_the_other() {
+    let app = App::with(|config| (config.trust_forwarded_for, config.compat) = (true, true)).await;
+    app.customer("ada").await;
+    for path in ["/v1/sessions", "/api/v1/signin"] {
+        let from = format!("192.0.2.{}", path.len());
+        let credentials = json!({"email": "ada@example.com", "password": "wrong password"});
+        let guess = async |_| app.post(path).from(&from).json(&credentials).send().await.status.as_u16();
+        let answers = join_all((0..40).map(guess)).await;
+        let count = |wanted| answers.iter().filter(|status| **status == wanted).count();
+        assert_eq!((count(401), count(429)), (10, 30), "{path}: {answers:?}");
+    }
+}
+
+/// Ten wrong passwords from the admin's own address made the right one wait.
+#[tokio::test]
+async fn wrong_passwords_from_an_address_that_signed_in_before_do_not_refuse_the_right_one() {
+    let app = App::with(|config| config.trust_forwarded_for = true).await;
+    app.admin().await;
+    let sign_in = async |password: &str| {
+        let credentials = json!({"email": "admin@example.com", "password": password});
+        app.post("/v1/sessions").from("192.0.2.1").json(&credentials).send().await.status.as_u16()
+    };
+    assert_eq!(sign_in(PASSWORD).await, 201);
+    for n in 0..12 {
+        assert_eq!(sign_in("wrong password").await, if n < 10 { 401 } else { 429 }, "{n}");
+    }
+    for n in 0..20 {
+        assert_eq!(sign_in(PASSWORD).await, 201, "{n}");
+    }
+}
+
+/// Sign-ups filled the line that sign-ins waited in.
+#[tokio::test]
+async fn a_flood_of_sign_ups_refuses_no_sign_in() {
+    let app = App::with(|config| config.hashes_waiting_max = 10).await;
+    app.customer("ada").await;
+    let account = |n: usize| json!({"email": format!("user{n}@example.com"), "password": PASSWORD});
+    let sign_ups =
+        join_all((0..60).map(async |n| app.post("/v1/users").json(&account(n)).send().await.status.as_u16()));
+    let wrong = json!({"email": "ada@example.com", "password": "wrong password"});
+    let sign_ins =
+        join_all((0..8).map(async |_| app.post("/v1/sessions").json(&wrong).send().await.status.as_u16()));
+    let (sign_ups, sign_ins) = futures::join!(sign_ups, sign_ins);
+    assert!(sign_ups.contains(&503) && sign_ups.contains(&201), "{sign_ups:?}");
+    assert_eq!(sign_ins, [401; 8]);
+}
+
 /// Anybody can write that header. Without this rule each guess would come from an address of its own.
 #[tokio::test]
 async fn who_says_where_it_comes_from_is_not_believed_unasked() {

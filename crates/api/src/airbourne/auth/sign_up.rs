@@ -67,7 +67,7 @@ async fn make(api: &Api, sent: &Sent) -> Result<Account, Refusal> {
         return Err(Refusal::field("password", "must have 4 to 50 characters"));
     }
     let salt = salt(&*api.ambient).map_err(Problem::from)?;
-    let hash = api.hasher.hash(password.to_owned(), salt).await?;
+    let hash = api.hasher.sign_up(password.to_owned(), salt).await?;
     let user = users::insert(&api.pool, &*api.ambient, email, &hash, Role::Customer).await;
     let user = user.map_err(Problem::from)?;
     let at = written(user.created_at);

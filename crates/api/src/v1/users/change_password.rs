@@ -58,13 +58,12 @@ pub(crate) async fn change_password(
     let wrong = || Problem::new(Code::WrongPassword, "nothing was changed");
     let found = users::credentials_of(&api.pool, caller.user_id).await?.ok_or_else(Problem::not_found)?;
     let (user, old_hash) = (found.user, found.password_hash);
-    let attempt = api.guesses.admit(&user.email, client.0, api.ambient.now()).map_err(wait_until)?;
+    let attempt = api.guesses.admit(&user.email, client.0, &*api.ambient).await?;
     let account = Some((user.user_id, old_hash.clone()));
     if !api.hasher.matches(request.current_password.0, account, salt(&*api.ambient)?).await? {
-        api.guesses.failed(&attempt, api.ambient.now());
-        return Err(wrong());
+        return Err(attempt.failed(api.ambient.now()).map_or_else(wrong, wait_until));
     }
-    api.guesses.succeeded(&attempt, api.ambient.now());
+    attempt.succeeded(api.ambient.now());
     let new_hash = api.hasher.hash(request.new_password.0, salt(&*api.ambient)?).await?;
     // Two who change it at once know the same old one: the second does not any more.
     if !users::replace_password(&api.pool, user.user_id, &old_hash, &new_hash).await? {

@@ -54,7 +54,7 @@ pub(crate) async fn create_user(
     Body(request): Body<CreateUser>,
 ) -> Result<Made<UserView>, Problem> {
     let salt = auth::salt(&*api.ambient)?;
-    let hash = api.hasher.hash(request.password.0, salt).await?;
+    let hash = api.hasher.sign_up(request.password.0, salt).await?;
     let user = users::insert(&api.pool, &*api.ambient, &request.email.0, &hash, Role::Customer).await?;
     Ok(Made { at: "/v1/users/me".to_owned(), replayed: false, body: user.into() })
 }
