@@ -109,9 +109,20 @@ pub enum AppendError {
     /// One of the commands was accepted before. Nothing was written.
     #[error("a command of the batch was accepted before")]
     DuplicateCommand,
-    /// Postgres refused. Nothing was written.
+    /// Postgres refused. Nothing was written, nor will it be by this statement.
     #[error("Postgres refused the append")]
     Refused(#[source] sqlx::Error),
+    /// Postgres gave it up for the sake of another statement, or because it took too long. Nothing was
+    /// written; the same again may be.
+    #[error("Postgres gave the append up")]
+    GivenUp(#[source] sqlx::Error),
+    /// Events are where these were to be: what the writer has in memory is not what the log says.
+    /// Nothing was written.
+    #[error("the log has other events there")]
+    Contradicted(#[source] sqlx::Error),
+    /// Nothing can be written at the moment: a full disk, a read-only server. Nothing was.
+    #[error("Postgres writes nothing at the moment")]
+    Unwritable(#[source] sqlx::Error),
     /// The connection failed before the answer. It may have committed: never send it again; take
     /// over, then ask the log.
     #[error("the connection failed before the append was answered")]
@@ -125,11 +136,14 @@ impl From<sqlx::Error> for AppendError {
     fn from(error: sqlx::Error) -> Self {
         let sqlx::Error::Database(answer) = &error else { return Self::OutcomeUnknown(error) };
         let severity = answer.try_downcast_ref().map(PgDatabaseError::severity);
-        match answer.code().as_deref() {
-            _ if severity != Some(PgSeverity::Error) => Self::OutcomeUnknown(error),
-            Some("23505") if answer.constraint() == Some(COMMANDS_KEY) => Self::DuplicateCommand,
-            Some(code) if !code.starts_with("08") => Self::Refused(error),
-            _ => Self::OutcomeUnknown(error),
+        let code = answer.code().filter(|_| severity == Some(PgSeverity::Error)).unwrap_or_default();
+        match (code.get(..2).unwrap_or_default(), &*code) {
+            ("" | "08", _) => Self::OutcomeUnknown(error),
+            (_, "23505") if answer.constraint() == Some(COMMANDS_KEY) => Self::DuplicateCommand,
+            (_, "23505") => Self::Contradicted(error),
+            ("40", _) | (_, "55P03" | "57014") => Self::GivenUp(error),
+            ("25" | "53" | "58", _) => Self::Unwritable(error),
+            _ => Self::Refused(error),
         }
     }
 }

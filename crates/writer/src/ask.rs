@@ -1,6 +1,6 @@
 //! A command on its way in, and its answer on the way out.
 
-use holdfast_domain::{Booking, Counts, InventoryCommand, InventoryId, Refused};
+use holdfast_domain::{Booking, Counts, InventoryCommand, InventoryId, Refused, Terms};
 use holdfast_event_log::{LogPosition, Recorded};
 use uuid::Uuid;
 
@@ -34,6 +34,8 @@ pub struct Accepted {
     pub counts: Counts,
     /// The booking the command was about, after it.
     pub booking: Option<Booking>,
+    /// What is sold, after a command that changes or cancels a flight; boxed, so that no booking pays for it.
+    pub terms: Option<Box<Terms>>,
     /// The command had been accepted before; this is the first answer again.
     pub replayed: bool,
 }
@@ -47,14 +49,16 @@ pub enum ExecuteError {
     /// The command id was accepted before, with another request. Nothing was written.
     #[error("the command id was used for another request")]
     KeyReused,
-    /// The partition's queue is full. Nothing was written; try again after a second.
+    /// Too much waits for the partition, or for the load of the inventory. The command was not written and
+    /// will not be; try again after a second.
     #[error("too many commands are waiting")]
     Overloaded,
-    /// The log cannot be reached, or another process owns the partition. Nothing was written.
+    /// The log cannot be reached or refuses what is written, or another process owns the partition. The
+    /// command was not written and will not be.
     #[error("the log cannot be written at the moment")]
     Unavailable,
-    /// The log failed while the command was being written. Send it again with the same id: it will
-    /// have one effect.
+    /// The command was perhaps written, by this request or by an earlier one of its id, and the log could
+    /// not be asked. Send it again with the same id: it will have one effect.
     #[error("it is not known whether the command was written")]
     OutcomeUnknown,
 }

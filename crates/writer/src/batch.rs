@@ -20,9 +20,14 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
+    /// Whether its answer is an event: of this batch, or of the log.
+    pub(crate) fn has_an_event(&self) -> bool {
+        self.outcome.as_ref().is_ok_and(|accepted| accepted.answer.is_some())
+    }
+
     /// What the same command gets when it is asked again in this batch.
     pub(crate) fn repeat(&self, fingerprint: Uuid) -> Result<Accepted, ExecuteError> {
-        if self.envelope.ask.fingerprint != fingerprint {
+        if self.envelope.ask().fingerprint != fingerprint {
             return Err(ExecuteError::KeyReused);
         }
         self.outcome.clone().map(|first| Accepted { replayed: true, ..first })

@@ -53,7 +53,6 @@ pub(crate) struct Flusher {
     /// Loaded, and found to have no events: unless this round opens them, they are not kept.
     unborn: Vec<(u16, InventoryId)>,
     to_load: VecDeque<Load>,
-    end_due: bool,
     renewed_at: Instant,
     memory_bookings_max: usize,
     commits: Commits,
@@ -69,9 +68,11 @@ impl Flusher {
         owner: Owner,
         log_partitions: u16,
         partitions: Vec<u16>,
+        waiting_max: usize,
         memory_bookings_max: usize,
         commits: Commits,
     ) -> Self {
+        let partition = |number| (number, Partition::new(number, waiting_max));
         Self {
             pool,
             connect,
@@ -79,12 +80,11 @@ impl Flusher {
             ambient,
             owner,
             log_partitions,
-            partitions: partitions.into_iter().map(|number| (number, Partition::new(number))).collect(),
+            partitions: partitions.into_iter().map(partition).collect(),
             loads: JoinSet::new(),
             loading: HashMap::new(),
             unborn: Vec::new(),
             to_load: VecDeque::new(),
-            end_due: false,
             renewed_at: Instant::now(),
             memory_bookings_max,
             commits,
@@ -136,7 +136,7 @@ impl Flusher {
     async fn round(&mut self, gathered: &mut Vec<Message>) {
         let mut todo = std::mem::take(gathered);
         let mut failed = false;
-        while !todo.is_empty() || self.end_due {
+        while !todo.is_empty() || self.partitions.values().any(|p| p.end_due) {
             let mut batch = Batch::default();
             let mut look_up = Vec::new();
             let mut left = self.decide(&mut todo, &mut batch, &mut look_up, failed);
@@ -170,8 +170,7 @@ impl Flusher {
                 _ => message.fail(ExecuteError::Unavailable),
             }
         }
-        let (ambient, end_due) = (&*self.ambient, self.end_due);
-        self.end_due = false;
+        let ambient = &*self.ambient;
         let mut left = Vec::new();
         for partition in self.partitions.values_mut() {
             let full = alone && !batch.append.is_empty();
@@ -181,7 +180,8 @@ impl Flusher {
                     None => park(partition, Message::Query(query, place), &mut self.to_load),
                 }
             }
-            if end_due && !full {
+            if partition.end_due && !full {
+                partition.end_due = false;
                 partition.end_due(batch, ambient);
             }
             for envelope in std::mem::take(&mut partition.commands) {
@@ -205,7 +205,10 @@ impl Flusher {
         self.refuse_late();
         let now = self.ambient.now();
         let due = |r: &Resident| r.state.is_due(now);
-        self.end_due = self.partitions.values().any(|p| p.owned.is_some() && p.residents.values().any(due));
+        for partition in self.partitions.values_mut().filter(|p| p.owned.is_some()) {
+            partition.end_due =
+                partition.end_due_from <= Instant::now() && partition.residents.values().any(due);
+        }
         if self.renewed_at.elapsed() < RENEW_EVERY {
             if self.partitions.values().any(|p| p.owned.is_none()) {
                 self.take_over().await;

@@ -5,22 +5,53 @@ use crate::partition::InventoryView;
 use holdfast_domain::{Booking, BookingId, InventoryId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+/// Whether a command is in the log, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InLog {
+    /// This request has written nothing yet. Whether an earlier one with its key has, nothing suggests.
+    NotAsked,
+    /// The log was asked, after everything that could have written it, and does not have it.
+    No,
+    /// An append with it has no known outcome, or the log has it, or its state suggests so.
+    Perhaps,
+}
+
 /// A command with the way its answer goes back and its place in the partition's queue.
 #[derive(Debug)]
 pub(crate) struct Envelope {
-    pub(crate) ask: Ask,
-    pub(crate) reply: oneshot::Sender<Result<Accepted, ExecuteError>>,
-    /// The log was asked for the command and does not know it.
-    pub(crate) unknown_to_log: bool,
+    ask: Ask,
+    reply: oneshot::Sender<Result<Accepted, ExecuteError>>,
+    pub(crate) in_log: InLog,
     /// Appends that failed with this command in them.
-    pub(crate) failures: u32,
-    /// Freed with the envelope: the queue is as long as what is unanswered.
-    pub(crate) _place: OwnedSemaphorePermit,
+    failures: u32,
+    /// Freed with the envelope, or when it waits for a load: the queue is as long as what is undecided.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Envelope {
-    /// Answers. A client that no longer listens is no error: it asks again with the same key.
+    pub(crate) fn new(
+        ask: Ask,
+        reply: oneshot::Sender<Result<Accepted, ExecuteError>>,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        Self { ask, reply, in_log: InLog::NotAsked, failures: 0, place: Some(place) }
+    }
+
+    pub(crate) fn ask(&self) -> &Ask {
+        &self.ask
+    }
+
+    /// Answers. The one place where a command ends, and so the one that sees to it that what may be in the
+    /// log is never answered with an error that says that nothing was done.
+    ///
+    /// A client that no longer listens is no error: it asks again with the same key.
     pub(crate) fn answer(self, outcome: Result<Accepted, ExecuteError>) {
+        let outcome = match outcome {
+            Err(ExecuteError::Unavailable | ExecuteError::Overloaded) if self.in_log == InLog::Perhaps => {
+                Err(ExecuteError::OutcomeUnknown)
+            }
+            outcome => outcome,
+        };
         let _ = self.reply.send(outcome);
     }
 }
@@ -56,7 +87,7 @@ const FAILURES_MAX: u32 = 3;
 #[derive(Debug)]
 pub(crate) enum Message {
     Command(Envelope),
-    Query(Query, OwnedSemaphorePermit),
+    Query(Query, Option<OwnedSemaphorePermit>),
 }
 
 impl Message {
@@ -74,6 +105,14 @@ impl Message {
             Self::Query(Query::Inventory(_, reply), _) => reply.is_closed(),
             Self::Query(Query::Booking(_, _, reply), _) => reply.is_closed(),
             Self::Query(Query::Wake(_), _) => false,
+        }
+    }
+
+    /// It waits for a load from now on: its place in the partition's queue is free for others.
+    pub(crate) fn leave_queue(&mut self) {
+        match self {
+            Self::Command(envelope) => envelope.place = None,
+            Self::Query(_, place) => *place = None,
         }
     }
 

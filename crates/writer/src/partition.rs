@@ -6,7 +6,7 @@
 
 use crate::ask::{Accepted, Ask, ExecuteError};
 use crate::batch::{Batch, Pending};
-use crate::message::{Envelope, Message, Query};
+use crate::message::{Envelope, InLog, Message, Query};
 use holdfast_ambient::Ambient;
 use holdfast_domain::{
     BookingId, Counts, Inventory, InventoryCommand, InventoryEvent, InventoryId, Refused, Terms, Timestamp,
@@ -79,18 +79,24 @@ pub(crate) struct Partition {
     pub(crate) owned: Option<Owned>,
     pub(crate) residents: HashMap<InventoryId, Resident>,
     /// Reads of this round; answered before its commands, from what is committed.
-    pub(crate) queries: Vec<(Query, OwnedSemaphorePermit)>,
+    pub(crate) queries: Vec<(Query, Option<OwnedSemaphorePermit>)>,
     /// Commands of this round.
     pub(crate) commands: Vec<Envelope>,
     /// Inventories that are being loaded.
     pub(crate) waiting: HashMap<InventoryId, Waiting>,
+    /// Messages that may wait for one of them, and how many of them there may be.
+    pub(crate) waiting_max: usize,
+    /// Bookings are to be ended in this round.
+    pub(crate) end_due: bool,
+    /// An append of nothing but such ends was refused: they are tried again from then on.
+    pub(crate) end_due_from: Instant,
     /// Raised whenever memory is dropped: a load that began before is of no use.
     pub(crate) generation: u64,
     recent: LruCache<Uuid, StoredCommand>,
 }
 
 impl Partition {
-    pub(crate) fn new(number: u16) -> Self {
+    pub(crate) fn new(number: u16, waiting_max: usize) -> Self {
         Self {
             number,
             owned: None,
@@ -98,6 +104,9 @@ impl Partition {
             queries: Vec::new(),
             commands: Vec::new(),
             waiting: HashMap::new(),
+            waiting_max,
+            end_due: false,
+            end_due_from: Instant::now(),
             generation: 0,
             recent: LruCache::new(RECENT_COMMANDS_MAX),
         }
@@ -140,7 +149,7 @@ impl Partition {
             envelope.answer(Err(ExecuteError::Unavailable));
             return Step::Done;
         };
-        let ask = &envelope.ask;
+        let ask = envelope.ask();
         let Some(resident) = self.residents.get_mut(&ask.inventory_id) else { return Step::Load(envelope) };
         resident.last_used = now;
         if let Some(stored) = self.recent.get(&ask.command_id) {
@@ -154,7 +163,7 @@ impl Partition {
             return Step::Done;
         }
         let decided = resident.state.decide(&ask.command, now).map_err(ExecuteError::from);
-        if !envelope.unknown_to_log && may_be_in_log(ask, &decided) {
+        if envelope.in_log != InLog::No && may_be_in_log(ask, &decided) {
             return Step::LookUp(envelope);
         }
         let events = match decided.and_then(with_payloads) {
@@ -180,6 +189,7 @@ impl Partition {
             at: last.as_ref().map_or_else(|| batch.end(owned.head), |recorded| recorded.at),
             counts: *resident.state.counts(),
             booking: booking_id(&ask.command).and_then(|id| resident.state.booking(id).copied()),
+            terms: terms_after(&ask.command, &resident.state),
             replayed: false,
             answer: last,
         };
@@ -307,6 +317,7 @@ fn replay(
         answer: Some(stored.answer.clone()),
         counts: *state.counts(),
         booking: booking_id(&ask.command).and_then(|id| state.booking(id).copied()),
+        terms: terms_after(&ask.command, state),
         replayed: true,
     })
 }
@@ -347,6 +358,25 @@ fn answers_with_counts(command: &InventoryCommand) -> bool {
         | InventoryCommand::ReserveSeats(_)
         | InventoryCommand::ConfirmBooking(_)
         | InventoryCommand::CancelBooking(_) => false,
+    }
+}
+
+/// What is sold, where the command is answered with it.
+fn terms_after(command: &InventoryCommand, state: &Inventory) -> Option<Box<Terms>> {
+    match command {
+        InventoryCommand::ChangeFlight(_) | InventoryCommand::CancelFlight(_) => {
+            state.terms().cloned().map(Box::new)
+        }
+        InventoryCommand::OpenInventory(_)
+        | InventoryCommand::ReserveSeats(_)
+        | InventoryCommand::ConfirmBooking(_)
+        | InventoryCommand::CancelBooking(_)
+        | InventoryCommand::ChangeCapacity(_)
+        | InventoryCommand::CloseSales(_)
+        | InventoryCommand::ReopenSales(_)
+        | InventoryCommand::BlockSeats(_)
+        | InventoryCommand::UnblockSeats(_)
+        | InventoryCommand::EndDueBookings => None,
     }
 }
 

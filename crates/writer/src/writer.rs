@@ -28,7 +28,8 @@ pub struct WriterConfig {
     pub force: bool,
     /// Tasks that append, each with a connection and its share of the partitions.
     pub flushers: u16,
-    /// Commands and reads that may wait for one partition.
+    /// Commands and reads that may wait for one partition; as many for the load of one inventory; as many
+    /// inventories of a partition for their loads.
     pub queue_commands_max: usize,
     /// Bookings kept in memory over all inventories; idle inventories leave first.
     pub memory_bookings_max: usize,
@@ -138,6 +139,7 @@ impl Writer {
                 owner,
                 partitions,
                 mine,
+                config.queue_commands_max,
                 budget,
                 commits.clone(),
             );
@@ -159,9 +161,7 @@ impl Writer {
     pub async fn execute(&self, ask: Ask) -> Result<Accepted, ExecuteError> {
         let (reply, answer) = oneshot::channel();
         let inventory_id = ask.inventory_id;
-        self.send(inventory_id, |place| {
-            Message::Command(Envelope { ask, reply, unknown_to_log: false, failures: 0, _place: place })
-        })?;
+        self.send(inventory_id, |place| Message::Command(Envelope::new(ask, reply, place)))?;
         self.answered(inventory_id, answer).await.unwrap_or(Err(ExecuteError::OutcomeUnknown))
     }
 
@@ -187,7 +187,7 @@ impl Writer {
 
     /// Brings an inventory into memory, so that its bookings that are due are ended. Best effort.
     pub fn wake(&self, id: InventoryId) {
-        if let Err(error) = self.send(id, |place| Message::Query(Query::Wake(id), place)) {
+        if let Err(error) = self.send(id, |place| Message::Query(Query::Wake(id), Some(place))) {
             tracing::debug!(inventory.id = %id, %error, "an inventory was not woken; the next sweep tries again");
         }
     }
@@ -228,7 +228,7 @@ impl Writer {
         query: impl FnOnce(oneshot::Sender<Result<T, ExecuteError>>) -> Query,
     ) -> Result<T, ExecuteError> {
         let (reply, answer) = oneshot::channel();
-        self.send(id, |place| Message::Query(query(reply), place))?;
+        self.send(id, |place| Message::Query(query(reply), Some(place)))?;
         self.answered(id, answer).await.unwrap_or(Err(ExecuteError::Unavailable))
     }
 

@@ -69,7 +69,8 @@ async fn appender_of(log: &Log, appender: u128) -> Vec<Uuid> {
                     acknowledged.extend(&commands);
                     break;
                 }
-                (Err(AppendError::DuplicateCommand), Some(0)) | (Err(AppendError::Refused(_)), Some(1)) => {
+                (Err(AppendError::DuplicateCommand), Some(0))
+                | (Err(AppendError::Contradicted(_)), Some(1)) => {
                     break;
                 }
                 (Err(AppendError::OutcomeUnknown(_)), Some(2)) => {

@@ -1,6 +1,6 @@
-//! What an append's error proves. `Refused` and `DuplicateCommand` promise that nothing was written,
-//! so they may only come from an answer after which the server has rolled back; everything else is
-//! an unknown outcome, which is slower but never wrong.
+//! What an append's error proves. All but `OutcomeUnknown` promise that nothing was written, so they may
+//! only come from an answer after which the server has rolled back; everything else is an unknown
+//! outcome, which is slower but never wrong.
 
 use crate::scene::*;
 use holdfast_event_log::{Append, AppendError, Head};
@@ -19,6 +19,9 @@ fn one_event(head: Head, change: impl FnOnce(&mut holdfast_event_log::NewEvent))
 fn sqlstate(error: &AppendError) -> String {
     match error {
         AppendError::Refused(sqlx::Error::Database(answer))
+        | AppendError::GivenUp(sqlx::Error::Database(answer))
+        | AppendError::Contradicted(sqlx::Error::Database(answer))
+        | AppendError::Unwritable(sqlx::Error::Database(answer))
         | AppendError::OutcomeUnknown(sqlx::Error::Database(answer)) => answer.code().unwrap().into_owned(),
         other => panic!("no answer of the server: {other:?}"),
     }
@@ -35,17 +38,22 @@ async fn what_violates_the_table_is_refused_and_writes_nothing() {
     // Another event in the place of a stream's first one: a writer whose memory is wrong. The unique
     // key is not that of the commands, so this is no repeated command.
     let same_sequence = one_event(head, |_| ());
-    for (batch, expected) in [(no_json, "22P02"), (same_sequence, "23505")] {
-        let error = batch.send(&mut conn).await.unwrap_err();
-        assert!(matches!(error, AppendError::Refused(_)), "{error:?}");
-        assert_eq!(sqlstate(&error), expected);
-    }
+    let error = no_json.send(&mut conn).await.unwrap_err();
+    assert!(matches!(error, AppendError::Refused(_)), "{error:?}");
+    assert_eq!(sqlstate(&error), "22P02");
+    let error = same_sequence.send(&mut conn).await.unwrap_err();
+    assert!(matches!(error, AppendError::Contradicted(_)), "{error:?}");
+    assert_eq!(sqlstate(&error), "23505");
+    sqlx::query("SET default_transaction_read_only = on").execute(&mut conn).await.unwrap();
+    let error = one_event(head, |event| event.sequence = 2).send(&mut conn).await.unwrap_err();
+    assert!(matches!(error, AppendError::Unwritable(_)), "{error:?}");
+    assert_eq!(sqlstate(&error), "25006");
     assert_eq!(log.commands(0).await, [command(1)]);
     assert_eq!(log.own(OLD).await[0].position, 1);
 }
 
 #[tokio::test]
-async fn a_statement_that_ran_out_of_time_is_refused_and_writes_nothing() {
+async fn a_statement_that_ran_out_of_time_is_given_up_and_writes_nothing() {
     let log = log(1).await;
     let (mut conn, mut holding) = (log.connect().await, log.connect().await);
     let head = log.own(OLD).await[0];
@@ -53,7 +61,7 @@ async fn a_statement_that_ran_out_of_time_is_refused_and_writes_nothing() {
     sqlx::query("SELECT FROM log_heads FOR UPDATE").execute(&mut *held).await.unwrap();
     sqlx::query("SET statement_timeout = '50ms'").execute(&mut conn).await.unwrap();
     let error = append([(head, &[command(1)][..])]).send(&mut conn).await.unwrap_err();
-    assert!(matches!(error, AppendError::Refused(_)), "{error:?}");
+    assert!(matches!(error, AppendError::GivenUp(_)), "{error:?}");
     assert_eq!(sqlstate(&error), "57014");
     held.rollback().await.unwrap();
     assert_eq!(log.chain(0).await, []);

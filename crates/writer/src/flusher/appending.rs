@@ -3,16 +3,21 @@
 //! When an append fails
 //! - *fenced*: the partition's memory is dropped, it is taken over again if its lease allows, and its
 //!   commands are decided anew. Others in the statement have committed.
-//! - *refused by Postgres* (a repeated command, a deadlock): nothing was written. Memory is put back,
-//!   repeated commands are answered from the log, the rest is decided anew.
+//! - *refused by Postgres*: nothing was written, so memory is put back to what it was and stays. Repeated
+//!   commands are answered from the log; what was given up is decided anew, a few times; an append of several
+//!   partitions is tried partition by partition; what is refused then, or while nothing can be written, is
+//!   answered with that. Only events that the writer did not know of show that its memory is wrong: it is
+//!   loaded anew.
 //! - *outcome unknown* (connection lost): it is never sent again. Taking over settles it, the log then
 //!   tells what became of each command, and what is not there is decided anew.
+//!
+//! A command is `InLog::Perhaps` from the moment its append has no known outcome until the log has been read.
 
 use super::Flusher;
 use super::owning::{RECOVER_MAX, StoreError};
 use crate::ask::ExecuteError;
 use crate::batch::{Batch, Pending, Provisional};
-use crate::message::{Envelope, Message};
+use crate::message::{Envelope, InLog, Message};
 use crate::partition::Resident;
 use holdfast_domain::InventoryId;
 use holdfast_event_log::{self as log, AppendError, Appended};
@@ -25,6 +30,8 @@ use uuid::Uuid;
 
 /// An append that takes longer has failed: its outcome is unknown.
 const APPEND_MAX: Duration = Duration::from_secs(10);
+/// Pause before bookings are ended again where that was refused: nobody waits for it.
+const END_DUE_AGAIN: Duration = Duration::from_secs(1);
 
 impl Flusher {
     /// Sends the batch and answers those who waited for it. Returns the messages to be decided again:
@@ -39,7 +46,7 @@ impl Flusher {
             Err(error) => {
                 tracing::warn!(error = &error as &dyn Error, "commands are refused");
                 self.put_back(batch.provisional);
-                fail(batch.waiting, |_| ExecuteError::Unavailable);
+                give_up(batch.waiting);
                 return Err(vec![]);
             }
         };
@@ -55,27 +62,13 @@ impl Flusher {
                 histogram!("holdfast_append_events").record(batch.append.len() as f64);
                 Ok(self.committed(appended, batch).await)
             }
-            Ok(Err(AppendError::DuplicateCommand)) => {
-                self.connection = Some(connection);
-                counter!("holdfast_append_failures_total", "reason" => "duplicate_command").increment(1);
-                Err(self.refused(batch, true).await)
-            }
-            Ok(Err(AppendError::Refused(error))) => {
-                self.connection = Some(connection);
-                counter!("holdfast_append_failures_total", "reason" => "refused").increment(1);
-                tracing::warn!(
-                    error = &error as &dyn Error,
-                    "Postgres refused an append; its commands are decided again"
-                );
-                if let [number] = *batch.log_partitions() {
-                    // Alone, and still refused: its memory may not be what the log says.
-                    return Err(self.start_anew(number, batch).await);
-                }
-                Err(self.refused(batch, false).await)
-            }
             Ok(Err(AppendError::OutcomeUnknown(error))) => {
                 tracing::warn!(error = &error as &dyn Error, "the connection failed during an append");
                 Err(self.recover(batch).await)
+            }
+            Ok(Err(refused)) => {
+                self.connection = Some(connection);
+                Err(self.refused(refused, batch).await)
             }
             Err(_) => {
                 tracing::warn!("an append was not answered within {} s", APPEND_MAX.as_secs());
@@ -104,9 +97,10 @@ impl Flusher {
             if let (Ok(accepted), Some(partition)) = (&outcome, self.partitions.get_mut(&log_partition))
                 && let Some(answer) = accepted.answer.as_ref().filter(|_| !accepted.replayed)
             {
+                let ask = envelope.ask();
                 partition.remember(log::StoredCommand {
-                    command_id: envelope.ask.command_id,
-                    fingerprint: envelope.ask.fingerprint,
+                    command_id: ask.command_id,
+                    fingerprint: ask.fingerprint,
                     answer: answer.clone(),
                 });
             }
@@ -124,46 +118,103 @@ impl Flusher {
     }
 
     /// Nothing was written: memory is put back. Returns the commands to be decided again.
-    async fn refused(&mut self, batch: Batch, repeated: bool) -> Vec<Message> {
-        self.put_back(batch.provisional);
-        if repeated {
-            let ids = batch.append.command_ids();
-            let found = self.with_connection(async |conn, _| Ok(log::find_commands(conn, ids).await?)).await;
-            match found {
-                Ok(found) => {
-                    self.remember(batch.waiting.iter().map(|p| (&p.envelope, p.log_partition)), found)
+    async fn refused(&mut self, refused: AppendError, mut batch: Batch) -> Vec<Message> {
+        let partitions = batch.log_partitions();
+        let alone = partitions.len() == 1;
+        self.put_back(std::mem::take(&mut batch.provisional));
+        let reason = match &refused {
+            AppendError::DuplicateCommand => "duplicate_command",
+            AppendError::GivenUp(_) => "given_up",
+            AppendError::Contradicted(_) => "contradicted",
+            AppendError::Unwritable(_) => "unwritable",
+            AppendError::Refused(_) | AppendError::OutcomeUnknown(_) => "refused",
+        };
+        counter!("holdfast_append_failures_total", "reason" => reason).increment(1);
+        match refused {
+            AppendError::DuplicateCommand => return self.repeated(batch).await,
+            AppendError::GivenUp(_) => {}
+            AppendError::Contradicted(_) if alone => {
+                tracing::warn!(error = &refused as &dyn Error, ?partitions, "memory is loaded anew");
+                return self.start_anew(&partitions, batch).await;
+            }
+            AppendError::Unwritable(_) | AppendError::Refused(_) | AppendError::OutcomeUnknown(_)
+                if alone || reason == "unwritable" =>
+            {
+                tracing::warn!(error = &refused as &dyn Error, ?partitions, "commands are refused");
+                if batch.waiting.is_empty() {
+                    self.pause_endings(&partitions);
                 }
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn Error, "repeated commands were not looked up");
-                    fail(batch.waiting, |_| ExecuteError::Unavailable);
-                    return vec![];
-                }
+                give_up(batch.waiting);
+                return vec![];
+            }
+            _ => {
+                // Each partition is tried alone. That includes the ends of bookings: no message asks for them.
+                partitions.iter().for_each(|number| {
+                    if let Some(partition) = self.partitions.get_mut(number) {
+                        partition.end_due = true;
+                    }
+                });
             }
         }
+        tracing::warn!(error = &refused as &dyn Error, ?partitions, "an append is decided again");
         batch.waiting.into_iter().map(|p| Message::Command(p.envelope)).collect()
     }
 
-    /// Nothing was written, and it is this partition's fault: its memory is loaded anew.
-    async fn start_anew(&mut self, log_partition: u16, batch: Batch) -> Vec<Message> {
-        let mut again = self.drop_memory(log_partition);
+    /// One of the commands was accepted before: the log tells which.
+    async fn repeated(&mut self, mut batch: Batch) -> Vec<Message> {
+        let ids = batch.append.command_ids();
+        match self.with_connection(async |conn, _| Ok(log::find_commands(conn, ids).await?)).await {
+            Ok(found) => {
+                self.remember(batch.waiting.iter().map(|p| (&p.envelope, p.log_partition)), found);
+                batch.waiting.into_iter().map(|p| Message::Command(p.envelope)).collect()
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn Error, "repeated commands were not looked up");
+                for pending in batch.waiting.iter_mut().filter(|p| p.envelope.ask().keyed && p.has_an_event())
+                {
+                    pending.envelope.in_log = InLog::Perhaps;
+                }
+                give_up(batch.waiting);
+                vec![]
+            }
+        }
+    }
+
+    /// Nothing was written, because memory is not what the log says: it is loaded anew.
+    async fn start_anew(&mut self, log_partitions: &[u16], batch: Batch) -> Vec<Message> {
+        let mut again: Vec<_> = log_partitions.iter().flat_map(|number| self.drop_memory(*number)).collect();
         again.extend(batch.waiting.into_iter().map(|p| Message::Command(p.envelope)));
         self.take_over().await;
         again
     }
 
+    fn pause_endings(&mut self, log_partitions: &[u16]) {
+        for number in log_partitions {
+            if let Some(partition) = self.partitions.get_mut(number) {
+                partition.end_due_from = Instant::now() + END_DUE_AGAIN;
+            }
+        }
+    }
+
     /// The append may have committed. Taking over waits for it; then the log tells.
-    async fn recover(&mut self, batch: Batch) -> Vec<Message> {
+    async fn recover(&mut self, mut batch: Batch) -> Vec<Message> {
         counter!("holdfast_append_failures_total", "reason" => "outcome_unknown").increment(1);
         self.connection = None;
+        for pending in batch.waiting.iter_mut().filter(|pending| pending.has_an_event()) {
+            pending.envelope.in_log = InLog::Perhaps;
+        }
         let mut again: Vec<Message> =
             batch.log_partitions().iter().flat_map(|number| self.drop_memory(*number)).collect();
-        let ids = batch.append.command_ids();
+        let perhaps = batch.waiting.iter().map(|p| &p.envelope).filter(|e| e.in_log == InLog::Perhaps);
+        let ids: Vec<Uuid> = perhaps.map(|envelope| envelope.ask().command_id).collect();
         let settled = timeout(RECOVER_MAX, async {
             self.try_take_over().await?;
-            self.with_connection(async |conn, _| Ok(log::find_commands(conn, ids).await?)).await
+            self.with_connection(async |conn, _| Ok(log::find_commands(conn, &ids).await?)).await
         });
         match settled.await.map_err(StoreError::from).flatten() {
             Ok(found) => {
+                let waiting = batch.waiting.iter_mut().map(|p| &mut p.envelope);
+                note_absence(waiting.filter(|e| e.in_log == InLog::Perhaps), &found);
                 self.remember(batch.waiting.iter().map(|p| (&p.envelope, p.log_partition)), found);
                 again.extend(batch.waiting.into_iter().map(|p| Message::Command(p.envelope)));
             }
@@ -173,11 +224,7 @@ impl Flusher {
                     "the outcome of an append stays unknown for now"
                 );
                 self.connection = None;
-                let may_be_written = |p: &Pending| p.outcome.as_ref().is_ok_and(|a| a.answer.is_some());
-                fail(batch.waiting, |pending| match may_be_written(pending) {
-                    true => ExecuteError::OutcomeUnknown,
-                    false => ExecuteError::Unavailable,
-                });
+                give_up(batch.waiting);
             }
         }
         again
@@ -189,14 +236,13 @@ impl Flusher {
         if envelopes.is_empty() {
             return vec![];
         }
-        let ids: Vec<Uuid> = envelopes.iter().map(|e| e.ask.command_id).collect();
+        envelopes.iter_mut().for_each(|envelope| envelope.in_log = InLog::Perhaps);
+        let ids: Vec<Uuid> = envelopes.iter().map(|e| e.ask().command_id).collect();
         match self.with_connection(async |conn, _| Ok(log::find_commands(conn, &ids).await?)).await {
             Ok(found) => {
-                for envelope in &mut envelopes {
-                    envelope.unknown_to_log = !found.iter().any(|c| c.command_id == envelope.ask.command_id);
-                }
+                note_absence(envelopes.iter_mut(), &found);
                 let partitions = self.log_partitions;
-                let at = |e: &Envelope| e.ask.inventory_id.log_partition(partitions);
+                let at = |e: &Envelope| e.ask().inventory_id.log_partition(partitions);
                 self.remember(envelopes.iter().map(|e| (e, at(e))), found);
                 envelopes.into_iter().map(Message::Command).collect()
             }
@@ -217,7 +263,7 @@ impl Flusher {
         let found: HashMap<Uuid, log::StoredCommand> = found.into_iter().map(|c| (c.command_id, c)).collect();
         for (envelope, log_partition) in asked {
             if let (Some(stored), Some(partition)) =
-                (found.get(&envelope.ask.command_id), self.partitions.get_mut(&log_partition))
+                (found.get(&envelope.ask().command_id), self.partitions.get_mut(&log_partition))
             {
                 partition.remember(stored.clone());
             }
@@ -245,9 +291,16 @@ impl Flusher {
     }
 }
 
-fn fail(waiting: Vec<Pending>, error: impl Fn(&Pending) -> ExecuteError) {
-    for pending in waiting {
-        let error = error(&pending);
-        pending.envelope.answer(Err(error));
+/// The log was asked for these: it is known of which of them it has nothing.
+fn note_absence<'a>(asked: impl Iterator<Item = &'a mut Envelope>, found: &[log::StoredCommand]) {
+    for envelope in asked {
+        if found.iter().all(|stored| stored.command_id != envelope.ask().command_id) {
+            envelope.in_log = InLog::No;
+        }
     }
+}
+
+/// Answers those whose append is not tried again. What may be in the log is told so (`Envelope::answer`).
+fn give_up(waiting: Vec<Pending>) {
+    waiting.into_iter().for_each(|pending| pending.envelope.answer(Err(ExecuteError::Unavailable)));
 }

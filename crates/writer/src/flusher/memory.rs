@@ -7,6 +7,7 @@ use crate::message::Message;
 use crate::partition::{Partition, Resident, Waiting};
 use holdfast_domain::{Inventory, InventoryId};
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::task;
@@ -131,12 +132,19 @@ impl Flusher {
     }
 }
 
-/// Lets a message wait until its inventory is in memory.
-pub(super) fn park(partition: &mut Partition, message: Message, to_load: &mut VecDeque<Load>) {
+/// Lets a message wait until its inventory is in memory. It leaves the partition's queue for that, so that
+/// no other inventory waits with it.
+pub(super) fn park(partition: &mut Partition, mut message: Message, to_load: &mut VecDeque<Load>) {
     let (inventory_id, generation) = (message.inventory_id(), partition.generation);
-    let waiting = partition.waiting.entry(inventory_id).or_insert_with(|| {
-        to_load.push_back(Load { log_partition: partition.number, generation, inventory_id });
-        Waiting { since: Instant::now(), messages: vec![] }
-    });
+    let (loads, max) = (partition.waiting.len(), partition.waiting_max);
+    let waiting = match partition.waiting.entry(inventory_id) {
+        Entry::Occupied(waiting) if waiting.get().messages.len() < max => waiting.into_mut(),
+        Entry::Vacant(unknown) if loads < max => {
+            to_load.push_back(Load { log_partition: partition.number, generation, inventory_id });
+            unknown.insert(Waiting { since: Instant::now(), messages: vec![] })
+        }
+        _ => return message.fail(ExecuteError::Overloaded),
+    };
+    message.leave_queue();
     waiting.messages.push(message);
 }
