@@ -53,6 +53,9 @@ pub(crate) enum Extension {
         limit: u32,
         live: u32,
     },
+    SalesEnded {
+        sales_ended_at: Timestamp,
+    },
     Departed {
         departed_at: Timestamp,
     },

@@ -2,9 +2,9 @@
 //!
 //! Independent of `decide`: it looks at what happened and says whether that may have happened.
 //! The numbers are those of ARCHITECTURE.md: I1 seats, I3 holds end once, I4 no late confirmation,
-//! I5 one command, one effect, I9 a cancelled flight sells nothing.
+//! I5 one command, one effect, I9 a cancelled flight sells nothing, I10 a show that has begun sells nothing.
 
-use crate::{BookingId, BookingStatus, Inventory, InventoryEvent, SalesState, Timestamp};
+use crate::{BookingId, BookingStatus, Inventory, InventoryEvent, SalesState, Subject, Timestamp};
 
 /// An event that must not have happened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +52,17 @@ pub enum Violation {
     Twice {
         /// What came.
         event: &'static str,
+    },
+    /// I10: a seat of a show was sold after the end of its sale, or confirmed after its start. Flights are left out: the routes
+    /// that Airbourne's clients use sell what has departed.
+    #[error("I10: {event} came at {at}, after {ended_at}")]
+    AfterSale {
+        /// What came.
+        event: &'static str,
+        /// When the sale ended, or the show began.
+        ended_at: Timestamp,
+        /// When the event came.
+        at: Timestamp,
     },
     /// I9: something else than the end of a booking came after the flight was cancelled.
     #[error("I9: {event} came after the flight was cancelled")]
@@ -113,14 +124,18 @@ impl Inventory {
             InventoryEvent::InventoryOpened(_) => Err(twice()),
             InventoryEvent::SeatsReserved(e) => match self.booking(e.booking_id) {
                 Some(_) => Err(twice()),
-                None => fits(
-                    e.expires_at.is_none_or(|ends| at < ends)
-                        && e.quantity > 0
-                        && terms.price.times(e.quantity) == Ok(e.total),
-                ),
+                None => {
+                    in_sale(&terms.subject, Subject::sales_end_at, name, at)?;
+                    fits(
+                        e.expires_at.is_none_or(|ends| at < ends)
+                            && e.quantity > 0
+                            && terms.price.times(e.quantity) == Ok(e.total),
+                    )
+                }
             },
             InventoryEvent::BookingConfirmed(e) => {
                 self.was(e.booking_id, &[BookingStatus::Held], e.quantity, name)?;
+                in_sale(&terms.subject, Subject::begins_at, name, at)?;
                 self.on_time(e.booking_id, name, at, |expires_at| at < expires_at)
             }
             InventoryEvent::BookingCancelled(e) => {
@@ -179,5 +194,20 @@ impl Inventory {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// A show whose opening says when its sale ends was opened under the rule; older logs may hold later sales.
+fn in_sale(
+    subject: &Subject,
+    end: impl Fn(&Subject) -> Option<Timestamp>,
+    event: &'static str,
+    at: Timestamp,
+) -> Result<(), Violation> {
+    match (subject, end(subject)) {
+        (Subject::Show { sales_end_at: Some(_), .. }, Some(ended_at)) if ended_at <= at => {
+            Err(Violation::AfterSale { event, ended_at, at })
+        }
+        _ => Ok(()),
     }
 }

@@ -13,7 +13,7 @@ pub struct OpenInventory {
     pub price: Money,
     /// The limits of the sale.
     pub policy: Policy,
-    /// A flight that has left is opened all the same.
+    /// A flight that has left is opened all the same. Does not count for a show.
     pub accept_departed: bool,
 }
 
@@ -26,7 +26,7 @@ pub struct ReserveSeats {
     pub user_id: UserId,
     /// How many seats.
     pub quantity: u32,
-    /// Seats of a flight that has left are sold all the same.
+    /// Seats of a flight that has left are sold all the same. Does not count for a show.
     pub accept_departed: bool,
 }
 
@@ -37,6 +37,8 @@ pub struct ConfirmBooking {
     pub booking_id: BookingId,
     /// If set, the booking must be this user's; to all others it does not exist.
     pub owner: Option<UserId>,
+    /// A hold on a flight that has left is confirmed all the same. Does not count for a show.
+    pub accept_departed: bool,
 }
 
 /// Gives the seats of a live booking back.
@@ -44,7 +46,8 @@ pub struct ConfirmBooking {
 pub struct CancelBooking {
     /// Which booking.
     pub booking_id: BookingId,
-    /// If set, the booking must be this user's; to all others it does not exist.
+    /// If set, the booking must be this user's; to all others it does not exist. Its owner can cancel until the flight
+    /// departs or the show begins; without an owner (staff) there is no such limit.
     pub owner: Option<UserId>,
     /// Why: a short code, never personal data.
     pub reason: String,

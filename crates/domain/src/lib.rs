@@ -32,7 +32,7 @@ pub use inventory::{
     Booking, BookingStatus, Counts, ENDINGS_MAX, FLIGHT_CANCELLED, Inventory, SalesState, Terms, Undo,
 };
 pub use money::{Currency, Money, MoneyError};
-pub use policy::{Policy, SEATS_PER_BOOKING_MAX, Subject};
+pub use policy::{Policy, SEATS_PER_BOOKING_MAX, Subject, SubjectKind};
 pub use refused::{CONFIRM_NEEDS, InvalidField, Refused};
 
 /// An instant in UTC. Microseconds are kept, because Postgres keeps no more.

@@ -29,22 +29,72 @@ pub enum Subject {
         /// IANA zone of the venue, such as `Europe/Berlin`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         zone: Option<String>,
+        /// When its sale ends; missing: when it begins. An opening of this build writes it wherever there is a start.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sales_end_at: Option<Timestamp>,
     },
     /// A flight.
     Flight(Box<Flight>),
 }
 
+/// The kind of a subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubjectKind {
+    /// A show, a concert, a sale.
+    Show,
+    /// A flight.
+    Flight,
+}
+
 impl Subject {
     pub(crate) fn check(&self) -> Result<(), InvalidField> {
-        let (name, zone) = match self {
+        let (name, zone, starts_at, sales_end_at) = match self {
             Self::Flight(flight) => return flight.check(),
-            Self::Show { name, zone, .. } => (name, zone),
+            Self::Show { name, zone, starts_at, sales_end_at } => (name, zone, starts_at, sales_end_at),
         };
         let chars = name.chars().count();
         if name.trim().is_empty() || chars > NAME_CHARS_MAX || name.contains('\0') {
             return Err(InvalidField::new("/name", format!("must be 1 to {NAME_CHARS_MAX} characters")));
         }
-        zone.as_deref().map_or(Ok(()), |zone| flight::zone("/zone", zone))
+        zone.as_deref().map_or(Ok(()), |zone| flight::zone("/zone", zone))?;
+        check_show_times(*starts_at, *sales_end_at)
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> SubjectKind {
+        match self {
+            Self::Flight(_) => SubjectKind::Flight,
+            Self::Show { .. } => SubjectKind::Show,
+        }
+    }
+
+    /// When the flight departs or the show begins, if that is known.
+    #[must_use]
+    pub fn begins_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Flight(flight) => Some(flight.departs_at),
+            Self::Show { starts_at, .. } => *starts_at,
+        }
+    }
+
+    /// When the last seat can be reserved: at the departure of a flight; at the end of a show's sale, which is its start
+    /// unless the show says otherwise.
+    #[must_use]
+    pub fn sales_end_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Flight(flight) => Some(flight.departs_at),
+            Self::Show { starts_at, sales_end_at, .. } => sales_end_at.or(*starts_at),
+        }
+    }
+
+    /// The same subject with the end of its sale written out, so that no reader of its event needs the default.
+    pub(crate) fn with_sales_end(mut self) -> Self {
+        let end = self.sales_end_at();
+        if let Self::Show { sales_end_at, .. } = &mut self {
+            *sales_end_at = end;
+        }
+        self
     }
 
     /// The flight, if it is one.
@@ -68,6 +118,24 @@ pub struct Policy {
     pub hold_seconds: u32,
     /// Seats that may be sold beyond the capacity.
     pub overbooking_allowance: u32,
+}
+
+/// A show's sale ends before or at its start.
+pub(crate) fn check_show_times(
+    starts_at: Option<Timestamp>,
+    sales_end_at: Option<Timestamp>,
+) -> Result<(), InvalidField> {
+    for (pointer, at) in [("/starts_at", starts_at), ("/sales_end_at", sales_end_at)] {
+        if at.is_some_and(|at| !flight::is_writable(at)) {
+            return Err(InvalidField::new(pointer, "must be in the years 1 to 9999 by all clocks"));
+        }
+    }
+    match (starts_at, sales_end_at) {
+        (Some(start), Some(end)) if end > start => {
+            Err(InvalidField::new("/sales_end_at", "must not be after the start"))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Policy {

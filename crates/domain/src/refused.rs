@@ -1,6 +1,6 @@
 //! Why a command was not accepted. Each reason carries the numbers that tell the caller what to change.
 
-use crate::{BookingStatus, Timestamp};
+use crate::{BookingStatus, SubjectKind, Timestamp};
 use serde::Serialize;
 
 /// The one status from which a booking can be confirmed.
@@ -63,10 +63,18 @@ pub enum Refused {
     /// Sales are closed.
     #[error("sales are closed")]
     SalesClosed,
-    /// The flight has left.
-    #[error("the flight departed at {}", departed_at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))]
+    /// The time of the sale is over, and the show has not begun yet.
+    #[error("sales ended at {}", rfc3339(ended_at))]
+    SalesEnded {
+        /// When it ended.
+        ended_at: Timestamp,
+    },
+    /// The flight has left, or the show has begun.
+    #[error("the {} at {}", begun(*kind), rfc3339(departed_at))]
     Departed {
-        /// When it left.
+        /// What has.
+        kind: SubjectKind,
+        /// When it did.
         departed_at: Timestamp,
     },
     /// The flight does not take place.
@@ -82,7 +90,7 @@ pub enum Refused {
         current: u64,
     },
     /// The hold ended before the command came.
-    #[error("the hold expired at {}", expired_at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))]
+    #[error("the hold expired at {}", rfc3339(expired_at))]
     HoldExpired {
         /// When it ended.
         expired_at: Timestamp,
@@ -95,4 +103,15 @@ pub enum Refused {
         /// What it would have to be.
         allowed: &'static [BookingStatus],
     },
+}
+
+fn rfc3339(at: &Timestamp) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+}
+
+fn begun(kind: SubjectKind) -> &'static str {
+    match kind {
+        SubjectKind::Flight => "flight departed",
+        SubjectKind::Show => "show began",
+    }
 }

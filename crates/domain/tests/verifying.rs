@@ -29,7 +29,7 @@ fn opened() -> InventoryEvent {
         hold_seconds: 60,
         overbooking_allowance: 1,
     };
-    let subject = Subject::Show { name: "Show".into(), starts_at: None, zone: None };
+    let subject = Subject::Show { name: "Show".into(), starts_at: None, zone: None, sales_end_at: None };
     InventoryOpened { subject, capacity: 10, price: free(), policy }.into()
 }
 
@@ -244,4 +244,26 @@ fn after_a_finding_the_rest_is_still_judged() {
     assert!(inventory.audit(&confirmed(3), noon_plus(90)).is_err());
     assert_eq!(inventory.counts().confirmed, 3);
     assert_eq!(inventory.audit(&cancelled(BookingStatus::Confirmed, 3), noon_plus(91)), Ok(()));
+}
+
+/// Its sale ends 30 seconds after noon, and it begins at 45; the hold in it would last until 60.
+#[test]
+fn what_a_show_sells_or_confirms_too_late_is_found() {
+    let InventoryEvent::InventoryOpened(opened) = opened() else { unreachable!("it opens") };
+    let show = |sales_end_at| {
+        let starts_at = Some(noon_plus(45));
+        let subject = Subject::Show { name: "Show".into(), starts_at, zone: None, sales_end_at };
+        InventoryEvent::from(InventoryOpened { subject, ..opened.clone() })
+    };
+    let timed = show(Some(noon_plus(30)));
+    let late = |event, ended: i64, at: i64| {
+        Err(Violation::AfterSale { event, ended_at: noon_plus(ended), at: noon_plus(at) })
+    };
+    assert_eq!(verdict(&[timed.clone(), held(1)], 29), Ok(()));
+    assert_eq!(verdict(&[timed.clone(), held(1)], 30), late("SeatsReserved", 30, 30));
+    assert_eq!(verdict(&[timed.clone(), held(1), confirmed(1)], 44), Ok(()));
+    assert_eq!(verdict(&[timed.clone(), held(1), confirmed(1)], 45), late("BookingConfirmed", 45, 45));
+    assert_eq!(verdict(&[timed, held(1), cancelled(BookingStatus::Held, 1)], 50), Ok(()), "staff may");
+    // A log from before the rule holds what was allowed then.
+    assert_eq!(verdict(&[show(None), held(1), confirmed(1)], 50), Ok(()));
 }

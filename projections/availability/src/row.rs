@@ -33,7 +33,7 @@ pub struct InventoryRow {
 }
 
 /// What all queries select; `i` is the inventory, `c` the checkpoint of its partition.
-pub(crate) const COLUMNS: &str = "i.inventory_id, i.kind, i.name, i.starts_at, i.zone, i.number, i.airplane_id,
+pub(crate) const COLUMNS: &str = "i.inventory_id, i.kind, i.name, i.starts_at, i.zone, i.sales_end_at, i.number, i.airplane_id,
     i.departure_airport_id, i.arrival_airport_id, i.departure_zone, i.arrival_zone, i.departs_at, i.arrives_at,
     i.gate, i.capacity,
     i.overbooking_allowance, i.held, i.confirmed, i.blocked, i.sales, i.price_amount, i.currency,
@@ -90,6 +90,7 @@ fn subject(row: &PgRow) -> Result<Subject, sqlx::Error> {
             name: row.try_get("name")?,
             starts_at: row.try_get("starts_at")?,
             zone: row.try_get("zone")?,
+            sales_end_at: row.try_get("sales_end_at")?,
         }),
         "flight" => Ok(Subject::Flight(Box::new(Flight {
             number: row.try_get("number")?,

@@ -23,6 +23,7 @@ impl Projection for Availability {
                  name                   text,              -- of a show
                  starts_at              timestamptz,       -- of a show
                  zone                   text,              -- IANA zone of the venue of a show
+                 sales_end_at           timestamptz,       -- of a show whose opening says it
                  number                 text,              -- of a flight, as are all up to the gate
                  airplane_id            uuid,
                  departure_airport_id   uuid,
@@ -96,20 +97,20 @@ impl Projection for Availability {
         format!(
             "opened AS (
                  INSERT INTO {schema}.inventories (
-                     inventory_id, kind, name, starts_at, zone, number, airplane_id, departure_airport_id,
+                     inventory_id, kind, name, starts_at, zone, sales_end_at, number, airplane_id, departure_airport_id,
                      arrival_airport_id, departure_zone, arrival_zone, departs_at, arrives_at, departure_day,
                      gate, capacity, overbooking_allowance, held, confirmed, blocked, sales, price_amount,
                      currency, seats_per_booking, live_bookings_per_user, hold_seconds, version, terms_version,
                      opened_at, log_partition, position)
                  SELECT * FROM unnest(
-                     $4::uuid[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::text[], $10::uuid[],
-                     $11::uuid[], $12::uuid[], $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[],
-                     $17::date[], $18::text[], $19::integer[], $20::integer[], $21::integer[], $22::integer[],
-                     $23::integer[], $24::text[], $25::bigint[], $26::text[], $27::integer[], $28::integer[],
-                     $29::integer[], $30::bigint[], $31::bigint[], $32::timestamptz[], $33::smallint[],
-                     $34::bigint[])
+                     $4::uuid[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::timestamptz[], $10::text[], $11::uuid[],
+                     $12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[],
+                     $18::date[], $19::text[], $20::integer[], $21::integer[], $22::integer[], $23::integer[],
+                     $24::integer[], $25::text[], $26::bigint[], $27::text[], $28::integer[], $29::integer[],
+                     $30::integer[], $31::bigint[], $32::bigint[], $33::timestamptz[], $34::smallint[],
+                     $35::bigint[])
                      AS n (
-                         inventory_id, kind, name, starts_at, zone, number, airplane_id, departure_airport_id,
+                         inventory_id, kind, name, starts_at, zone, sales_end_at, number, airplane_id, departure_airport_id,
                          arrival_airport_id, departure_zone, arrival_zone, departs_at, arrives_at,
                          departure_day, gate, capacity, overbooking_allowance, held, confirmed, blocked, sales,
                          price_amount, currency, seats_per_booking, live_bookings_per_user, hold_seconds,
@@ -127,9 +128,9 @@ impl Projection for Availability {
                      held = i.held + n.held, confirmed = i.confirmed + n.confirmed,
                      blocked = i.blocked + n.blocked, version = n.version, position = n.position
                  FROM unnest(
-                     $35::uuid[], $36::integer[], $37::text[], $38::bigint[], $39::timestamptz[],
-                     $40::timestamptz[], $41::date[], $42::text[], $43::bigint[], $44::integer[],
-                     $45::integer[], $46::integer[], $47::bigint[], $48::smallint[], $49::bigint[])
+                     $36::uuid[], $37::integer[], $38::text[], $39::bigint[], $40::timestamptz[],
+                     $41::timestamptz[], $42::date[], $43::text[], $44::bigint[], $45::integer[],
+                     $46::integer[], $47::integer[], $48::bigint[], $49::smallint[], $50::bigint[])
                      AS n (
                          inventory_id, capacity, sales, price_amount, departs_at, arrives_at, departure_day,
                          gate, terms_version, held, confirmed, blocked, version, log_partition, position)
@@ -149,8 +150,9 @@ impl Projection for Availability {
             .bind(column(opened.iter(), |(id, ..)| id.0))
             .bind(column(subjects(), kind))
             .bind(column(subjects(), |s| show(s).map(|(name, ..)| name)))
-            .bind(column(subjects(), |s| show(s).and_then(|(_, starts_at, _)| starts_at)))
-            .bind(column(subjects(), |s| show(s).and_then(|(.., zone)| zone)))
+            .bind(column(subjects(), |s| show(s).and(s.begins_at())))
+            .bind(column(subjects(), |s| show(s).and_then(|(_, zone, _)| zone)))
+            .bind(column(subjects(), |s| show(s).and_then(|(.., sales_end_at)| sales_end_at)))
             .bind(column(subjects(), |s| s.flight().map(|f| f.number.as_str())))
             .bind(column(subjects(), |s| s.flight().map(|f| f.airplane_id.0)))
             .bind(column(subjects(), |s| s.flight().map(|f| f.departure_airport_id.0)))
@@ -204,10 +206,10 @@ fn kind(subject: &Subject) -> &'static str {
     }
 }
 
-/// Name, start and zone, if it is a show.
-fn show(subject: &Subject) -> Option<(&str, Option<Timestamp>, Option<&str>)> {
+/// Name, zone and the end of the sale, if it is a show.
+fn show(subject: &Subject) -> Option<(&str, Option<&str>, Option<Timestamp>)> {
     match subject {
-        Subject::Show { name, starts_at, zone } => Some((name, *starts_at, zone.as_deref())),
+        Subject::Show { name, zone, sales_end_at, .. } => Some((name, zone.as_deref(), *sales_end_at)),
         Subject::Flight(_) => None,
     }
 }

@@ -157,8 +157,8 @@ async fn confirm(
     if made.expires_at.is_none() {
         return Ok(());
     }
-    let confirm =
-        InventoryCommand::ConfirmBooking(ConfirmBooking { booking_id: made.booking_id, owner: None });
+    let confirm = ConfirmBooking { booking_id: made.booking_id, owner: None, accept_departed: true };
+    let confirm = InventoryCommand::ConfirmBooking(confirm);
     let ask = CommandName::once(api.ambient.new_id()).ask(caller.into(), trace, flight, confirm);
     api.writer.execute(ask).await?;
     Ok(())

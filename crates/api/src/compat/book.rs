@@ -111,6 +111,7 @@ async fn reserve(api: &Api, trace: &Trace, asked: (UserId, Option<InventoryId>, 
         Err(ExecuteError::Refused(
             Refused::SoldOut { .. }
             | Refused::SalesClosed
+            | Refused::SalesEnded { .. }
             | Refused::Departed { .. }
             | Refused::FlightCancelled
             | Refused::UnknownInventory,

@@ -83,7 +83,7 @@ async fn open(api: &Api, trace: &Trace, name: String, tickets: u32) -> Result<An
     })?;
     let inventory_id = InventoryId::from_number(number).ok_or_else(Answer::unavailable)?;
     let currency = Currency::from_code(CURRENCY).ok_or_else(Answer::unavailable)?;
-    let subject = Subject::Show { name: name.clone(), starts_at: None, zone: None };
+    let subject = Subject::Show { name: name.clone(), starts_at: None, zone: None, sales_end_at: None };
     let open = OpenInventory {
         subject,
         capacity: tickets,

@@ -70,8 +70,8 @@ codes! {
     DuplicateBooking = "duplicate_booking", CONFLICT, "The user has a booking already";
     /// Sales are closed.
     SalesClosed = "sales_closed", CONFLICT, "Sales are closed";
-    /// The flight has left: nothing of it is sold any more.
-    Departed = "departed", CONFLICT, "The flight has departed";
+    /// The flight has left or the show has begun: customers neither book nor confirm nor cancel any more.
+    Departed = "departed", CONFLICT, "The flight has departed, or the show has begun";
     /// The flight does not take place: nothing of it is sold any more, and its bookings end.
     FlightCancelled = "flight_cancelled", CONFLICT, "The flight is cancelled";
     /// A flight of this number leaves on that day already.

@@ -39,7 +39,9 @@ pub(crate) struct ProblemSchema {
     limit: Option<u32>,
     /// With `duplicate_booking`: live bookings the user has.
     live: Option<u32>,
-    /// With `departed`: when the flight left.
+    /// With `sales_closed`, if a time closed them: when it came.
+    sales_ended_at: Option<String>,
+    /// With `departed`: when the flight left or the show began.
     departed_at: Option<String>,
     /// With `hold_expired`: when the hold ended.
     expired_at: Option<String>,

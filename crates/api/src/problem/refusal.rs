@@ -24,7 +24,10 @@ impl From<Refused> for Problem {
                 Self::new(Code::DuplicateBooking, detail).with(Extension::DuplicateBooking { limit, live })
             }
             Refused::SalesClosed => Self::new(Code::SalesClosed, detail),
-            Refused::Departed { departed_at } => {
+            Refused::SalesEnded { ended_at } => {
+                Self::new(Code::SalesClosed, detail).with(Extension::SalesEnded { sales_ended_at: ended_at })
+            }
+            Refused::Departed { departed_at, .. } => {
                 Self::new(Code::Departed, detail).with(Extension::Departed { departed_at })
             }
             Refused::FlightCancelled => Self::new(Code::FlightCancelled, detail),

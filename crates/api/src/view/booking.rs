@@ -58,7 +58,7 @@ pub(crate) struct BookingView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub(crate) reason: Option<Cow<'a, str>>,
-    /// What can be asked of it now.
+    /// What its status allows. Once the flight has departed or the show has begun, `departed` refuses it to customers.
     #[schema(value_type = Vec<String>, example = json!(["confirm", "cancel"]))]
     pub(crate) available_actions: &'static [&'static str],
 }

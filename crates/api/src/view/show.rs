@@ -23,6 +23,8 @@ pub(crate) struct ShowView {
     /// IANA zone of the venue, if that is known.
     #[schema(example = "Europe/London")]
     zone: Option<String>,
+    /// When its sale ends; null: it has no end.
+    sales_end_at: Option<DateTime<Utc>>,
     /// Price of one seat.
     price: MoneyView,
     /// The limits of the sale.
@@ -89,12 +91,14 @@ impl ShowView {
         opened_at: DateTime<Utc>,
         availability: SeatsView,
     ) -> Option<Self> {
-        let Subject::Show { name, starts_at, zone } = subject else { return None };
+        let sales_end_at = subject.sales_end_at();
+        let Subject::Show { name, starts_at, zone, .. } = subject else { return None };
         Some(Self {
             id,
             name,
             starts_at,
             zone,
+            sales_end_at,
             price: price.into(),
             policy: policy.into(),
             opened_at,

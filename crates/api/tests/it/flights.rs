@@ -452,7 +452,7 @@ async fn bookings_of_a_cancelled_flight_end_however_many_there_are() {
 }
 
 #[tokio::test]
-async fn nobody_books_a_flight_that_has_left() {
+async fn a_customer_neither_books_nor_confirms_nor_cancels_what_has_left() {
     let app = App::new().await;
     let (admin, ada) = (app.admin().await, app.customer("ada").await);
     let departs_at = noon() + TimeDelta::minutes(10);
@@ -463,7 +463,11 @@ async fn nobody_books_a_flight_that_has_left() {
     let late = app.reserve(&ada, &flight, 1, "late").send().await;
     assert_eq!((late.status.as_u16(), late.code()), (409, "departed"), "{}", late.text);
     assert_eq!(late.body["departed_at"], json!(departs_at));
-    app.post(&format!("/v1/bookings/{}/confirm", id(&held))).by(&ada).send().await.ok(200);
+    for action in ["confirm", "cancel"] {
+        let late = app.post(&format!("/v1/bookings/{}/{action}", id(&held))).by(&ada).send().await;
+        assert_eq!((late.status.as_u16(), late.code()), (409, "departed"), "{}", late.text);
+    }
+    app.post(&format!("/v1/bookings/{}/cancel", id(&held))).by(&admin).send().await.ok(200);
 }
 
 #[tokio::test]

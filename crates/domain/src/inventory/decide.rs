@@ -2,16 +2,17 @@
 //!
 //! Guarantee: after every event, held + confirmed + blocked ≤ capacity + allowance, unless the
 //! capacity was lowered below what is taken; a hold ends once; nothing is confirmed after its
-//! `expires_at`; asking twice has one effect; a cancelled flight sells nothing and loses all its bookings.
+//! `expires_at`; nothing is sold, confirmed or given back by a customer once the flight has departed or the show has
+//! begun, and nothing of a show is sold once its sale has ended; asking twice has one effect; a cancelled flight sells nothing and loses all its bookings.
 //! Held by property tests against a naive model.
 
 use super::{Booking, BookingStatus, Inventory, SalesState, Terms};
 use crate::{
     BlockSeats, BookingCancelled, BookingConfirmed, BookingExpired, BookingId, CONFIRM_NEEDS, CancelBooking,
-    CancelFlight, CapacityChanged, ChangeCapacity, ChangeFlight, ConfirmBooking, Flight, FlightCancelled,
+    CancelFlight, CapacityChanged, ChangeCapacity, ChangeFlight, ConfirmBooking, FlightCancelled,
     FlightRescheduled, InvalidField, InventoryCommand, InventoryEvent, InventoryOpened, Money, OpenInventory,
     PriceChanged, Refused, ReserveSeats, SalesClosed, SalesReopened, Schedule, SeatsBlocked, SeatsReserved,
-    SeatsUnblocked, Timestamp, UnblockSeats, UserId,
+    SeatsUnblocked, Subject, SubjectKind, Timestamp, UnblockSeats, UserId,
 };
 use chrono::TimeDelta;
 
@@ -46,8 +47,8 @@ impl Inventory {
         match command {
             InventoryCommand::OpenInventory(ask) => self.open_inventory(ask, now),
             InventoryCommand::ReserveSeats(ask) => self.reserve_seats(terms, ask, now),
-            InventoryCommand::ConfirmBooking(ask) => self.confirm_booking(ask, now),
-            InventoryCommand::CancelBooking(ask) => self.cancel_booking(ask, now),
+            InventoryCommand::ConfirmBooking(ask) => self.confirm_booking(terms, ask, now),
+            InventoryCommand::CancelBooking(ask) => self.cancel_booking(terms, ask, now),
             InventoryCommand::EndDueBookings => Ok(self.due(now)),
             InventoryCommand::CancelFlight(ask) => self.cancel_flight(terms, ask, now),
             _ if self.is_cancelled() => Err(Refused::FlightCancelled),
@@ -69,16 +70,22 @@ impl Inventory {
         InvalidField::range("/capacity", i64::from(ask.capacity), 0, i64::from(CAPACITY_MAX))?;
         check_price(ask.price)?;
         ask.policy.check()?;
+        let subject = ask.subject.clone().with_sales_end();
         if let Some(terms) = self.opening.as_deref().or(self.terms.as_ref()) {
-            let same = terms.subject == ask.subject
+            let same = terms.subject.clone().with_sales_end() == subject
                 && (terms.initial_capacity, terms.price, terms.policy)
                     == (ask.capacity, ask.price, ask.policy);
             return if same { Ok(vec![]) } else { Err(Refused::AlreadyOpen) };
         }
-        if let Some(flight) = ask.subject.flight() {
-            leaves_in_time(flight.departs_at, ask.accept_departed, now)?;
+        match &subject {
+            Subject::Flight(_) if ask.accept_departed => {}
+            Subject::Flight(flight) => in_future("/departs_at", Some(flight.departs_at), now)?,
+            Subject::Show { starts_at, sales_end_at, .. } => {
+                in_future("/starts_at", *starts_at, now)?;
+                in_future("/sales_end_at", *sales_end_at, now)?;
+            }
         }
-        let OpenInventory { subject, capacity, price, policy, .. } = ask.clone();
+        let OpenInventory { capacity, price, policy, .. } = *ask;
         Ok(vec![InventoryOpened { subject, capacity, price, policy }.into()])
     }
 
@@ -93,11 +100,11 @@ impl Inventory {
             SalesState::Closed => return Err(Refused::SalesClosed),
             SalesState::Cancelled => return Err(Refused::FlightCancelled),
         }
-        if let Some(&Flight { departs_at, .. }) = terms.subject.flight()
-            && departs_at <= now
-            && !ask.accept_departed
+        not_begun(&terms.subject, ask.accept_departed, now)?;
+        if let (SubjectKind::Show, Some(ended_at)) = (terms.subject.kind(), terms.subject.sales_end_at())
+            && ended_at <= now
         {
-            return Err(Refused::Departed { departed_at: departs_at });
+            return Err(Refused::SalesEnded { ended_at });
         }
         let overdue: Vec<_> = self.overdue(now).collect();
         if policy.live_bookings_per_user > 0 {
@@ -130,7 +137,7 @@ impl Inventory {
         Ok(events)
     }
 
-    fn confirm_booking(&self, ask: &ConfirmBooking, now: Timestamp) -> Decision {
+    fn confirm_booking(&self, terms: &Terms, ask: &ConfirmBooking, now: Timestamp) -> Decision {
         let booking = self.booking_of(ask.booking_id, ask.owner)?;
         match (booking.status, booking.expires_at) {
             (BookingStatus::Confirmed, _) => Ok(vec![]),
@@ -139,13 +146,14 @@ impl Inventory {
             }
             (BookingStatus::Held, _) if self.is_cancelled() => Err(Refused::FlightCancelled),
             (BookingStatus::Held, _) => {
+                not_begun(&terms.subject, ask.accept_departed, now)?;
                 Ok(vec![BookingConfirmed { booking_id: ask.booking_id, quantity: booking.quantity }.into()])
             }
             (status, _) => Err(Refused::InvalidState { status, allowed: CONFIRM_NEEDS }),
         }
     }
 
-    fn cancel_booking(&self, ask: &CancelBooking, now: Timestamp) -> Decision {
+    fn cancel_booking(&self, terms: &Terms, ask: &CancelBooking, now: Timestamp) -> Decision {
         check_reason(&ask.reason)?;
         let booking = self.booking_of(ask.booking_id, ask.owner)?;
         match (booking.status, booking.expires_at) {
@@ -154,6 +162,10 @@ impl Inventory {
                 Err(Refused::HoldExpired { expired_at: at })
             }
             (BookingStatus::Held | BookingStatus::Confirmed, _) => {
+                // What is called off does not begin: its bookings are ended by all sides.
+                if ask.owner.is_some() && !self.is_cancelled() {
+                    not_begun(&terms.subject, false, now)?;
+                }
                 Ok(vec![cancelled(ask.booking_id, booking, &ask.reason)])
             }
             (status @ BookingStatus::Expired, _) => {
@@ -222,7 +234,8 @@ impl Inventory {
             return Err(Refused::VersionMismatch { current: terms.version });
         }
         if new.departs_at != old.departs_at {
-            leaves_in_time(new.departs_at, ask.accept_departed, now)?;
+            let checked = (!ask.accept_departed).then_some(new.departs_at);
+            in_future("/departs_at", checked, now)?;
         }
         let repriced = reprices.then(|| PriceChanged { old: terms.price, new: price }.into());
         let moved = moves.then(|| {
@@ -300,12 +313,23 @@ fn called_off<'a>(
     })
 }
 
-/// A flight is not opened or moved into the past, unless that is accepted.
-fn leaves_in_time(departs_at: Timestamp, accept_departed: bool, now: Timestamp) -> Result<(), InvalidField> {
-    if departs_at <= now && !accept_departed {
-        return Err(InvalidField::new("/departs_at", "must be in the future"));
+/// Nothing is opened in the past or moved into it.
+fn in_future(pointer: &'static str, at: Option<Timestamp>, now: Timestamp) -> Result<(), InvalidField> {
+    if at.is_some_and(|at| at <= now) {
+        return Err(InvalidField::new(pointer, "must be in the future"));
     }
     Ok(())
+}
+
+/// The flight has not departed, or that is accepted; the show has not begun.
+fn not_begun(subject: &Subject, accept_departed: bool, now: Timestamp) -> Result<(), Refused> {
+    let kind = subject.kind();
+    match subject.begins_at() {
+        Some(departed_at) if departed_at <= now && !(accept_departed && kind == SubjectKind::Flight) => {
+            Err(Refused::Departed { kind, departed_at })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_price(price: Money) -> Result<(), InvalidField> {

@@ -4,7 +4,11 @@ use crate::given::*;
 use holdfast_domain::{BookingStatus, CONFIRM_NEEDS, ConfirmBooking, InventoryCommand, Refused, SalesClosed};
 
 fn confirm_as(owner: holdfast_domain::UserId) -> InventoryCommand {
-    InventoryCommand::ConfirmBooking(ConfirmBooking { booking_id: booking(1), owner: Some(owner) })
+    InventoryCommand::ConfirmBooking(ConfirmBooking {
+        booking_id: booking(1),
+        owner: Some(owner),
+        accept_departed: false,
+    })
 }
 
 #[test]

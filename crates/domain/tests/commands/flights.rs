@@ -6,7 +6,7 @@ use holdfast_domain::{
     AirportId, BlockSeats, BookingStatus, CancelFlight, ChangeCapacity, ChangeFlight, CloseSales,
     ENDINGS_MAX, FLIGHT_CANCELLED, Flight, FlightCancelled, FlightRescheduled, InventoryCommand,
     InventoryEvent, OpenInventory, Policy, PriceChanged, Refused, ReopenSales, ReserveSeats, Schedule,
-    SeatsReserved, Subject, UnblockSeats,
+    SeatsReserved, Subject, SubjectKind, UnblockSeats,
 };
 
 fn open(flight: Flight) -> InventoryCommand {
@@ -45,7 +45,7 @@ fn moved(old: Schedule, new: Schedule) -> InventoryEvent {
 }
 
 fn departed() -> Refused {
-    Refused::Departed { departed_at: noon_plus(DEPARTS) }
+    Refused::Departed { kind: SubjectKind::Flight, departed_at: noon_plus(DEPARTS) }
 }
 
 #[test]
@@ -101,22 +101,6 @@ fn nobody_books_after_departure_unless_that_is_accepted() {
     given(vec![flight_opened()])
         .when(at(DEPARTS, InventoryCommand::ReserveSeats(accepted)))
         .then_expect_events(vec![held_at(DEPARTS, 1, ANNA, 2)]);
-}
-
-/// The hold was promised until its end.
-#[test]
-fn a_hold_from_before_departure_is_confirmed_after_it() {
-    let held = held_at(DEPARTS - 1, 1, ANNA, 2);
-    given(vec![flight_opened(), held])
-        .when(at(DEPARTS + 1, confirm(1)))
-        .then_expect_events(vec![confirmed(1, 2)]);
-}
-
-/// A show may begin whenever it likes: who sells tickets at the door sells them.
-#[test]
-fn a_show_that_has_begun_is_sold_all_the_same() {
-    let asked = at(90_000, reserve(1, ANNA, 2));
-    given(vec![opened()]).when(asked).then_expect_events(vec![held_at(90_000, 1, ANNA, 2)]);
 }
 
 #[test]

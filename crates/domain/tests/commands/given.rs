@@ -38,12 +38,17 @@ pub(crate) fn at(seconds: i64, command: InventoryCommand) -> At {
     At { now: noon_plus(seconds), command }
 }
 
+/// Seconds after noon at which the show begins, and at which its sale ends.
+pub(crate) const SHOW_BEGINS: i64 = 86_400;
+pub(crate) const SALE_ENDS: i64 = 82_800;
+
 pub(crate) fn show() -> OpenInventory {
     OpenInventory {
         subject: Subject::Show {
             name: "Winter Concert".into(),
-            starts_at: Some(noon_plus(86_400)),
+            starts_at: Some(noon_plus(SHOW_BEGINS)),
             zone: Some("Europe/Berlin".into()),
+            sales_end_at: Some(noon_plus(SALE_ENDS)),
         },
         capacity: CAPACITY,
         price: euros(1_050),
@@ -132,7 +137,11 @@ pub(crate) fn reserve(number: u128, user_id: UserId, quantity: u32) -> Inventory
 }
 
 pub(crate) fn confirm(number: u128) -> InventoryCommand {
-    InventoryCommand::ConfirmBooking(ConfirmBooking { booking_id: booking(number), owner: None })
+    InventoryCommand::ConfirmBooking(ConfirmBooking {
+        booking_id: booking(number),
+        owner: None,
+        accept_departed: false,
+    })
 }
 
 pub(crate) fn cancel(number: u128) -> InventoryCommand {

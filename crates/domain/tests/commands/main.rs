@@ -9,6 +9,7 @@ mod blocking;
 mod cancelling;
 mod capacity;
 mod confirming;
+mod departing;
 mod expiring;
 mod flights;
 mod given;

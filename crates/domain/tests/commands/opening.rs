@@ -35,7 +35,12 @@ fn opening_again_with_other_terms_is_refused() {
         OpenInventory { price: euros(1), ..show() },
         OpenInventory { policy: Policy { hold_seconds: 0, ..POLICY }, ..show() },
         OpenInventory {
-            subject: Subject::Show { name: "Another".into(), starts_at: None, zone: None },
+            subject: Subject::Show {
+                name: "Another".into(),
+                starts_at: None,
+                zone: None,
+                sales_end_at: None,
+            },
             ..show()
         },
     ];
@@ -46,9 +51,14 @@ fn opening_again_with_other_terms_is_refused() {
 
 #[test]
 fn a_show_needs_a_name_that_fits_and_a_zone_that_exists() {
-    let called = |name: &str| Subject::Show { name: name.into(), starts_at: None, zone: None };
-    let somewhere =
-        |zone: &str| Subject::Show { name: "Show".into(), starts_at: None, zone: Some(zone.into()) };
+    let called =
+        |name: &str| Subject::Show { name: name.into(), starts_at: None, zone: None, sales_end_at: None };
+    let somewhere = |zone: &str| Subject::Show {
+        name: "Show".into(),
+        starts_at: None,
+        zone: Some(zone.into()),
+        sales_end_at: None,
+    };
     let zone = invalid("/zone", "must be an IANA time zone, such as Europe/Berlin");
     let name = invalid("/name", "must be 1 to 200 characters");
     for (subject, refusal) in [

@@ -32,6 +32,8 @@ struct Sale {
     price: i64,
     /// Leaves, lands, gate; none for a show.
     times: Option<(Timestamp, Timestamp, Option<String>)>,
+    /// Start and end of the sale of a show.
+    show: (Option<Timestamp>, Option<Timestamp>),
     /// The last fact that changed price or times.
     version: u64,
 }
@@ -56,6 +58,7 @@ enum No {
     Closed,
     Over(Timestamp),
     Is(BookingStatus),
+    TooLate(Timestamp),
     Left(Timestamp),
     CalledOff,
     Grounded,
@@ -76,7 +79,8 @@ impl From<&Refused> for No {
                 Self::Live { limit: i64::from(*limit), has: i64::from(*live) }
             }
             Refused::SalesClosed => Self::Closed,
-            Refused::Departed { departed_at } => Self::Left(*departed_at),
+            Refused::SalesEnded { ended_at } => Self::TooLate(*ended_at),
+            Refused::Departed { departed_at, .. } => Self::Left(*departed_at),
             Refused::FlightCancelled => Self::CalledOff,
             Refused::NotAFlight => Self::Grounded,
             Refused::VersionMismatch { current } => Self::Version(*current),
@@ -181,6 +185,7 @@ impl Model {
             InventoryCommand::ChangeFlight(ask) => self.change_flight(ask, now),
             InventoryCommand::ReserveSeats(ask) => self.reserve(ask, now),
             InventoryCommand::ConfirmBooking(ask) => {
+                let gone = self.gone(ask.accept_departed, now);
                 let entry = self.find(ask.booking_id, ask.owner)?;
                 if entry.status == BookingStatus::Confirmed {
                     return Ok(0);
@@ -191,12 +196,14 @@ impl Model {
                 match entry.until {
                     Some(end) if now >= end => return Err(No::Over(end)),
                     _ if called_off => return Err(No::CalledOff),
+                    _ if gone.is_some() => return Err(gone.unwrap()),
                     _ => entry.status = BookingStatus::Confirmed,
                 }
                 Ok(1)
             }
             InventoryCommand::CancelBooking(ask) => {
                 short(&ask.reason)?;
+                let gone = self.gone(false, now).filter(|_| ask.owner.is_some() && !called_off);
                 let entry = self.find(ask.booking_id, ask.owner)?;
                 if entry.status == BookingStatus::Cancelled {
                     return Ok(0);
@@ -205,6 +212,7 @@ impl Model {
                     Some(end) if now >= end && entry.status != BookingStatus::Confirmed => {
                         return Err(No::Over(end));
                     }
+                    _ if gone.is_some() => return Err(gone.unwrap()),
                     _ => entry.status = BookingStatus::Cancelled,
                 }
                 Ok(1)
@@ -247,6 +255,9 @@ impl Model {
             Subject::Show { zone, .. } if zone.as_deref() == Some("Asia/Nowhere") => {
                 return Err(No::Field("/zone"));
             }
+            Subject::Show { starts_at: Some(start), sales_end_at: Some(end), .. } if end > start => {
+                return Err(No::Field("/sales_end_at"));
+            }
             Subject::Show { .. } => None,
             Subject::Flight(flight) => {
                 if flight.number.is_empty() {
@@ -266,7 +277,21 @@ impl Model {
         };
         if let Some(sale) = &self.sale {
             let asked = OpenInventory { accept_departed: sale.opening.accept_departed, ..opening.clone() };
-            return if sale.opening == asked { Ok(0) } else { Err(No::OpenWithOtherTerms) };
+            let same = match (&sale.opening.subject, &asked.subject) {
+                (Subject::Show { name, zone, .. }, Subject::Show { name: n, zone: z, .. }) => {
+                    let rest = OpenInventory { subject: sale.opening.subject.clone(), ..asked.clone() };
+                    (name, zone, &sale.show) == (n, z, &show_times(opening)) && rest == sale.opening
+                }
+                _ => sale.opening == asked,
+            };
+            return if same { Ok(0) } else { Err(No::OpenWithOtherTerms) };
+        }
+        let (start, end) = show_times(opening);
+        if start.is_some_and(|start| start <= now) {
+            return Err(No::Field("/starts_at"));
+        }
+        if end.is_some_and(|end| end <= now) {
+            return Err(No::Field("/sales_end_at"));
         }
         if times.as_ref().is_some_and(|(leaves, ..)| *leaves <= now) && !opening.accept_departed {
             return Err(No::Field("/departs_at"));
@@ -279,6 +304,7 @@ impl Model {
             cancelled: false,
             price: opening.price.amount,
             times,
+            show: show_times(opening),
             version: 1,
         });
         Ok(1)
@@ -350,8 +376,11 @@ impl Model {
         if self.sale().closed {
             return Err(No::Closed);
         }
-        match self.sale().times {
-            Some((leaves, ..)) if leaves <= now && !ask.accept_departed => return Err(No::Left(leaves)),
+        if let Some(gone) = self.gone(ask.accept_departed, now) {
+            return Err(gone);
+        }
+        match self.sale().show {
+            (_, Some(end)) if end <= now => return Err(No::TooLate(end)),
             _ => {}
         }
         let overdue = self.overdue(now);
@@ -406,8 +435,26 @@ impl Model {
         if owner.is_some_and(|owner| owner != entry.user) { Err(No::UnknownBooking) } else { Ok(entry) }
     }
 
+    /// Whether the flight has left, unless that is accepted, or the show has begun.
+    fn gone(&mut self, accepted: bool, now: Timestamp) -> Option<No> {
+        let sale = self.sale();
+        let begins = match &sale.times {
+            Some((leaves, ..)) => Some(*leaves).filter(|_| !accepted),
+            None => sale.show.0,
+        };
+        begins.filter(|begins| *begins <= now).map(No::Left)
+    }
+
     fn sale(&mut self) -> &mut Sale {
         self.sale.as_mut().unwrap()
+    }
+}
+
+/// When a show begins, and when its sale ends: at the start, unless it says so.
+fn show_times(opening: &OpenInventory) -> (Option<Timestamp>, Option<Timestamp>) {
+    match &opening.subject {
+        Subject::Show { starts_at, sales_end_at, .. } => (*starts_at, sales_end_at.or(*starts_at)),
+        Subject::Flight(_) => (None, None),
     }
 }
 

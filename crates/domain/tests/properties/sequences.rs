@@ -95,7 +95,9 @@ fn commands() -> impl Strategy<Value = InventoryCommand> {
             accept_departed,
         },
     );
-    let confirm = (bookings(), owner()).prop_map(|(booking_id, owner)| ConfirmBooking { booking_id, owner });
+    let confirm = (bookings(), owner(), any::<bool>()).prop_map(|(booking_id, owner, accept_departed)| {
+        ConfirmBooking { booking_id, owner, accept_departed }
+    });
     let cancel = (bookings(), owner(), reasons()).prop_map(|(booking_id, owner, reason)| CancelBooking {
         booking_id,
         owner,
@@ -142,7 +144,15 @@ fn openings(capacity: impl Strategy<Value = u32>) -> impl Strategy<Value = OpenI
 
 fn shows() -> impl Strategy<Value = Subject> {
     let zone = prop_oneof![8 => Just(None), 1 => Just(Some("Asia/Tokyo")), 1 => Just(Some("Asia/Nowhere"))];
-    zone.prop_map(|zone| Subject::Show { name: "Show".into(), starts_at: None, zone: zone.map(Into::into) })
+    // Mostly open for the whole sequence; sometimes it begins, or its sale ends, within it.
+    let some_time =
+        || option::weighted(0.4, prop_oneof![3 => times(), 1 => Just(noon() + TimeDelta::days(1))]);
+    (zone, some_time(), some_time()).prop_map(|(zone, starts_at, sales_end_at)| Subject::Show {
+        name: "Show".into(),
+        starts_at,
+        zone: zone.map(Into::into),
+        sales_end_at,
+    })
 }
 
 fn flights() -> impl Strategy<Value = Subject> {

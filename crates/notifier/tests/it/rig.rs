@@ -150,7 +150,12 @@ impl Rig {
         };
         let command = InventoryCommand::OpenInventory(OpenInventory {
             accept_departed: false,
-            subject: Subject::Show { name: "The Tempest".to_owned(), starts_at: None, zone: None },
+            subject: Subject::Show {
+                name: "The Tempest".to_owned(),
+                starts_at: None,
+                zone: None,
+                sales_end_at: None,
+            },
             capacity: 10_000,
             price: Money { amount: 2_000, currency: Currency::from_code("EUR").unwrap() },
             policy,
@@ -172,7 +177,11 @@ impl Rig {
     }
 
     pub(crate) async fn confirm(&self, show: InventoryId, booking_id: BookingId) {
-        let command = InventoryCommand::ConfirmBooking(ConfirmBooking { booking_id, owner: None });
+        let command = InventoryCommand::ConfirmBooking(ConfirmBooking {
+            booking_id,
+            owner: None,
+            accept_departed: false,
+        });
         self.execute(show, Machine.new_id(), command).await;
     }
 

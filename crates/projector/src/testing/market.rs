@@ -85,7 +85,11 @@ impl Market {
             5 => InventoryCommand::BlockSeats(BlockSeats { quantity, reason: "stage".to_owned() }),
             6 => InventoryCommand::UnblockSeats(UnblockSeats { quantity }),
             7..=9 => self.with_booking(|booking_id| {
-                InventoryCommand::ConfirmBooking(ConfirmBooking { booking_id, owner: None })
+                InventoryCommand::ConfirmBooking(ConfirmBooking {
+                    booking_id,
+                    owner: None,
+                    accept_departed: false,
+                })
             }),
             10 | 11 => self.with_booking(|booking_id| {
                 let reason = "customer".to_owned();
@@ -127,8 +131,9 @@ impl Market {
     fn show(&mut self) -> Subject {
         Subject::Show {
             name: format!("Show {}", self.below(1_000)),
-            starts_at: (self.below(2) == 0).then_some(self.now),
+            starts_at: (self.below(2) == 0).then_some(self.now + chrono::TimeDelta::days(1)),
             zone: Some("Europe/Berlin".to_owned()),
+            sales_end_at: (self.below(2) == 0).then_some(self.now + chrono::TimeDelta::hours(20)),
         }
     }
 

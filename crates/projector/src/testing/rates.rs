@@ -104,7 +104,8 @@ fn happened(nth: u64, holds: bool) -> Happened {
         + chrono::TimeDelta::microseconds(nth.cast_signed() * 40);
     let price = Money { amount: 2_500, currency: Currency::from_code("EUR").expect("the euro exists") };
     if nth < INVENTORIES {
-        let subject = Subject::Show { name: format!("Show {nth}"), starts_at: Some(at), zone: None };
+        let subject =
+            Subject::Show { name: format!("Show {nth}"), starts_at: None, zone: None, sales_end_at: None };
         let policy = Policy {
             seats_per_booking: 10,
             live_bookings_per_user: 0,

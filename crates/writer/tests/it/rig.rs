@@ -95,7 +95,7 @@ pub(crate) fn ask(inventory_id: InventoryId, command_id: Uuid, command: Inventor
 pub(crate) async fn open(writer: &Writer, capacity: u32, policy: Policy) -> InventoryId {
     let id = Machine.new_id();
     let command = InventoryCommand::OpenInventory(OpenInventory {
-        subject: Subject::Show { name: "Sale".to_owned(), starts_at: None, zone: None },
+        subject: Subject::Show { name: "Sale".to_owned(), starts_at: None, zone: None, sales_end_at: None },
         capacity,
         price: Money { amount: 2_000, currency: Currency::from_code("EUR").unwrap() },
         policy,
@@ -116,8 +116,11 @@ pub(crate) fn reserve(inventory_id: InventoryId, command_id: Uuid, quantity: u32
 }
 
 pub(crate) fn confirm(inventory_id: InventoryId, booking_id: Uuid) -> Ask {
-    let command =
-        InventoryCommand::ConfirmBooking(ConfirmBooking { booking_id: BookingId(booking_id), owner: None });
+    let command = InventoryCommand::ConfirmBooking(ConfirmBooking {
+        booking_id: BookingId(booking_id),
+        owner: None,
+        accept_departed: false,
+    });
     ask(inventory_id, Machine.new_id(), command)
 }
 

@@ -37,12 +37,13 @@ impl Form for Cancel {
 problems! {
     /// Why the booking is not cancelled.
     CancelProblems:
-        MalformedJson, IdempotencyKeyInvalid, Unauthenticated, NotFound, HoldExpired, InvalidState,
+        MalformedJson, IdempotencyKeyInvalid, Unauthenticated, NotFound, HoldExpired, InvalidState, Departed,
         PayloadTooLarge, UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused, RequestTimeout, Overloaded,
         StoreUnavailable, OutcomeUnknown,
 }
 
-/// Give the seats of a live booking back.
+/// Give the seats of a live booking back. A customer can until the flight departs or the show begins, agents and admins
+/// afterwards too.
 #[utoipa::path(
     post, path = "/v1/bookings/{id}/cancel", tag = "bookings", request_body = Option<Cancel>,
     params(("id" = uuid::Uuid, Path, description = "The booking."),

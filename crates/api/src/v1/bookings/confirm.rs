@@ -28,12 +28,12 @@ impl Form for Confirm {
 problems! {
     /// Why the booking is not confirmed.
     ConfirmProblems:
-        MalformedJson, IdempotencyKeyInvalid, Unauthenticated, NotFound, HoldExpired, InvalidState,
+        MalformedJson, IdempotencyKeyInvalid, Unauthenticated, NotFound, HoldExpired, InvalidState, Departed, FlightCancelled,
         PayloadTooLarge, UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused, RequestTimeout, Overloaded,
         StoreUnavailable, OutcomeUnknown,
 }
 
-/// Turn a hold into a sale.
+/// Turn a hold into a sale, before it expires and before the flight departs or the show begins.
 #[utoipa::path(
     post, path = "/v1/bookings/{id}/confirm", tag = "bookings", request_body = Option<Confirm>,
     params(("id" = uuid::Uuid, Path, description = "The booking."),
@@ -51,7 +51,7 @@ pub(crate) async fn confirm_booking(
 ) -> Result<Response, Problem> {
     let booking_id = BookingId(id);
     let inventory_id = super::locate(&api, booking_id).await?;
-    let confirm = ConfirmBooking { booking_id, owner: caller.only_own() };
+    let confirm = ConfirmBooking { booking_id, owner: caller.only_own(), accept_departed: false };
     let name = CommandName::of(&api, caller.into(), ROUTE, id, key.as_ref(), &request);
     let ask = name.ask(caller.into(), &trace, inventory_id, InventoryCommand::ConfirmBooking(confirm));
     super::answer(&api, booking_id, api.writer.execute(ask).await?).await

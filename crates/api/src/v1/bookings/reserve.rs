@@ -77,7 +77,8 @@ problems! {
 
 /// Reserve seats.
 ///
-/// They are held until `expires_at`, or confirmed at once where the policy has no hold.
+/// They are held until `expires_at`, or confirmed at once where the policy has no hold. Seats of a flight are sold until it
+/// departs, those of a show until its `sales_end_at`.
 #[utoipa::path(
     post, path = "/v1/bookings", tag = "bookings", request_body = Reserve,
     params(

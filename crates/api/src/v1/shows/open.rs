@@ -37,12 +37,17 @@ pub(crate) struct OpenShow {
     /// What it is called.
     #[schema(inline)]
     name: Name,
-    /// When it begins.
+    /// When it begins, in the future. From then on customers neither book nor confirm nor cancel.
     #[schema(inline)]
     starts_at: Option<Instant>,
     /// IANA zone of the venue.
     #[schema(inline)]
     zone: Option<Zone>,
+    /// When its sale ends: at the start or before it. Left out: at the start. From then on no seat is reserved; what is
+    /// held can be confirmed until the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    sales_end_at: Option<Instant>,
     /// Number of seats.
     #[schema(inline)]
     capacity: Capacity,
@@ -89,6 +94,7 @@ impl Form for OpenShow {
         fields.required::<Name>("name");
         fields.optional::<Instant>("starts_at");
         fields.optional::<Zone>("zone");
+        fields.optional::<Instant>("sales_end_at");
         fields.required::<Capacity>("capacity");
         fields.required_form::<Price>("price");
         fields.optional_form::<PolicyOfSale>("policy");
@@ -129,6 +135,7 @@ impl From<&OpenShow> for OpenInventory {
                 name: show.name.0.clone(),
                 starts_at: show.starts_at.as_ref().map(|at| at.0),
                 zone: show.zone.as_ref().map(|zone| zone.0.clone()),
+                sales_end_at: show.sales_end_at.as_ref().map(|at| at.0),
             },
             capacity: show.capacity.get(),
             price: Money { amount: show.price.amount.0, currency: show.price.currency.0 },
