@@ -7,6 +7,7 @@
 
 use crate::{
     command::{Actor, CommandName},
+    commands::AnswerLost,
     compat::next_inventory_number,
     extract::Trace,
     problem::{Code, Problem},
@@ -18,18 +19,19 @@ use holdfast_domain::{
     CancelFlight, ChangeFlight, Flight, InventoryCommand, InventoryId, OpenInventory, Refused, SalesState,
 };
 use holdfast_event_log::find_commands;
-use holdfast_writer::{Accepted, ExecuteError, InventoryView};
+use holdfast_writer::{Accepted, ExecuteError};
 use tracing::warn;
 
 /// Opens a flight.
-pub(crate) async fn open(
+pub(crate) async fn open<T>(
     api: &Api,
     actor: Actor,
     trace: &Trace,
     name: CommandName,
     flight: &Flight,
     open: OpenInventory,
-) -> Result<Accepted, Problem> {
+    answer: impl AsyncFnOnce(Accepted) -> Result<T, AnswerLost>,
+) -> Result<T, Problem> {
     let claimed = match asked_before(api, name).await? {
         Some(inventory_id) => (inventory_id, false),
         None => {
@@ -40,7 +42,7 @@ pub(crate) async fn open(
     };
     let (inventory_id, is_new) = claimed;
     let ask = name.ask(actor, trace, inventory_id, InventoryCommand::OpenInventory(open));
-    let opened = api.writer.execute(ask).await;
+    let opened = api.writer.execute(ask, answer).await;
     if is_new && let Err(ExecuteError::Refused(_) | ExecuteError::KeyReused) = &opened {
         give_up(api, inventory_id, flight).await;
     }
@@ -48,14 +50,15 @@ pub(crate) async fn open(
 }
 
 /// Changes a flight. Those that may move one to another day go one after the other: each gives up the day that it leaves.
-pub(crate) async fn change(
+pub(crate) async fn change<T>(
     api: &Api,
     actor: Actor,
     trace: &Trace,
     name: CommandName,
     inventory_id: InventoryId,
     change: ChangeFlight,
-) -> Result<Accepted, Problem> {
+    answer: impl AsyncFnOnce(Accepted) -> Result<T, AnswerLost>,
+) -> Result<T, Problem> {
     let _one_at_a_time = match change.departs_at {
         Some(_) => Some(api.flight_moves.lock().await),
         None => None,
@@ -74,44 +77,45 @@ pub(crate) async fn change(
         (_, is_new) = claim(api, &wanted).await?;
     }
     let ask = name.ask(actor, trace, inventory_id, InventoryCommand::ChangeFlight(change));
-    let changed = api.writer.execute(ask).await;
+    let changed = api.writer.execute(ask, async |accepted| {
+        if let Some((before, _)) = &moves {
+            give_up(api, inventory_id, before).await;
+        }
+        answer(accepted).await
+    });
+    let changed = changed.await;
     match (&changed, &moves) {
-        (Ok(_), Some((before, _))) => give_up(api, inventory_id, before).await,
         (Err(ExecuteError::Refused(_) | ExecuteError::KeyReused), Some((_, after))) if is_new => {
             give_up(api, inventory_id, after).await;
         }
-        // Whether it was done is not known, or it moved to no other day: the claims stay, and what is void ends by itself.
+        // It was done, or whether it was is not known, or it moved to no other day: what is void ends by itself.
         _ => {}
     }
     Ok(changed?)
 }
 
 /// Cancels a flight; its number is free again.
-pub(crate) async fn cancel(
+pub(crate) async fn cancel<T>(
     api: &Api,
     actor: Actor,
     trace: &Trace,
     name: CommandName,
     inventory_id: InventoryId,
     reason: String,
-) -> Result<Accepted, Problem> {
+    answer: impl AsyncFnOnce(Accepted) -> Result<T, AnswerLost>,
+) -> Result<T, Problem> {
     let cancel = InventoryCommand::CancelFlight(CancelFlight { reason });
-    let cancelled = api.writer.execute(name.ask(actor, trace, inventory_id, cancel)).await?;
-    if let Err(problem) = bounded_work(claims::give_up_all(&api.pool, inventory_id)).await {
-        warn!(code = problem.code().as_str(), flight = %inventory_id, "a cancelled flight keeps its number until another wants it");
-    }
-    Ok(cancelled)
-}
-
-/// A flight as the writer knows it.
-pub(crate) async fn view(api: &Api, id: InventoryId) -> Result<InventoryView, Problem> {
-    let view = api.writer.inventory(id).await?;
-    view.terms.subject.flight().ok_or_else(Problem::not_found)?;
-    Ok(view)
+    let cancelled = api.writer.execute(name.ask(actor, trace, inventory_id, cancel), async |accepted| {
+        if let Err(problem) = bounded_work(claims::give_up_all(&api.pool, inventory_id)).await {
+            warn!(code = problem.code().as_str(), flight = %inventory_id, "a cancelled flight keeps its number until another wants it");
+        }
+        answer(accepted).await
+    });
+    Ok(cancelled.await?)
 }
 
 async fn flight(api: &Api, id: InventoryId) -> Result<Flight, Problem> {
-    view(api, id).await?.terms.subject.flight().cloned().ok_or_else(Problem::not_found)
+    api.writer.inventory(id).await?.terms.subject.flight().cloned().ok_or_else(Problem::not_found)
 }
 
 /// Whose inventory a command of this name was accepted for, if it was: its claim was taken then.

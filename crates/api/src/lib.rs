@@ -15,6 +15,7 @@
 mod airbourne;
 mod auth;
 mod command;
+mod commands;
 mod compat;
 mod config;
 mod envelope;

@@ -2,10 +2,12 @@
 
 use crate::{
     auth::{Accounts, Guesses, Hasher, Tokens},
+    commands::Commands,
     config::ApiConfig,
     ops::NamedProjector,
     places::Places,
     searches::Searches,
+    v1::bookings::Made,
 };
 use holdfast_ambient::Ambient;
 use holdfast_domain::{BookingId, InventoryId};
@@ -19,7 +21,7 @@ use sqlx::PgPool;
 use std::{fmt, ops::Deref, sync::Arc};
 use tokio::sync::Mutex;
 
-/// Bookings whose inventory is remembered: some 15 MB. The first read or confirmation of a booking asks
+/// Bookings whose reservation is remembered: some 20 MB. The first read or confirmation of a booking asks
 /// the log (one look-up by key); filling this on every reservation cost more than that saves.
 const BOOKINGS_REMEMBERED_MAX: u64 = 100_000;
 
@@ -64,7 +66,7 @@ pub struct ApiState(Arc<Api>);
 /// See [`ApiState`].
 pub struct Api {
     pub(crate) pool: PgPool,
-    pub(crate) writer: Writer,
+    pub(crate) writer: Commands,
     pub(crate) ambient: Arc<dyn Ambient>,
     pub(crate) read_models: ReadModels,
     pub(crate) projectors: Vec<NamedProjector>,
@@ -81,8 +83,8 @@ pub struct Api {
     pub(crate) hasher: Hasher,
     /// Held by whoever may move a flight to another day: what it leaves is given up before the next moves it.
     pub(crate) flight_moves: Mutex<()>,
-    /// Where bookings are. A booking never moves, so an entry never becomes wrong.
-    pub(crate) bookings: Cache<BookingId, InventoryId, FxBuildHasher>,
+    /// What bookings were made as. That never changes, so an entry never becomes wrong.
+    pub(crate) bookings: Cache<BookingId, Made, FxBuildHasher>,
     /// Inventories that are flights. What one is, it stays.
     pub(crate) flights: Cache<InventoryId, (), FxBuildHasher>,
     /// Where searches share statements.
@@ -115,7 +117,7 @@ impl ApiState {
             webhook_key: config.webhook_key,
             webhooks_allow_private: config.webhooks_allow_private,
             pool,
-            writer,
+            writer: Commands::new(writer),
             ambient,
             read_models,
             projectors,

@@ -348,7 +348,7 @@ pub async fn find_commands(
         .collect()
 }
 
-/// The inventory a booking belongs to, found without any read model: a booking's id is the id of the
+/// The reservation that made a booking, found without any read model: a booking's id is the id of the
 /// command that made it.
 ///
 /// # Errors
@@ -356,10 +356,10 @@ pub async fn find_commands(
 pub async fn find_booking(
     db: impl PgExecutor<'_>,
     booking_id: BookingId,
-) -> Result<Option<InventoryId>, ReadError> {
+) -> Result<Option<Recorded>, ReadError> {
     let found = find_commands(db, &[booking_id.0]).await?;
     let made_a_booking = |c: &StoredCommand| matches!(c.answer.event, InventoryEvent::SeatsReserved(_));
-    Ok(found.into_iter().find(made_a_booking).map(|c| c.answer.inventory_id))
+    Ok(found.into_iter().find(made_a_booking).map(|c| c.answer))
 }
 
 fn position(row: &PgRow) -> Result<LogPosition, sqlx::Error> {

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     auth::Principal,
     command::CommandName,
+    commands::AnswerLost,
     extract::{IdempotencyKey, Known, Trace, authenticate},
     problem::Problem,
     state::{Api, ApiState},
@@ -30,7 +31,6 @@ use holdfast_domain::{
 use holdfast_event_log::{LogPosition, Recorded};
 use serde::Serialize;
 use serde_json::json;
-use tracing::error;
 use uuid::Uuid;
 
 const ROUTE: &str = "POST /api/v1/bookings";
@@ -118,24 +118,26 @@ async fn reserve(
     let reserve =
         ReserveSeats { booking_id, user_id: caller.user_id, quantity: seats, accept_departed: true };
     let ask = name.ask(caller.into(), trace, inventory_id, InventoryCommand::ReserveSeats(reserve));
-    let accepted = api.writer.execute(ask).await?;
-    let Some(Recorded { event: InventoryEvent::SeatsReserved(made), recorded_at, at, .. }) = accepted.answer
-    else {
-        error!(at = %accepted.at, "an accepted reservation has no SeatsReserved for an answer");
-        return Err(Problem::internal().into());
-    };
-    confirm(api, trace, caller, inventory_id, &made).await?;
-    let booked_at = written(recorded_at);
-    Ok(BookingView {
-        id: number_of(at),
-        flight_id: flight,
-        user_id: known.number,
-        status: "Booked",
-        no_of_seats: made.quantity,
-        total_cost: made.total.amount,
-        created_at: booked_at.clone(),
-        updated_at: booked_at,
-    })
+    let booked = api.writer.execute(ask, async |accepted| {
+        let Some(Recorded { event: InventoryEvent::SeatsReserved(made), recorded_at, at, .. }) =
+            accepted.answer
+        else {
+            return Err(AnswerLost::because("a reservation without SeatsReserved"));
+        };
+        confirm(api, trace, caller, inventory_id, &made).await?;
+        let booked_at = written(recorded_at);
+        Ok(BookingView {
+            id: number_of(at),
+            flight_id: flight,
+            user_id: known.number,
+            status: "Booked",
+            no_of_seats: made.quantity,
+            total_cost: made.total.amount,
+            created_at: booked_at.clone(),
+            updated_at: booked_at,
+        })
+    });
+    Ok(booked.await?)
 }
 
 async fn must_be_a_flight(api: &Api, id: InventoryId) -> Result<(), Refusal> {
@@ -146,22 +148,22 @@ async fn must_be_a_flight(api: &Api, id: InventoryId) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A flight that was opened natively may hold its seats first; Airbourne knows no holds.
+/// A flight that was opened natively may hold its seats first; Airbourne knows no holds. By now they are held, so a
+/// failure leaves an outcome that is not known.
 async fn confirm(
     api: &Api,
     trace: &Trace,
     caller: Principal,
     flight: InventoryId,
     made: &SeatsReserved,
-) -> Result<(), Refusal> {
+) -> Result<(), AnswerLost> {
     if made.expires_at.is_none() {
         return Ok(());
     }
     let confirm = ConfirmBooking { booking_id: made.booking_id, owner: None, accept_departed: true };
     let confirm = InventoryCommand::ConfirmBooking(confirm);
     let ask = CommandName::once(api.ambient.new_id()).ask(caller.into(), trace, flight, confirm);
-    api.writer.execute(ask).await?;
-    Ok(())
+    Ok(api.writer.execute(ask, async |_| Ok(())).await?)
 }
 
 fn number_of(at: LogPosition) -> i64 {

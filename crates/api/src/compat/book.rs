@@ -103,8 +103,8 @@ async fn reserve(api: &Api, trace: &Trace, asked: (UserId, Option<InventoryId>, 
     let reserve = ReserveSeats { booking_id, user_id, quantity, accept_departed: false };
     let actor = Actor { kind: SYSTEM, user_id };
     let ask = name.ask(actor, trace, inventory_id, InventoryCommand::ReserveSeats(reserve));
-    match api.writer.execute(ask).await {
-        Ok(_) => Answer::fixed(StatusCode::OK, BOOKED),
+    match api.writer.execute(ask, async |_| Ok(())).await {
+        Ok(()) => Answer::fixed(StatusCode::OK, BOOKED),
         Err(ExecuteError::Refused(Refused::DuplicateBooking { .. })) => {
             Answer::fixed(StatusCode::CONFLICT, DUPLICATE)
         }

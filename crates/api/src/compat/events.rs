@@ -94,7 +94,7 @@ async fn open(api: &Api, trace: &Trace, name: String, tickets: u32) -> Result<An
     let actor = Actor { kind: SYSTEM, user_id: UserId(Uuid::nil()) };
     let ask = CommandName::once(api.ambient.new_id());
     let ask = ask.ask(actor, trace, inventory_id, InventoryCommand::OpenInventory(open));
-    api.writer.execute(ask).await.map_err(|error| match error {
+    api.writer.execute(ask, async |_| Ok(())).await.map_err(|error| match error {
         ExecuteError::Refused(Refused::Invalid(field)) => {
             let name = if field.pointer == "/capacity" { "total_tickets" } else { "name" };
             Answer::error(StatusCode::BAD_REQUEST, &format!("{name} {}", field.detail))

@@ -116,8 +116,8 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
-    /// Whether asking again later may help: the connection failed, the server is going down (SQLSTATE classes 08, 53 and 57P)
-    /// or took too long (57014), not the question.
+    /// Whether asking again later may help: the connection failed, the server is going down (SQLSTATE classes 08 and
+    /// 57P), has no room (53, 58), is read-only (25006), or gave the statement up (40, 55P03, 57014), not the question.
     fn passes(&self) -> bool {
         match self {
             Self::Timeout => true,
@@ -126,7 +126,9 @@ impl StoreError {
                 sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
                 sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
                 sqlx::Error::Database(answer) => answer.code().is_some_and(|code| {
-                    ["08", "53", "57P", "57014"].iter().any(|class| code.starts_with(class))
+                    ["08", "25006", "40", "53", "55P03", "57P", "57014", "58"]
+                        .iter()
+                        .any(|class| code.starts_with(class))
                 }),
                 _ => false,
             },

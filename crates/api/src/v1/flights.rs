@@ -13,10 +13,8 @@ pub(crate) use list::{__path_list_flights, list_flights};
 pub(crate) use open::{__path_open_flight, open_flight};
 
 use crate::{
-    flights,
+    commands::AnswerLost,
     form::Line,
-    problem::Problem,
-    state::Api,
     view::{Done, FlightView, SeatsView, tag},
 };
 use axum::response::{IntoResponse, Response};
@@ -25,13 +23,15 @@ use holdfast_writer::Accepted;
 /// Where passengers board.
 type Gate = Line<1, 20>;
 
-/// The answer to a command about a flight: the flight as it is now.
-async fn answer(api: &Api, accepted: Accepted) -> Result<Response, Problem> {
-    let view = flights::view(api, accepted.inventory_id).await?;
-    let seats = SeatsView::from(&view);
-    let (at, version) = (view.at, view.terms.version);
-    let body = FlightView::new(view.inventory_id, view.terms, seats).ok_or_else(Problem::not_found)?;
-    let mut response = Done { made_at: None, at, replayed: accepted.replayed, body }.into_response();
+/// The answer to an accepted command about a flight: the flight as it is now.
+fn answer(accepted: Accepted) -> Result<Response, AnswerLost> {
+    let seats = SeatsView::from(&accepted);
+    let Accepted { inventory_id, at, terms, replayed, .. } = accepted;
+    let terms = terms.ok_or_else(|| AnswerLost::because("a change of a flight without its terms"))?;
+    let version = terms.version;
+    let body = FlightView::new(inventory_id, *terms, seats)
+        .ok_or_else(|| AnswerLost::because("a flight that is none"))?;
+    let mut response = Done { made_at: None, at, replayed, body }.into_response();
     tag(response.headers_mut(), version);
     Ok(response)
 }

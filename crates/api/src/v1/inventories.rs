@@ -30,7 +30,7 @@ use axum::{
 };
 use holdfast_availability::InventoryRow;
 use holdfast_domain::{InventoryCommand, InventoryId};
-use holdfast_writer::InventoryView;
+use holdfast_writer::{Accepted, InventoryView};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -96,8 +96,11 @@ impl HouseCommand {
     ) -> Result<Response, Problem> {
         let Self { admin, id, key, trace } = self;
         let name = CommandName::of(api, admin.into(), route, id, key.as_ref(), request);
-        let accepted = api.writer.execute(name.ask(admin.into(), &trace, InventoryId(id), command)).await?;
-        let (at, replayed, body) = (accepted.at, accepted.replayed, SeatsView::from(&accepted));
-        Ok(Done { made_at: None, at, replayed, body }.into_response())
+        let ask = name.ask(admin.into(), &trace, InventoryId(id), command);
+        let answer = async |accepted: Accepted| {
+            let (at, replayed, body) = (accepted.at, accepted.replayed, SeatsView::from(&accepted));
+            Ok(Done { made_at: None, at, replayed, body }.into_response())
+        };
+        Ok(api.writer.execute(ask, answer).await?)
     }
 }

@@ -100,12 +100,16 @@ impl<'a> BookingView<'a> {
         Some(later.iter().fold(made, |booking, event| booking.after(event)))
     }
 
-    fn after(self, next: &'a Recorded) -> Self {
+    /// The booking after it was confirmed.
+    pub(crate) fn confirmed(self, at: Timestamp) -> Self {
+        Self { confirmed_at: Some(at), ..self }.now(BookingStatus::Confirmed)
+    }
+
+    /// The booking after its next event.
+    pub(crate) fn after(self, next: &'a Recorded) -> Self {
         let at = Some(next.recorded_at);
         match &next.event {
-            InventoryEvent::BookingConfirmed(_) => {
-                Self { confirmed_at: at, ..self }.now(BookingStatus::Confirmed)
-            }
+            InventoryEvent::BookingConfirmed(_) => self.confirmed(next.recorded_at),
             InventoryEvent::BookingCancelled(e) => {
                 let reason = Some(Cow::Borrowed(e.reason.as_str()));
                 Self { ended_at: at, reason, ..self }.now(BookingStatus::Cancelled)

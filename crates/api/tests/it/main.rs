@@ -1,6 +1,7 @@
 //! What the HTTP side promises, each as a claim: the real router, the real writer, a real Postgres.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod accepted;
 mod airbourne;
 mod app;
 mod authorisation;

@@ -125,7 +125,8 @@ async fn a_booking_leads_to_its_inventory() {
     append.command(command(2), fingerprint_of(command(2)), place);
     append.send(&mut log.connect().await).await.unwrap();
 
-    assert_eq!(find_booking(&log.pool, booking_id).await.unwrap(), Some(inventory_id));
+    let made = find_booking(&log.pool, booking_id).await.unwrap().unwrap();
+    assert_eq!((made.inventory_id, made.event.booking_id()), (inventory_id, Some(booking_id)));
     assert_eq!(find_booking(&log.pool, BookingId(command(2))).await.unwrap(), None);
     assert_eq!(find_booking(&log.pool, BookingId(command(3))).await.unwrap(), None);
     let found = find_commands(&log.pool, &[command(1), command(2), command(3)]).await.unwrap();

@@ -82,7 +82,7 @@ async fn show(pool: &PgPool, what: &str) -> anyhow::Result<()> {
         anyhow!("{what:?} is neither a position such as 7-1234 nor the id of an inventory or a booking")
     })?;
     let booking = log::find_booking(pool, BookingId(id)).await.context(NOT_READ)?;
-    let inventory_id = booking.unwrap_or(InventoryId(id));
+    let inventory_id = booking.as_ref().map_or(InventoryId(id), |made| made.inventory_id);
     let (mut end, mut shown) = (0, 0_u64);
     loop {
         let page = log::read_stream_after(pool, inventory_id, end, PAGE_EVENTS).await.context(NOT_READ)?;

@@ -20,6 +20,7 @@ use crate::{
 use axum::{extract::State, http::StatusCode, response::Response};
 use holdfast_catalogue::{airplanes, airports};
 use holdfast_domain::{AirportId, Counts, Flight, OpenInventory, Subject};
+use holdfast_writer::Accepted;
 
 const SAYS: Says =
     super::says(StatusCode::CREATED, "Successfully created a flight", "couldnt create a flight");
@@ -73,7 +74,8 @@ async fn open(api: &Api, actor: Actor, trace: &Trace, sent: &Sent) -> Result<Fli
         accept_departed: true,
     };
     let name = CommandName::once(api.ambient.new_id());
-    let inventory_id = flights::open(api, actor, trace, name, &flight, open).await?.inventory_id;
+    let answer = async |accepted: Accepted| Ok(accepted.inventory_id);
+    let inventory_id = flights::open(api, actor, trace, name, &flight, open, answer).await?;
     let at = Some(written(api.ambient.now()));
     let counts = Counts { capacity, ..Counts::default() };
     let view = FlightView::new(inventory_id, flight, price, &counts);

@@ -38,6 +38,6 @@ pub(crate) async fn delete_flight(
 async fn cancel(api: &Api, actor: Actor, trace: &Trace, id: &str) -> Result<bool, Refusal> {
     let Some(flight) = find(api, id).await? else { return Ok(true) };
     let name = CommandName::once(api.ambient.new_id());
-    flights::cancel(api, actor, trace, name, flight.inventory_id, REASON.to_owned()).await?;
-    Ok(true)
+    let (id, reason) = (flight.inventory_id, REASON.to_owned());
+    Ok(flights::cancel(api, actor, trace, name, id, reason, async |_| Ok(true)).await?)
 }

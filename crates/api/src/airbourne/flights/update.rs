@@ -58,8 +58,7 @@ async fn change(api: &Api, actor: Actor, trace: &Trace, id: &str, sent: &Sent) -
         ..ChangeFlight::default()
     };
     let name = CommandName::once(api.ambient.new_id());
-    flights::change(api, actor, trace, name, inventory_id, change).await?;
-    Ok(true)
+    Ok(flights::change(api, actor, trace, name, inventory_id, change, async |_| Ok(true)).await?)
 }
 
 /// Refuses what would look changed and is not.

@@ -60,10 +60,10 @@ pub(crate) async fn cancel_booking(
     OptionalBody(request): OptionalBody<Cancel>,
 ) -> Result<Response, Problem> {
     let booking_id = BookingId(id);
-    let inventory_id = super::locate(&api, booking_id).await?;
+    let made = super::locate(&api, booking_id).await?;
     let name = CommandName::of(&api, caller.into(), ROUTE, id, key.as_ref(), &request);
     let reason = request.reason.map_or_else(|| REASON_DEFAULT.to_owned(), |reason| reason.0);
     let cancel = CancelBooking { booking_id, owner: caller.only_own(), reason };
-    let ask = name.ask(caller.into(), &trace, inventory_id, InventoryCommand::CancelBooking(cancel));
-    super::answer(&api, booking_id, api.writer.execute(ask).await?).await
+    let ask = name.ask(caller.into(), &trace, made.inventory_id, InventoryCommand::CancelBooking(cancel));
+    Ok(api.writer.execute(ask, async |accepted| super::answer(&api, made, accepted).await).await?)
 }

@@ -50,9 +50,9 @@ pub(crate) async fn confirm_booking(
     OptionalBody(request): OptionalBody<Confirm>,
 ) -> Result<Response, Problem> {
     let booking_id = BookingId(id);
-    let inventory_id = super::locate(&api, booking_id).await?;
+    let made = super::locate(&api, booking_id).await?;
     let confirm = ConfirmBooking { booking_id, owner: caller.only_own(), accept_departed: false };
     let name = CommandName::of(&api, caller.into(), ROUTE, id, key.as_ref(), &request);
-    let ask = name.ask(caller.into(), &trace, inventory_id, InventoryCommand::ConfirmBooking(confirm));
-    super::answer(&api, booking_id, api.writer.execute(ask).await?).await
+    let ask = name.ask(caller.into(), &trace, made.inventory_id, InventoryCommand::ConfirmBooking(confirm));
+    Ok(api.writer.execute(ask, async |accepted| super::answer(&api, made, accepted).await).await?)
 }

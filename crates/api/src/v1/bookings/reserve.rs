@@ -6,6 +6,7 @@
 use crate::{
     auth::Principal,
     command::CommandName,
+    commands::AnswerLost,
     extract::{Body, Caller, FormRefused, IdempotencyKey, Trace},
     form::{Fields, Form, Id, Whole},
     problem::{FieldError, Problem, problems},
@@ -115,15 +116,13 @@ pub(crate) async fn reserve(
     let reserve = ReserveSeats { booking_id, user_id, quantity, accept_departed: false };
     let command = InventoryCommand::ReserveSeats(reserve);
     let ask = name.ask(caller.into(), &trace, InventoryId(request.inventory_id.0), command);
-    let accepted = api.writer.execute(ask).await?;
-    answer(&accepted)
+    Ok(api.writer.execute(ask, async |accepted| answer(&accepted)).await?)
 }
 
-fn answer(accepted: &Accepted) -> Result<Response, Problem> {
+fn answer(accepted: &Accepted) -> Result<Response, AnswerLost> {
     let Some(Recorded { event: InventoryEvent::SeatsReserved(made), recorded_at, .. }) = &accepted.answer
     else {
-        tracing::error!(at = %accepted.at, "an accepted reservation has no SeatsReserved for an answer");
-        return Err(Problem::internal());
+        return Err(AnswerLost::because("a reservation without SeatsReserved"));
     };
     let body = BookingView::made(accepted.inventory_id, made, *recorded_at);
     let made_at = Some(format!("/v1/bookings/{}", made.booking_id));

@@ -59,6 +59,6 @@ pub(crate) async fn cancel_flight(
 ) -> Result<Response, Problem> {
     let name = CommandName::of(&api, admin.into(), ROUTE, id, key.as_ref(), &request);
     let reason = request.reason.0;
-    let accepted = flights::cancel(&api, admin.into(), &trace, name, InventoryId(id), reason).await?;
-    super::answer(&api, accepted).await
+    let answer = async |accepted| super::answer(accepted);
+    flights::cancel(&api, admin.into(), &trace, name, InventoryId(id), reason, answer).await
 }

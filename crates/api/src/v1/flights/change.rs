@@ -89,8 +89,8 @@ pub(crate) async fn change_flight(
         if_version: versions(expected),
         accept_departed: false,
     };
-    let accepted = flights::change(&api, admin.into(), &trace, name, InventoryId(id), change).await?;
-    super::answer(&api, accepted).await
+    let answer = async |accepted| super::answer(accepted);
+    flights::change(&api, admin.into(), &trace, name, InventoryId(id), change, answer).await
 }
 
 fn versions(expected: Expected) -> Option<Vec<u64>> {

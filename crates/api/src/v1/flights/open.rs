@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     command::CommandName,
+    commands::AnswerLost,
     extract::{Admin, Body, IdempotencyKey, Trace},
     flights,
     form::{Fields, FlightNumber, Form, Id, Instant, Whole, object},
@@ -118,7 +119,8 @@ pub(crate) async fn open_flight(
         policy: (&request.policy).into(),
         accept_departed: false,
     };
-    answer(flights::open(&api, admin.into(), &trace, name, &flight, open).await?)
+    let answer = async |accepted| answer(accepted);
+    flights::open(&api, admin.into(), &trace, name, &flight, open, answer).await
 }
 
 /// The flight with the zones of its airports, and the seats of its airplane. All that is not there is named at once.
@@ -171,13 +173,13 @@ fn unknown(pointer: &str, what: &str) -> FieldError {
     FieldError { pointer: pointer.to_owned(), detail }
 }
 
-fn answer(accepted: Accepted) -> Result<Response, Problem> {
+fn answer(accepted: Accepted) -> Result<Response, AnswerLost> {
     let Accepted { inventory_id, at, answer, replayed, .. } = accepted;
     let Some(Recorded { event: InventoryEvent::InventoryOpened(opened), sequence, .. }) = answer else {
-        tracing::error!(%at, "an accepted opening has no InventoryOpened for an answer");
-        return Err(Problem::internal());
+        return Err(AnswerLost::because("an opening without InventoryOpened"));
     };
-    let body = FlightView::opened(inventory_id, opened, at).ok_or_else(Problem::internal)?;
+    let body = FlightView::opened(inventory_id, opened, at)
+        .ok_or_else(|| AnswerLost::because("a flight that is none"))?;
     let made_at = Some(format!("/v1/flights/{inventory_id}"));
     let mut response = Done { made_at, at, replayed, body }.into_response();
     tag(response.headers_mut(), sequence.cast_unsigned());

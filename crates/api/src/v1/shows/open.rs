@@ -3,6 +3,7 @@
 use super::super::inventories::Capacity;
 use crate::{
     command::CommandName,
+    commands::AnswerLost,
     extract::{Admin, Body, IdempotencyKey, Trace},
     form::{CurrencyCode, Fields, Form, Instant, PriceAmount, Text, Whole, Zone, object},
     problem::{Problem, problems},
@@ -171,16 +172,16 @@ pub(crate) async fn open_show(
     let name = CommandName::keyed(admin.into(), ROUTE, Uuid::nil(), &key, &request);
     let open = InventoryCommand::OpenInventory((&request).into());
     let ask = name.ask(admin.into(), &trace, InventoryId(name.command_id), open);
-    answer(api.writer.execute(ask).await?)
+    Ok(api.writer.execute(ask, async |accepted| answer(accepted)).await?)
 }
 
-fn answer(accepted: Accepted) -> Result<Response, Problem> {
+fn answer(accepted: Accepted) -> Result<Response, AnswerLost> {
     let Accepted { inventory_id, at, answer, replayed, .. } = accepted;
     let Some(Recorded { event: InventoryEvent::InventoryOpened(opened), recorded_at, .. }) = answer else {
-        tracing::error!(%at, "an accepted opening has no InventoryOpened for an answer");
-        return Err(Problem::internal());
+        return Err(AnswerLost::because("an opening without InventoryOpened"));
     };
-    let body = ShowView::opened(inventory_id, opened, recorded_at, at).ok_or_else(Problem::not_found)?;
+    let body = ShowView::opened(inventory_id, opened, recorded_at, at)
+        .ok_or_else(|| AnswerLost::because("a show that is none"))?;
     Ok(Done { made_at: Some(format!("/v1/shows/{inventory_id}")), at, replayed, body }.into_response())
 }
 
