@@ -11,7 +11,7 @@ mod webhook;
 
 pub(crate) use field::{
     AirportCode, CurrencyCode, Email, Field, FlightNumber, Id, Instant, Line, PRICE_MAX, PriceAmount,
-    ReasonCode, RoleWord, Text, Whole, Zone, id, is_airport_code, is_email, line,
+    ReasonCode, RoleWord, Text, Whole, Zone, email, id, is_airport_code, line, spelled,
 };
 pub(crate) use fields::Fields;
 pub(crate) use webhook::{EventTypes, FromPositions};

@@ -19,7 +19,7 @@ pub(crate) use tokens::{Standing, end_token, standing_of};
 use crate::{auth, problem::StoreError, store::bounded};
 use chrono::{DateTime, Utc};
 use holdfast_ambient::Ambient;
-use holdfast_domain::UserId;
+use holdfast_domain::{UserId, nfc};
 use sqlx::{PgPool, Row, postgres::PgRow};
 use std::ops::RangeInclusive;
 
@@ -85,9 +85,23 @@ impl From<StoreError> for UserError {
     }
 }
 
-/// An address as it is kept and compared.
+/// An address as it is kept and compared: small letters, NFC, its domain in Unicode (UTS #46). `BÜCHER.example`,
+/// `bu\u{308}cher.example` and `xn--bcher-kva.example` are one domain.
 pub(crate) fn kept_email(email: &str) -> String {
-    email.to_lowercase()
+    let small = email.to_lowercase();
+    let kept = match small.rsplit_once('@') {
+        Some((local, domain)) => match idna::domain_to_unicode(domain) {
+            (domain, Ok(())) => format!("{local}@{domain}"),
+            (_, Err(_)) => small,
+        },
+        None => small,
+    };
+    nfc(&kept).into_owned()
+}
+
+/// The forms under which an account of the address can be kept: an older build kept the domain as it was written.
+pub(crate) fn kept_forms(email: &str) -> [String; 2] {
+    [kept_email(email), email.to_lowercase()]
 }
 
 /// Makes an account. Takes some tens of milliseconds of a blocking thread to hash the password.
@@ -148,9 +162,9 @@ pub async fn find(pool: &PgPool, email: &str) -> Result<Option<User>, UserError>
 pub(crate) async fn credentials(pool: &PgPool, email: &str) -> Result<Option<Credentials>, UserError> {
     let query = sqlx::query(
         "SELECT user_id, number, email, role, created_at, password_hash, token_generation FROM users
-         WHERE lower(email) = lower($1)",
+         WHERE lower(email) = ANY($1)",
     )
-    .bind(kept_email(email))
+    .bind(kept_forms(email))
     .try_map(|row: PgRow| read_credentials(&row))
     .fetch_optional(pool);
     Ok(bounded(query).await?)
@@ -235,7 +249,7 @@ pub(crate) async fn list(
 /// `Unknown`, or what failed.
 pub async fn delete(pool: &PgPool, email: &str) -> Result<(), UserError> {
     let delete =
-        sqlx::query("DELETE FROM users WHERE lower(email) = lower($1)").bind(kept_email(email)).execute(pool);
+        sqlx::query("DELETE FROM users WHERE lower(email) = ANY($1)").bind(kept_forms(email)).execute(pool);
     if bounded(delete).await?.rows_affected() == 0 { Err(UserError::Unknown) } else { Ok(()) }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     command::{COMMAND, Table, make},
     error::of_deleting,
 };
-use holdfast_domain::{CityId, Timestamp};
+use holdfast_domain::{CityId, Timestamp, comparison_key};
 use sqlx::{FromRow, PgExecutor, PgPool, Row, postgres::PgRow};
 
 /// Above every character that a name may begin with: ends the range of names with a common beginning.
@@ -53,11 +53,11 @@ impl FromRow<'_, PgRow> for City {
     }
 }
 
-/// What of a name is compared: people take "Paris" and " paris" for one city. Not Postgres's `lower`, whose
-/// answer depends on how the database was made.
+/// What of a name is compared: "Paris" and " paris" are one city, whatever keyboard wrote them. Not Postgres's `lower`,
+/// whose answer depends on how the database was made.
 #[must_use]
 pub fn name_key(name: &str) -> String {
-    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+    comparison_key(name).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Makes a city.
@@ -108,7 +108,7 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<City>, CatalogueError> {
     // The end of a name's beginning may be a blank: only its front is put in order.
-    let first = prefix.trim_start().to_lowercase();
+    let first = comparison_key(prefix.trim_start());
     let sql = "SELECT * FROM cities WHERE name_key >= $1 AND name_key < $2 AND name_key > $3
                ORDER BY name_key LIMIT $4";
     let page = sqlx::query_as(sql)
@@ -166,7 +166,9 @@ mod tests {
 
     #[test]
     fn names_that_people_take_for_one_are_one() {
-        for name in ["São Paulo", "são paulo", "SÃO  PAULO", " São\tPaulo "] {
+        let decomposed = "Sa\u{303}o Paulo";
+        for name in ["São Paulo", "são paulo", "SÃO  PAULO", " São\tPaulo ", decomposed, "São\u{a0}Paulo"]
+        {
             assert_eq!(name_key(name), "são paulo", "{name}");
         }
         assert_ne!(name_key("Sao Paulo"), name_key("São Paulo"));

@@ -14,6 +14,7 @@ mod inventory;
 mod money;
 mod policy;
 mod refused;
+mod text;
 
 pub use aggregate::InventoryServices;
 pub use audit::Violation;
@@ -34,6 +35,7 @@ pub use inventory::{
 pub use money::{Currency, Money, MoneyError};
 pub use policy::{Policy, SEATS_PER_BOOKING_MAX, Subject, SubjectKind};
 pub use refused::{CONFIRM_NEEDS, InvalidField, Refused};
+pub use text::{comparison_key, nfc};
 
 /// An instant in UTC. Microseconds are kept, because Postgres keeps no more.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

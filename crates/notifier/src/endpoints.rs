@@ -107,9 +107,12 @@ pub enum EndpointError {
 /// Why a URL cannot be an endpoint's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// It is none, or too long.
-    #[error("must be a URL of at most {URL_CHARS_MAX} characters, such as https://example.com/webhooks")]
+    /// It is none.
+    #[error("must be a URL with the name of a host on the internet, such as https://example.com/webhooks")]
     NotAUrl,
+    /// It is too long, in its ASCII form.
+    #[error("must have at most {URL_CHARS_MAX} characters, international ones written as in xn-- and %C3")]
+    TooLong,
     /// Anybody on the way could read it.
     #[error("must begin with https://")]
     NotHttps,
@@ -121,16 +124,21 @@ pub enum UrlError {
     Private,
 }
 
-/// Checks a URL's form. Where its name leads is looked at with every connection.
+/// Checks a URL's form, and returns it in ASCII: an international host as `xn--…`, other characters as `%C3…`.
+/// Where its name leads is looked at with every connection.
 ///
 /// # Errors
 /// What must be changed.
-pub fn check_url(text: &str, allow_private: bool) -> Result<(), UrlError> {
-    let printable = |c: char| c.is_ascii_graphic();
-    if text.len() > URL_CHARS_MAX || !text.chars().all(printable) {
+pub fn check_url(text: &str, allow_private: bool) -> Result<String, UrlError> {
+    // The parser would drop line breaks and tabs without a word.
+    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err(UrlError::NotAUrl);
     }
     let url = Url::parse(text).map_err(|_| UrlError::NotAUrl)?;
+    let ascii = if text.is_ascii() { text.to_owned() } else { url.to_string() };
+    if ascii.len() > URL_CHARS_MAX {
+        return Err(UrlError::TooLong);
+    }
     if url.host_str().is_none_or(str::is_empty) {
         return Err(UrlError::NotAUrl);
     }
@@ -148,7 +156,7 @@ pub fn check_url(text: &str, allow_private: bool) -> Result<(), UrlError> {
     if !allow_private && (is_local || literal(&url).is_some_and(|address| !is_public(address))) {
         return Err(UrlError::Private);
     }
-    Ok(())
+    Ok(ascii)
 }
 
 /// Makes an endpoint, and tells its secret. Asked again with the same id it tells the same, as long as the secret is the
@@ -344,9 +352,11 @@ mod tests {
             ("example.org", UrlError::NotAUrl),
             ("https://", UrlError::NotAUrl),
             ("https://exa mple.org/", UrlError::NotAUrl),
-            ("https://exämple.org/", UrlError::NotAUrl),
+            ("https://exämple.org/\n", UrlError::NotAUrl),
+            ("https://xn--a.example/", UrlError::NotAUrl),
+            ("https://１２７.０.０.１/", UrlError::Private),
             ("https://example.org:99999/", UrlError::NotAUrl),
-            (&long, UrlError::NotAUrl),
+            (&long, UrlError::TooLong),
             ("http://example.org/", UrlError::NotHttps),
             ("ftp://example.org/", UrlError::NotHttps),
             ("file:///etc/passwd", UrlError::NotAUrl),
@@ -362,8 +372,14 @@ mod tests {
         ] {
             assert_eq!(check_url(url, false), Err(why), "{url}");
         }
-        assert_eq!(check_url("https://example.org:8443/hooks?a=b", false), Ok(()));
-        assert_eq!(check_url("http://127.0.0.1:9000/", true), Ok(()));
+        for (url, ascii) in [
+            ("https://example.org:8443/hooks?a=b", "https://example.org:8443/hooks?a=b"),
+            ("https://bücher.example/höks", "https://xn--bcher-kva.example/h%C3%B6ks"),
+            ("https://bu\u{308}cher.example/", "https://xn--bcher-kva.example/"),
+        ] {
+            assert_eq!(check_url(url, false).as_deref(), Ok(ascii), "{url}");
+        }
+        assert_eq!(check_url("http://127.0.0.1:9000/", true).as_deref(), Ok("http://127.0.0.1:9000/"));
         assert_eq!(check_url("gopher://127.0.0.1/", true), Err(UrlError::NotHttps));
     }
 }

@@ -16,12 +16,11 @@ use axum::http::StatusCode;
 /// What is said where e-mail or password is missing.
 const MISSING: &str = "email or password is missing";
 
-/// E-mail and password, both of them.
-fn credentials(sent: &Sent) -> Result<(&str, &str), Refusal> {
+/// E-mail and password, both of them; the password spelled as NFC.
+fn credentials(sent: &Sent) -> Result<(String, String), Refusal> {
     if sent.is_empty("email") || sent.is_empty("password") {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, MISSING));
     }
-    let (email, password) =
-        (sent.text("email")?.unwrap_or_default(), sent.text("password")?.unwrap_or_default());
-    Ok((email, password))
+    let text = |name| Ok::<_, Refusal>(sent.text(name)?.unwrap_or_default().to_owned());
+    Ok((text("email")?, text("password")?))
 }

@@ -4,7 +4,7 @@
 use super::refusal::Refusal;
 use crate::{
     extract::{Trace, read_body},
-    form::{Field, line},
+    form::{Field, line, spelled},
     state::ApiState,
 };
 use axum::{
@@ -52,11 +52,18 @@ async fn read(headers: &HeaderMap, body: HttpBody) -> Result<Sent, Refusal> {
         let request = request.map_err(|_| malformed())?;
         let Form(pairs) =
             Form::<Vec<(String, String)>>::from_request(request, &()).await.map_err(|_| malformed())?;
-        let fields = pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+        let fields = pairs.into_iter().map(|(name, value)| (name, Value::String(spelled(value)))).collect();
         return Ok(Sent { fields, is_form });
     }
     match serde_json::from_slice(&bytes) {
-        Ok(Value::Object(fields)) => Ok(Sent { fields, is_form }),
+        Ok(Value::Object(mut fields)) => {
+            for value in fields.values_mut() {
+                if let Value::String(text) = value {
+                    *text = spelled(std::mem::take(text));
+                }
+            }
+            Ok(Sent { fields, is_form })
+        }
         Ok(_) => Err(Refusal::new(StatusCode::BAD_REQUEST, "the body must be an object")),
         Err(error) => Err(Refusal::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}"))),
     }
@@ -78,10 +85,16 @@ impl Sent {
         }
     }
 
-    /// Text.
+    /// Text, spelled as NFC, without the null character that Postgres cannot keep.
     pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, Refusal> {
-        let must_be = "must be text";
-        self.get(name).map(|value| value.as_str().ok_or_else(|| Refusal::field(name, must_be))).transpose()
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) if text.contains('\0') => {
+                Err(Refusal::field(name, "must not contain a null character"))
+            }
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Refusal::field(name, "must be text")),
+        }
     }
 
     /// Text of at most `MAX` characters on one line.

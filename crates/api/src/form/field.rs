@@ -2,7 +2,12 @@
 //! and says the same in the OpenAPI document.
 
 use crate::users::Role;
-use holdfast_domain::{Currency, Timestamp, is_writable};
+use holdfast_domain::{Currency, Timestamp, is_writable, nfc};
+use icu_properties::{
+    CodePointMapData, CodePointMapDataBorrowed,
+    props::{GeneralCategory, GeneralCategoryGroup},
+};
+use idna::AsciiDenyList;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{DeserializeOwned, Error, Visitor},
@@ -25,6 +30,8 @@ const EMAIL_BYTES_MAX: usize = 254;
 const EMAIL_LOCAL_BYTES_MAX: usize = 64;
 /// Longest part of a domain between its dots (RFC 1035 §2.3.4).
 const DOMAIN_LABEL_BYTES_MAX: usize = 63;
+/// Categories of characters, to tell letters with their combining marks.
+const CATEGORIES: CodePointMapDataBorrowed<'static, GeneralCategory> = CodePointMapData::new();
 /// Longest reason code.
 const REASON_CHARS_MAX: usize = 50;
 
@@ -124,9 +131,9 @@ text_field! {
     |schema: ObjectBuilder| schema.pattern(Some("^[A-Z0-9]{2,10}$")).examples(["HF1207"])
 }
 text_field! {
-    /// An address that could be written to. Whether it exists only a letter can tell.
+    /// An address that could be written to, spelled as NFC. Whether it exists only a mail can tell.
     Email(String) = "must be an e-mail address of at most 254 bytes",
-    |text: &str| is_email(text).then(|| text.to_owned()),
+    email,
     |schema: ObjectBuilder| schema.format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
 }
 text_field! {
@@ -151,23 +158,37 @@ fn is_flight_number(text: &str) -> bool {
     (2..=10).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }
 
-/// `local@domain` as people write it: dot-atoms (RFC 5322 §3.4.1), letters of any script (RFC 6531), no quoted parts, no
-/// address literals. No blank, control character or line break can be in it, so it adds no line to a mail.
-pub(crate) fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    let is_atom = |atom: &str| {
-        !atom.is_empty() && atom.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c))
-    };
-    let is_label = |label: &str| {
-        (1..=DOMAIN_LABEL_BYTES_MAX).contains(&label.len())
-            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    text.len() <= EMAIL_BYTES_MAX
-        && local.len() <= EMAIL_LOCAL_BYTES_MAX
-        && local.split('.').all(is_atom)
-        && domain.split('.').all(is_label)
+/// Reads `local@domain` as people write it: dot-atoms (RFC 5322 §3.4.1), letters of any script with their combining marks
+/// (RFC 6531), a domain that has an ASCII form (UTS #46), no quoted parts, no address literals. No blank, control character or
+/// line break can be in it, so it adds no line to a mail.
+pub(crate) fn email(text: &str) -> Option<String> {
+    if text.len() > EMAIL_BYTES_MAX {
+        return None;
+    }
+    let text = nfc(text);
+    let (local, domain) = text.rsplit_once('@')?;
+    let is_good = local.len() <= EMAIL_LOCAL_BYTES_MAX && local.split('.').all(is_atom) && is_domain(domain);
+    is_good.then(|| text.clone().into_owned())
+}
+
+fn is_atom(atom: &str) -> bool {
+    is_words(atom, |c| "!#$%&'*+-/=?^_`{|}~".contains(c))
+}
+
+fn is_domain(domain: &str) -> bool {
+    let is_label =
+        |label: &str| is_words(label, |c| c == '-') && !label.starts_with('-') && !label.ends_with('-');
+    let ascii = idna::domain_to_ascii_cow(domain.as_bytes(), AsciiDenyList::STD3);
+    domain.split('.').all(is_label)
+        && ascii.is_ok_and(|ascii| ascii.split('.').all(|label| label.len() <= DOMAIN_LABEL_BYTES_MAX))
+}
+
+/// Letters and digits with their marks, and what `also` takes; a mark has a letter before it.
+fn is_words(text: &str, also: impl Fn(char) -> bool) -> bool {
+    let is_mark = |c| GeneralCategoryGroup::Mark.contains(CATEGORIES.get(c));
+    !text.is_empty()
+        && !text.starts_with(is_mark)
+        && text.chars().all(|c| c.is_alphanumeric() || is_mark(c) || also(c))
 }
 
 fn is_reason_code(text: &str) -> bool {
@@ -249,7 +270,7 @@ fn whole(min: i64, max: i64) -> RefOr<Schema> {
     schema.minimum(Some(min)).maximum(Some(max)).into()
 }
 
-/// Text of a bounded number of characters, without the null character that Postgres cannot keep.
+/// Text of a bounded number of characters, spelled as NFC, without the null character that Postgres cannot keep.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Text<const MIN: usize, const MAX: usize>(pub(crate) String);
@@ -262,7 +283,7 @@ impl<const MIN: usize, const MAX: usize> Field for Text<MIN, MAX> {
 
 impl<'de, const MIN: usize, const MAX: usize> Deserialize<'de> for Text<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(json)?;
+        let text = spelled(String::deserialize(json)?);
         let good = (MIN..=MAX).contains(&text.chars().count())
             && !text.contains('\0')
             && !(MIN > 0 && text.trim().is_empty());
@@ -279,7 +300,7 @@ impl<const MIN: usize, const MAX: usize> PartialSchema for Text<MIN, MAX> {
 
 impl<const MIN: usize, const MAX: usize> ToSchema for Text<MIN, MAX> {}
 
-/// Text on one line: a name that may stand in a table, a ticket or a mail's subject.
+/// Text on one line, spelled as NFC: a name that may stand in a table, a ticket or a mail's subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Line<const MIN: usize, const MAX: usize>(pub(crate) String);
@@ -296,13 +317,22 @@ impl<'de, const MIN: usize, const MAX: usize> Deserialize<'de> for Line<MIN, MAX
     }
 }
 
+/// The text as NFC; as it is, without a copy, if it is spelled so.
+pub(crate) fn spelled(text: String) -> String {
+    match nfc(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(spelled) => spelled,
+    }
+}
+
 /// Reads text on one line.
 pub(crate) fn line<const MIN: usize, const MAX: usize>(text: &str) -> Option<Line<MIN, MAX>> {
+    let text = nfc(text);
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     let good = (MIN..=MAX).contains(&text.chars().count())
         && !text.contains(breaks)
         && !(MIN > 0 && text.trim().is_empty());
-    good.then(|| Line(text.to_owned()))
+    good.then(|| Line(text.into_owned()))
 }
 
 impl<const MIN: usize, const MAX: usize> PartialSchema for Line<MIN, MAX> {
@@ -326,10 +356,14 @@ mod tests {
             "o'neill@x",
             "u_1@test.com",
             "zoë@bücher.example",
+            "zoe\u{308}@bu\u{308}cher.example",
+            "प्रिया@डाटामेल.भारत",
+            "สมชาย.ที่@ไทย.ไทย",
             &long,
         ] {
-            assert!(is_email(good), "{good}");
+            assert!(email(good).is_some(), "{good}");
         }
+        assert_eq!(email("zoe\u{308}@x").as_deref(), Some("zoë@x"));
         let (local, label) = (format!("{}@example.com", "x".repeat(65)), format!("a@{}.com", "x".repeat(64)));
         for bad in [
             "",
@@ -356,10 +390,14 @@ mod tests {
             "ada\u{0}@x",
             "ada@x,eve@x",
             "ada@x;eve@x",
+            "\u{308}zoe@x",
+            "zoe@\u{308}x",
+            "ada@exam\u{2488}ple.com",
+            "ada@xn--a.example",
             &local,
             &label,
         ] {
-            assert!(!is_email(bad), "{bad:?}");
+            assert_eq!(email(bad), None, "{bad:?}");
         }
     }
 }

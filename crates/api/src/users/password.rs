@@ -1,9 +1,9 @@
 //! Another password. It ends every token of the account: whoever had the old one is out.
 
-use super::{PASSWORD_CHARS, UserError, kept_email};
+use super::{PASSWORD_CHARS, UserError, kept_forms};
 use crate::{auth, store::bounded};
 use holdfast_ambient::Ambient;
-use holdfast_domain::UserId;
+use holdfast_domain::{UserId, nfc};
 use sqlx::PgPool;
 
 /// Gives an account another password, as an operator. Its tokens end: in running servers within their `role_ttl`.
@@ -16,15 +16,16 @@ pub async fn set_password(
     email: &str,
     password: &str,
 ) -> Result<(), UserError> {
+    let password = nfc(password);
     if !PASSWORD_CHARS.contains(&password.chars().count()) {
         return Err(UserError::Password);
     }
-    let hash = auth::hash_blocking(password.to_owned(), auth::salt(ambient)?).await?;
+    let hash = auth::hash_blocking(password.into_owned(), auth::salt(ambient)?).await?;
     let update = sqlx::query(
         "UPDATE users SET password_hash = $2, token_generation = token_generation + 1
-         WHERE lower(email) = lower($1)",
+         WHERE lower(email) = ANY($1)",
     )
-    .bind(kept_email(email))
+    .bind(kept_forms(email))
     .bind(hash)
     .execute(pool);
     if bounded(update).await?.rows_affected() == 0 { Err(UserError::Unknown) } else { Ok(()) }

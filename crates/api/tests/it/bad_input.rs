@@ -2,6 +2,7 @@
 
 use crate::app::{Answer, App};
 use axum::{body::Body, http::Method};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 /// Words that would tell what is inside.
@@ -316,4 +317,14 @@ async fn an_endless_body_is_cut_off() {
     let endless = futures::stream::repeat(Ok::<_, std::convert::Infallible>(chunk));
     let asked = app.post("/v1/users").raw("application/json", Body::from_stream(endless));
     assert_problem(&asked.send().await, 413, "payload_too_large", "an endless body");
+}
+
+/// A cursor is text that anybody can write.
+#[tokio::test]
+async fn a_cursor_with_a_null_character_in_its_name_is_refused() {
+    let app = App::new().await;
+    let forged = r#"{"v":1,"q":{"cities_that_begin_with":""},"p":"a\u0000b"}"#;
+    let forged = BASE64_URL_SAFE_NO_PAD.encode(forged);
+    let answer = app.get(&format!("/v1/cities?cursor={forged}")).send().await;
+    assert_problem(&answer, 400, "invalid_cursor", &forged);
 }

@@ -302,6 +302,58 @@ async fn cities_are_listed_by_name_and_found_by_how_it_begins() {
     assert_eq!(app.get(&format!("/v1/cities?cursor={cursor}")).send().await.code(), "invalid_cursor");
 }
 
+/// Without one spelling, São Paulo was two cities, and a search by the other found nothing.
+#[tokio::test]
+async fn a_name_has_one_spelling_whatever_keyboard_wrote_it() {
+    let app = App::new().await;
+    let admin = app.admin().await;
+    let (composed, decomposed) = ("S\u{e3}o Paulo", "Sa\u{303}o Paulo");
+    let made = app.make(&admin, "/v1/cities", "1", &json!({"name": decomposed})).await.ok(201);
+    assert_eq!(made["name"], composed);
+    for (key, other) in ["a", "b", "c", "d"].into_iter().zip([
+        composed,
+        decomposed,
+        "SA\u{303}O PAULO",
+        "S\u{e3}o\u{a0}Paulo",
+    ]) {
+        let taken = app.make(&admin, "/v1/cities", key, &json!({"name": other})).await;
+        assert_eq!(taken.code(), "name_taken", "{other}");
+    }
+    app.make(&admin, "/v1/cities", "2", &json!({"name": "Gro\u{df}enhain"})).await.ok(201);
+    let taken = app.make(&admin, "/v1/cities", "3", &json!({"name": "GROSSENHAIN"})).await;
+    assert_eq!(taken.code(), "name_taken");
+    for (prefix, found) in [("Sa%CC%83o", composed), ("s%C3%A3o", composed), ("gross", "Gro\u{df}enhain")] {
+        let listed = app.all("/v1/cities", &format!("name={prefix}")).await;
+        assert_eq!((listed.len(), &listed[0]["name"]), (1, &json!(found)), "{prefix}");
+    }
+    let city = made["id"].as_str().unwrap();
+    app.airport(&admin, city, "America/Sao_Paulo").await;
+    for place in ["Sa%CC%83o%20Paulo", "S%C3%83O%20PAULO"] {
+        app.get(&format!("/v1/flights?from={place}")).send().await.ok(200);
+    }
+}
+
+/// What stood in the tables before names had one spelling is found by it, too.
+#[tokio::test]
+async fn names_and_addresses_from_before_are_spelled_anew() {
+    let app = App::new().await;
+    let ada = app.customer("ada").await;
+    for sql in [
+        "INSERT INTO cities (city_id, name, name_key, created_at, updated_at)
+         VALUES (gen_random_uuid(), 'Sa\u{303}o Paulo', 'sa\u{303}o paulo', now(), now()),
+                (gen_random_uuid(), 'Großenhain', 'großenhain', now(), now()),
+                (gen_random_uuid(), 'Grossenhain', 'grossenhain', now(), now())",
+        "UPDATE users SET email = 'zoe\u{308}@example.com'",
+    ] {
+        sqlx::query(sql).execute(&app.pool).await.unwrap();
+    }
+    let migration = include_str!("../../../../migrations/0022_spelling.sql");
+    sqlx::raw_sql(migration).execute(&app.pool).await.unwrap();
+    assert_eq!(app.all("/v1/cities", "name=S%C3%A3o").await[0]["name"], "S\u{e3}o Paulo");
+    assert_eq!(app.all("/v1/cities", "").await.len(), 3, "of two with one spelling both stay");
+    assert_eq!(app.signed_in("zo\u{eb}@example.com").await.id, ada.id);
+}
+
 #[tokio::test]
 async fn airports_are_listed_page_by_page_of_a_city_or_all() {
     let app = App::new().await;

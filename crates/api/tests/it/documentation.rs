@@ -158,6 +158,60 @@ async fn the_examples_of_the_document_are_good_requests() {
     }
 }
 
+/// Every text of a value, by its pointer.
+fn texts(value: &Value, pointer: &str, found: &mut Vec<String>) {
+    match value {
+        Value::String(_) => found.push(pointer.to_owned()),
+        Value::Object(object) => object.iter().for_each(|(n, v)| texts(v, &format!("{pointer}/{n}"), found)),
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(n, v)| texts(v, &format!("{pointer}/{n}"), found));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Postgres keeps no null character: a text with one that reaches it is an error of ours.
+#[tokio::test]
+async fn no_text_with_a_null_character_reaches_postgres_on_any_route() {
+    let app = App::with(|config| {
+        config.compat = true;
+        config.catalogue_is_open = true;
+    })
+    .await;
+    let admin = app.admin().await;
+    let (mut bodies, mut parameters) = (0, 0);
+    for (path, method, operation) in operations(app.document()) {
+        let ask = |path: &str| {
+            let ask = app.ask(method.clone(), path).by(&admin).header("x-access-token", &admin.token);
+            ask.key("k").header("if-match", "*")
+        };
+        let content = &operation["requestBody"]["content"]["application/json"];
+        let example =
+            request_schema(app.document(), operation).map_or(&content["example"], |s| &s["example"]);
+        let mut pointers = Vec::new();
+        texts(example, "", &mut pointers);
+        for pointer in pointers {
+            let mut body = example.clone();
+            *body.pointer_mut(&pointer).unwrap() = json!("a\u{0}b");
+            let answer = ask(&filled(&path)).json(&body).send().await;
+            assert!(answer.status.is_client_error(), "{method} {path} {pointer}: {}", answer.text);
+            bodies += 1;
+        }
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let name = parameter["name"].as_str().unwrap();
+            let asked = match parameter["in"].as_str().unwrap() {
+                "query" => format!("{}?{name}=a%00b", filled(&path)),
+                "path" => path.replace(&format!("{{{name}}}"), "a%00b"),
+                _ => continue,
+            };
+            let answer = ask(&filled(&asked)).send().await;
+            assert!(!answer.status.is_server_error(), "{method} {asked}: {}", answer.text);
+            parameters += 1;
+        }
+    }
+    assert!(bodies > 50 && parameters > 80, "{bodies} {parameters}");
+}
+
 #[tokio::test]
 async fn the_page_to_browse_it_comes_with_all_its_assets() {
     let app = App::new().await;

@@ -50,6 +50,28 @@ async fn an_address_has_one_account_whatever_its_letters_case() {
     assert_eq!((taken.status.as_u16(), taken.code()), (409, "email_taken"));
 }
 
+/// An address and a password are what its owner means, whatever keyboard wrote them.
+#[tokio::test]
+async fn addresses_and_passwords_of_any_script_have_one_spelling() {
+    let app = App::new().await;
+    let account = |email: &str, password: &str| json!({"email": email, "password": password});
+    let (composed, decomposed) = ("gr\u{fc}ne Wiesen", "gru\u{308}ne Wiesen");
+    for (email, kept) in [
+        ("प्रिया@डाटामेल.भारत", "प्रिया@डाटामेल.भारत"),
+        ("สมชายที่@ไทย.ไทย", "สมชายที่@ไทย.ไทย"),
+        ("Zoe\u{308}@bu\u{308}cher.example", "zo\u{eb}@b\u{fc}cher.example"),
+    ] {
+        let made = app.post("/v1/users").json(&account(email, decomposed)).send().await.ok(201);
+        assert_eq!(made["email"], kept);
+        app.post("/v1/sessions").json(&account(kept, composed)).send().await.ok(201);
+    }
+    for other in ["zo\u{eb}@B\u{dc}CHER.example", "zoe\u{308}@xn--bcher-kva.example"] {
+        let taken = app.post("/v1/users").json(&account(other, composed)).send().await;
+        assert_eq!(taken.code(), "email_taken", "{other}");
+        app.post("/v1/sessions").json(&account(other, composed)).send().await.ok(201);
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_password_and_an_unknown_address_are_answered_the_same() {
     let app = App::new().await;

@@ -134,6 +134,17 @@ async fn every_wrong_field_of_an_endpoint_says_what_is_allowed() {
 }
 
 #[tokio::test]
+async fn an_international_host_is_kept_in_its_ascii_form() {
+    let app = App::new().await;
+    let admin = app.admin().await;
+    let mut body = good();
+    body["url"] = json!("https://bücher.example/hooks");
+    let made = app.register(&admin, "k", &body).await.ok(201);
+    assert_eq!(made["url"], "https://xn--bcher-kva.example/hooks");
+    assert_eq!(app.register(&admin, "k", &body).await.ok(201)["id"], made["id"], "the same key again");
+}
+
+#[tokio::test]
 async fn a_private_address_is_taken_where_the_configuration_says_so() {
     let app = App::with(|config| config.webhooks_allow_private = true).await;
     let admin = app.admin().await;

@@ -49,6 +49,10 @@ pub(crate) async fn sign_in(
 ) -> Response {
     let sent = match sent.as_ref().map_err(Clone::clone).and_then(|sent| credentials(sent).map(|_| sent)) {
         Ok(sent) => sent,
+        Err(refusal) if refusal.status == StatusCode::UNPROCESSABLE_ENTITY => {
+            // No account has such an address or password.
+            return SAYS.refuse(Refusal::new(StatusCode::UNAUTHORIZED, WRONG));
+        }
         Err(refusal) => {
             return Envelope::SIGN_UP.failed(refusal.status, refusal.text, "something went wrong");
         }
@@ -58,7 +62,7 @@ pub(crate) async fn sign_in(
 
 async fn token(api: &Api, sent: &Sent, client: ClientAddress) -> Result<Token, Refusal> {
     let (email, password) = credentials(sent)?;
-    match auth::sign_in(api, email, password.to_owned(), client).await {
+    match auth::sign_in(api, &email, password, client).await {
         Ok(signed_in) => Ok(Token { token: signed_in.token, id: signed_in.user.number }),
         Err(problem) if problem.code() == Code::InvalidCredentials => {
             Err(Refusal::new(problem.code().status(), WRONG))

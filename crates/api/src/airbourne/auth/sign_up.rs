@@ -10,7 +10,7 @@ use crate::{
         time::written,
     },
     auth::salt,
-    form::is_email,
+    form,
     problem::Problem,
     state::{Api, ApiState},
     users::{self, Role},
@@ -60,15 +60,13 @@ pub(crate) async fn sign_up(State(api): State<ApiState>, request: Lenient) -> Re
 
 async fn make(api: &Api, sent: &Sent) -> Result<Account, Refusal> {
     let (email, password) = credentials(sent)?;
-    if !is_email(email) {
-        return Err(Refusal::field("email", "must be an e-mail address"));
-    }
+    let email = form::email(&email).ok_or_else(|| Refusal::field("email", "must be an e-mail address"))?;
     if !PASSWORD_CHARS.contains(&password.chars().count()) {
         return Err(Refusal::field("password", "must have 4 to 50 characters"));
     }
     let salt = salt(&*api.ambient).map_err(Problem::from)?;
-    let hash = api.hasher.sign_up(password.to_owned(), salt).await?;
-    let user = users::insert(&api.pool, &*api.ambient, email, &hash, Role::Customer).await;
+    let hash = api.hasher.sign_up(password, salt).await?;
+    let user = users::insert(&api.pool, &*api.ambient, &email, &hash, Role::Customer).await;
     let user = user.map_err(Problem::from)?;
     let at = written(user.created_at);
     Ok(Account { id: user.number, email: user.email, updated_at: at.clone(), created_at: at })

@@ -3,7 +3,7 @@
 use super::UserView;
 use crate::{
     extract::{Admin, FormRefused, FromQuery, Params, Query},
-    form::is_email,
+    form::email,
     problem::{Problem, problems},
     state::ApiState,
     users::{self, After, Role},
@@ -24,8 +24,7 @@ pub(crate) struct UsersQuery {
 impl FromQuery for UsersQuery {
     fn read(params: &mut Params) -> Self {
         Self {
-            email: params
-                .take("email", "must be an e-mail address", |text| is_email(text).then(|| text.to_owned())),
+            email: params.take("email", "must be an e-mail address", email),
             role: params.take("role", "must be customer, agent or admin", |text| text.parse().ok()),
             limit: params.limit(),
             cursor: params.cursor(),

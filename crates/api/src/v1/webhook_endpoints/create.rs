@@ -27,7 +27,7 @@ type Url = Text<1, URL_CHARS_MAX>;
 #[schema(example = json!({"url": "https://example.com/webhooks",
     "event_types": ["booking.confirmed.v1", "booking.cancelled.v1"]}))]
 pub(crate) struct CreateWebhookEndpoint {
-    /// Where they are sent to: https, and a public address.
+    /// Where they are sent to: https, and a public address. An international host name is kept in its ASCII form.
     #[schema(inline)]
     url: Url,
     /// Which events are sent.
@@ -65,12 +65,11 @@ pub(crate) async fn create_endpoint(
     key: IdempotencyKey,
     Body(request): Body<CreateWebhookEndpoint>,
 ) -> Result<Made<EndpointWithSecret>, Problem> {
-    check_url(&request.url.0, api.webhooks_allow_private).map_err(|wrong| {
+    let url = check_url(&request.url.0, api.webhooks_allow_private).map_err(|wrong| {
         Problem::invalid(vec![FieldError { pointer: "/url".to_owned(), detail: wrong.to_string() }])
     })?;
     let name = CommandName::keyed(admin.into(), ROUTE, Uuid::nil(), &key, &request);
-    let new =
-        NewEndpoint { endpoint_id: name.command_id, url: request.url.0, event_types: request.event_types.0 };
+    let new = NewEndpoint { endpoint_id: name.command_id, url, event_types: request.event_types.0 };
     let made = create(&api.pool, &api.webhook_key, &new, api.ambient.now());
     let (endpoint, secret, replayed) = bounded_work(made).await?;
     let at = format!("/v1/webhook-endpoints/{}", endpoint.endpoint_id);

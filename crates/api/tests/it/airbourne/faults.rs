@@ -361,3 +361,17 @@ async fn fault_27_an_error_tells_nothing_from_inside_and_is_json() {
     }
     assert!(body.is_object());
 }
+
+/// Its store refused a null character, and the answer was 500.
+#[tokio::test]
+async fn a_null_character_finds_no_city_and_no_account_and_makes_no_flight() {
+    let app = airbourne().await;
+    let cities = app.get("/api/v1/city?name=%00").send().await.ok(200);
+    assert_eq!(cities["data"], json!([]));
+    let account = json!({"email": "ada\u{0}@test.com", "password": "password123"});
+    assert_refused(&app.post("/api/v1/signin").json(&account).send().await, 401, "sign-in");
+    assert_refused(&app.post("/api/v1/signup").json(&account).send().await, 422, "sign-up");
+    let mut body = flight_of(&app, 20).await;
+    body["flightNumber"] = json!("FN\u{0}1");
+    assert_refused(&app.post("/api/v1/flights").json(&body).send().await, 422, "a flight");
+}
