@@ -5,7 +5,8 @@
 //! is the rules' own order.
 //! Where the original is wrong we are right instead: an answered booking is durable, a page of the
 //! history has at most 200 orders, and no error carries what failed inside.
-//! Its routes need no token; the executable decides where they are served.
+//! Its routes need no token; the executable decides where they are served, and `tokenless` who may write. They book only what
+//! `POST /api/v1/events` has opened, never a flight.
 
 mod answer;
 mod book;

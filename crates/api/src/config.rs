@@ -92,8 +92,11 @@ pub struct ApiConfig {
     pub trust_forwarded_for: bool,
     /// Whether the routes of Airbourne and booking_monitor are served. Some of them need no token.
     pub compat: bool,
-    /// Whether anybody may change cities, airports, airplanes and flights by Airbourne's routes, as its load scripts do;
-    /// else an admin. Only where nobody but this machine can ask.
+    /// This server's names and addresses besides those of loopback, without a port: what a browser may call it in a write
+    /// that needs no token.
+    pub compat_hosts: Vec<String>,
+    /// Whether requests without an admin's token may make cities, airports, airplanes and flights by Airbourne's routes, and
+    /// change those, as its load scripts do. Only on loopback, and behind no proxy.
     pub catalogue_is_open: bool,
     /// What the secrets of webhook endpoints are computed from: the notifier's own key.
     pub webhook_key: WebhookKey,
@@ -115,6 +118,7 @@ impl ApiConfig {
             hashes_waiting_max: 512,
             trust_forwarded_for: false,
             compat: false,
+            compat_hosts: vec![],
             catalogue_is_open: false,
             webhook_key,
             webhooks_allow_private: false,

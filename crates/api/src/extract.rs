@@ -9,7 +9,7 @@ mod id;
 mod query;
 mod refused;
 
-pub(crate) use body::{Body, OptionalBody, read_body};
+pub(crate) use body::{Body, OptionalBody, is_encoded, read_body};
 pub(crate) use caller::{Admin, Caller, CallerSession, Known, Nobody, authenticate};
 pub(crate) use client::{ClientAddress, Peer};
 pub(crate) use headers::{FreshFrom, IdempotencyKey, IfMatch, REQUEST_ID, Trace, id_or_new};

@@ -32,6 +32,7 @@ mod searches;
 mod serve;
 mod state;
 mod store;
+mod tokenless;
 pub mod users;
 mod v1;
 mod view;

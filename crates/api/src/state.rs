@@ -27,6 +27,8 @@ const BOOKINGS_REMEMBERED_MAX: u64 = 100_000;
 
 /// Inventories that are known to be flights: some 5 MB.
 const FLIGHTS_REMEMBERED_MAX: u64 = 100_000;
+/// Events of booking_monitor's that are known to be some: as many bytes each.
+const EVENTS_REMEMBERED_MAX: u64 = 100_000;
 
 /// How far the read models are.
 #[derive(Clone, Debug)]
@@ -73,6 +75,7 @@ pub struct Api {
     pub(crate) flow: Flow,
     pub(crate) prometheus: PrometheusHandle,
     pub(crate) compat: bool,
+    pub(crate) compat_hosts: Vec<String>,
     pub(crate) catalogue_is_open: bool,
     pub(crate) webhook_key: WebhookKey,
     pub(crate) webhooks_allow_private: bool,
@@ -87,6 +90,8 @@ pub struct Api {
     pub(crate) bookings: Cache<BookingId, Made, FxBuildHasher>,
     /// Inventories that are flights. What one is, it stays.
     pub(crate) flights: Cache<InventoryId, (), FxBuildHasher>,
+    /// Inventories that are booking_monitor's events. What one is, it stays.
+    pub(crate) events: Cache<InventoryId, (), FxBuildHasher>,
     /// Where searches share statements.
     pub(crate) searches: Searches,
     /// Airports by the places that searches name.
@@ -109,10 +114,12 @@ impl ApiState {
             hasher: Hasher::new(config.hashes_at_once, config.hashes_waiting_max, &*ambient),
             bookings: bookings.build_with_hasher(FxBuildHasher),
             flights: Cache::builder().max_capacity(FLIGHTS_REMEMBERED_MAX).build_with_hasher(FxBuildHasher),
+            events: Cache::builder().max_capacity(EVENTS_REMEMBERED_MAX).build_with_hasher(FxBuildHasher),
             flight_moves: Mutex::new(()),
             places: Places::new(),
             searches: Searches::new(&pool),
             compat: config.compat,
+            compat_hosts: config.compat_hosts,
             catalogue_is_open: config.catalogue_is_open,
             webhook_key: config.webhook_key,
             webhooks_allow_private: config.webhooks_allow_private,

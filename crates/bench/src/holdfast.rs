@@ -29,6 +29,8 @@ pub(crate) enum Role {
     Api,
     /// Everything in one process.
     Up,
+    /// The same with booking_monitor's routes, for the flash sale.
+    UpWithCompat,
 }
 
 /// A server that is ready.
@@ -46,14 +48,15 @@ impl Role {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Api => "api alone",
-            Self::Up => "up",
+            Self::Up | Self::UpWithCompat => "up",
         }
     }
 
-    fn word(self) -> &'static str {
+    fn words(self) -> &'static [&'static str] {
         match self {
-            Self::Api => "api",
-            Self::Up => "up",
+            Self::Api => &["api"],
+            Self::Up => &["up"],
+            Self::UpWithCompat => &["up", "--compat", "true"],
         }
     }
 }
@@ -69,7 +72,7 @@ impl Holdfast {
     /// Starts a server on a free port and waits until it is ready.
     pub(crate) async fn serve(&self, role: Role) -> anyhow::Result<Server> {
         let began = Instant::now();
-        let command = self.command(["--log", "warn", role.word(), "--listen", "127.0.0.1:0"]);
+        let command = self.command([&["--log", "warn"], role.words(), &["--listen", "127.0.0.1:0"]].concat());
         let mut process = Background::start("holdfast", command, &self.log)?;
         let line = process.line(READY_MAX).await?;
         let ready_after = began.elapsed();

@@ -57,7 +57,7 @@ pub(crate) async fn round(bench: &mut Bench) -> anyhow::Result<()> {
     bench.add(Sample::new(&section, "p95", "ms", constant.p95_milliseconds));
 
     let holdfast = bench.fresh().await?;
-    let server = holdfast.serve(Role::Up).await?;
+    let server = holdfast.serve(Role::UpWithCompat).await?;
     let store = bench.store(&holdfast).await?;
     ours(bench, &server, &store, constant).await?;
     store.close().await;

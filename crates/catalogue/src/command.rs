@@ -61,6 +61,15 @@ where
     Ok(Made { thing, replayed: true })
 }
 
+/// Whether a city, an airport or an airplane was made by a request with a key. It reads all keys: for rare questions only.
+///
+/// # Errors
+/// Whatever Postgres says.
+pub async fn is_made_with_key(pool: &PgPool, id: Uuid) -> Result<bool, sqlx::Error> {
+    let there = "SELECT EXISTS (SELECT 1 FROM catalogue_commands WHERE made_id = $1)";
+    sqlx::query_scalar(there).bind(id).fetch_one(pool).await
+}
+
 /// Where things of one kind are.
 #[derive(Clone, Copy)]
 pub(crate) struct Table {

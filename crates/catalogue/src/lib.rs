@@ -21,7 +21,7 @@ mod versions;
 pub use airplanes::{Airplane, AirplaneChange, NewAirplane};
 pub use airports::{Airport, AirportChange, NewAirport};
 pub use cities::City;
-pub use command::{Command, Made};
+pub use command::{Command, Made, is_made_with_key};
 pub use error::{CatalogueError, Dependants, Parent};
 pub use places::{AIRPORTS_OF_CITY_MAX, Place, airports_of};
 pub use versions::Expected;

@@ -152,10 +152,6 @@ pub(crate) struct Up {
     pub(crate) data: PathBuf,
     #[command(flatten)]
     pub(crate) http: Http,
-    /// Serve the routes of Airbourne and booking_monitor too; `--compat false` leaves them out. Some need no token; on
-    /// another address than loopback they are left out unless --compat-anywhere is given.
-    #[arg(long, env = COMPAT, default_value_t = true, action = ArgAction::Set, value_name = "true|false")]
-    pub(crate) compat: bool,
     /// Send the log to Kafka and build the read models from there: with a broker of its own in the data folder, or the one
     /// that KAFKA_BROKERS names. The own one needs Java and the folder with Kafka's jars, which `scripts/run` sets up.
     #[arg(long, env = "HOLDFAST_KAFKA")]
@@ -177,10 +173,6 @@ pub(crate) struct Api {
     pub(crate) access: Access,
     #[command(flatten)]
     pub(crate) http: Http,
-    /// Serve the routes of Airbourne and booking_monitor too. Some need no token.
-    #[arg(long, env = COMPAT, default_value_t = false, action = ArgAction::Set, value_name = "true|false",
-          num_args = 0..=1, default_missing_value = "true")]
-    pub(crate) compat: bool,
     /// File with the secret that signs tokens, at least 32 bytes; else HOLDFAST_TOKEN_SECRET holds the
     /// secret itself. Several, one on a line: the first signs, all verify.
     #[arg(long, env = "HOLDFAST_TOKEN_SECRET_FILE", value_name = "FILE")]
@@ -260,9 +252,27 @@ pub(crate) struct Http {
     #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT",
           value_parser = address)]
     pub(crate) listen: SocketAddr,
-    /// Serve the routes of Airbourne and booking_monitor on another address than loopback, to whoever reaches it.
+    /// Serve the routes of Airbourne and booking_monitor too. Some need no token: every program on this machine may book, and
+    /// make, change and cancel flights by them. Not beside --trust-forwarded-for and not on another address than loopback,
+    /// unless --compat-anywhere is given.
+    #[arg(long, env = COMPAT, default_value_t = false, action = ArgAction::Set, value_name = "true|false",
+          num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) compat: bool,
+    /// Serve them on another address than loopback too, or behind a proxy. Every client that reaches the address may then book
+    /// by booking_monitor's routes; Airbourne's catalogue and flights take an admin's token. Writes without a token that
+    /// passed a proxy, or that a foreign page sent, are refused.
     #[arg(long, env = "HOLDFAST_COMPAT_ANYWHERE")]
     pub(crate) compat_anywhere: bool,
+    /// Name of this server, without a port, that a browser may use in a write without a token, with --compat-anywhere. The
+    /// address of --listen and loopback are known. Several: repeat it, or put commas between them.
+    #[arg(
+        long,
+        env = "HOLDFAST_COMPAT_HOST",
+        value_name = "NAME",
+        value_delimiter = ',',
+        requires = "compat_anywhere"
+    )]
+    pub(crate) compat_host: Vec<String>,
     /// How long a token is good for, in seconds.
     #[arg(long, env = "HOLDFAST_TOKEN_SECONDS", default_value_t = 3_600, value_name = "SECONDS",
           value_parser = clap::value_parser!(u32).range(60..=2_592_000))]
@@ -287,6 +297,39 @@ pub(crate) struct Http {
     #[arg(long, env = "HOLDFAST_MEMORY_BOOKINGS", default_value_t = 4_000_000,
           value_parser = clap::value_parser!(u32).range(1_000..))]
     pub(crate) memory_bookings: u32,
+}
+
+impl Http {
+    /// Refuses to serve routes without a token to clients that cannot be told from programs on this machine.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let Self { listen, compat, compat_anywhere, trust_forwarded_for, .. } = self;
+        if !compat || *compat_anywhere {
+            return Ok(());
+        }
+        anyhow::ensure!(
+            listen.ip().is_loopback(),
+            "--compat serves routes that need no token; with --listen {listen} everyone who reaches it may book. \
+             Listen on loopback, or say --compat-anywhere"
+        );
+        anyhow::ensure!(
+            !trust_forwarded_for,
+            "--compat serves routes that need no token; with --trust-forwarded-for it is behind a proxy, and everyone who \
+             reaches that may book. Leave one of them out, or say --compat-anywhere"
+        );
+        Ok(())
+    }
+
+    /// Names and addresses of this server for browsers, besides loopback.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let mut hosts = self.compat_host.clone();
+        hosts.push(self.listen.ip().to_string());
+        hosts
+    }
+
+    /// Whether requests without an admin's token may change Airbourne's catalogue.
+    pub(crate) fn catalogue_is_open(&self) -> bool {
+        self.listen.ip().is_loopback() && !self.trust_forwarded_for
+    }
 }
 
 /// An address to listen on.

@@ -39,7 +39,6 @@ const SWEEP_INVENTORIES_MAX: u32 = 500;
 /// What one server process is to run.
 pub(crate) struct Plan {
     pub(crate) token_secrets: TokenSecrets,
-    pub(crate) compat: bool,
     /// The leases of the log are known to be a dead process's.
     pub(crate) force: bool,
     /// Read models to feed in this process.
@@ -138,8 +137,9 @@ impl Services {
             prometheus,
             config: ApiConfig {
                 token_ttl: Duration::from_secs(http.token_seconds.into()),
-                compat: plan.compat,
-                catalogue_is_open: address.ip().is_loopback(),
+                compat: http.compat,
+                compat_hosts: http.hosts(),
+                catalogue_is_open: http.catalogue_is_open(),
                 webhooks_allow_private: plan.webhooks_allow_private,
                 trust_forwarded_for: http.trust_forwarded_for,
                 hashes_at_once: http.hashes_at_once.map_or(usual.hashes_at_once, usize::from),

@@ -7,7 +7,7 @@ use super::{
     request::{Lenient, Sent, number},
     says::{Says, Wrong},
     time::written,
-    writer::CatalogueWriter,
+    writer::{CatalogueWriter, Writer},
 };
 use crate::{
     problem::if_known,
@@ -129,19 +129,17 @@ pub(crate) async fn update_airplane(
     CatalogueWriter(may): CatalogueWriter,
     Lenient { sent, .. }: Lenient,
 ) -> Response {
-    let updated = async {
-        may?;
-        update(&api, &id, &sent?).await
-    };
+    let updated = async { update(&api, may?, &id, &sent?).await };
     UPDATE.answer(updated.await)
 }
 
-async fn update(api: &Api, id: &str, sent: &Sent) -> Result<[u32; 1], Refusal> {
+async fn update(api: &Api, writer: Writer, id: &str, sent: &Sent) -> Result<[u32; 1], Refusal> {
     let change = AirplaneChange {
         model: sent.line::<MODEL_CHARS_MAX>("modelNumber")?,
         capacity: sent.count("capacity", CAPACITY_MAX)?,
     };
     let Some(id) = number(id).and_then(AirplaneId::from_number) else { return Ok([0]) };
+    writer.may_change(api, id.0).await?;
     let edit = airplanes::edit(&api.pool, id, change, &Expected::Any, api.ambient.now());
     Ok([if_known(bounded_work(edit).await)?.is_some().into()])
 }
@@ -158,8 +156,9 @@ pub(crate) async fn delete_airplane(
     CatalogueWriter(may): CatalogueWriter,
 ) -> Response {
     let deleted = async {
-        may?;
+        let writer = may?;
         let Some(id) = number(&id).and_then(AirplaneId::from_number) else { return Ok(0_u32) };
+        writer.may_change(&api, id.0).await?;
         let deleted = bounded_work(airplanes::delete(&api.pool, id, &Expected::Any)).await;
         Ok(if_known(deleted)?.is_some().into())
     };

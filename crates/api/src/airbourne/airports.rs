@@ -7,7 +7,7 @@ use super::{
     request::{Lenient, Sent, number},
     says::{Says, Wrong},
     time::written,
-    writer::CatalogueWriter,
+    writer::{CatalogueWriter, Writer},
 };
 use crate::{
     problem::if_known,
@@ -141,14 +141,11 @@ pub(crate) async fn update_airport(
     CatalogueWriter(may): CatalogueWriter,
     Lenient { sent, .. }: Lenient,
 ) -> Response {
-    let updated = async {
-        may?;
-        update(&api, &id, &sent?).await
-    };
+    let updated = async { update(&api, may?, &id, &sent?).await };
     UPDATE.answer(updated.await)
 }
 
-async fn update(api: &Api, id: &str, sent: &Sent) -> Result<[u32; 1], Refusal> {
+async fn update(api: &Api, writer: Writer, id: &str, sent: &Sent) -> Result<[u32; 1], Refusal> {
     let change = AirportChange {
         name: sent.line::<NAME_CHARS_MAX>("name")?,
         city_id: sent.whole("cityId")?.map(city).transpose()?,
@@ -156,6 +153,7 @@ async fn update(api: &Api, id: &str, sent: &Sent) -> Result<[u32; 1], Refusal> {
         ..AirportChange::default()
     };
     let Some(id) = number(id).and_then(AirportId::from_number) else { return Ok([0]) };
+    writer.may_change(api, id.0).await?;
     let edit = airports::edit(&api.pool, id, change, &Expected::Any, api.ambient.now());
     Ok([if_known(bounded_work(edit).await)?.is_some().into()])
 }
@@ -172,8 +170,9 @@ pub(crate) async fn delete_airport(
     CatalogueWriter(may): CatalogueWriter,
 ) -> Response {
     let deleted = async {
-        may?;
+        let writer = may?;
         let Some(id) = number(&id).and_then(AirportId::from_number) else { return Ok(0_u32) };
+        writer.may_change(&api, id.0).await?;
         let deleted = bounded_work(airports::delete(&api.pool, id, &Expected::Any)).await;
         Ok(if_known(deleted)?.is_some().into())
     };

@@ -7,7 +7,7 @@ use super::{
     request::{Lenient, Sent, number},
     says::{Says, Wrong},
     time::written,
-    writer::CatalogueWriter,
+    writer::{CatalogueWriter, Writer},
 };
 use crate::{
     problem::if_known,
@@ -127,16 +127,14 @@ pub(crate) async fn update_city(
     CatalogueWriter(may): CatalogueWriter,
     Lenient { sent, .. }: Lenient,
 ) -> Response {
-    let updated = async {
-        may?;
-        update(&api, &id, &sent?).await.map(CityView::from)
-    };
+    let updated = async { update(&api, may?, &id, &sent?).await.map(CityView::from) };
     UPDATE.answer(updated.await)
 }
 
-async fn update(api: &Api, id: &str, sent: &Sent) -> Result<City, Refusal> {
+async fn update(api: &Api, writer: Writer, id: &str, sent: &Sent) -> Result<City, Refusal> {
     let id = number(id).and_then(CityId::from_number).ok_or_else(|| Refusal::unknown("city"))?;
     let name = sent.line::<NAME_CHARS_MAX>("name")?;
+    writer.may_change(api, id.0).await?;
     let edit = cities::edit(&api.pool, id, name, &Expected::Any, api.ambient.now());
     if_known(bounded_work(edit).await)?.ok_or_else(|| Refusal::unknown("city"))
 }
@@ -153,8 +151,9 @@ pub(crate) async fn delete_city(
     CatalogueWriter(may): CatalogueWriter,
 ) -> Response {
     let deleted = async {
-        may?;
+        let writer = may?;
         let Some(id) = number(&id).and_then(CityId::from_number) else { return Ok(true) };
+        writer.may_change(&api, id.0).await?;
         if_known(bounded_work(cities::delete(&api.pool, id, &Expected::Any)).await)?;
         Ok(true)
     };

@@ -2,7 +2,8 @@
 //!
 //! Clients reach every service through a prefix (`/bookingservice/api/v1/bookings`), or by itself on a port of its own
 //! (`/api/v1/bookings`). Here both are the same route: the prefix is taken off. Behind all prefixes but `/auth` nothing is
-//! looked at without a good token. Its router did not care about the case of letters, and neither do the paths below `/api/`.
+//! looked at without a good token. Its router did not care about the case of letters or a slash at the end, and neither do the
+//! paths below `/api/`; booking_monitor's `/book/` is `/book`.
 //!
 //! Requests of the native API pass by: for them this compares a few bytes of the path.
 
@@ -44,7 +45,11 @@ const PREFIXES: [(&str, bool); 4] =
 /// The gateway's own routes, which are limited like those behind it: as they are asked for, and where they are.
 const OWN: [(&str, &str); 3] =
     [("/health", "/health"), ("/api-docs/", "/api-docs/"), ("/api-docs", "/api-docs/")];
-/// Below it, the case of letters does not matter.
+/// The page of all routes, whose path ends so.
+const API_DOCS: &str = "/api-docs/";
+/// booking_monitor's old path, as some clients write it.
+const BOOK_WITH_SLASH: &str = "/book/";
+/// Below it, the case of letters and a slash at the end do not matter.
 const SERVICES: &str = "/api/";
 
 /// Stands before a router.
@@ -198,13 +203,23 @@ fn way(path: &str) -> Way {
         if starts(prefix) {
             // The last slash of the prefix begins the path behind it.
             let path = path.get(prefix.len() - 1..).unwrap_or_default();
-            return Way::Through { path: path.to_ascii_lowercase(), wants_token };
+            return Way::Through { path: of_a_route(path), wants_token };
         }
     }
-    if starts(SERVICES) && path.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Way::Service(path.to_ascii_lowercase());
+    let is_other = path.ends_with('/') || path.bytes().any(|byte| byte.is_ascii_uppercase());
+    if starts(SERVICES) && is_other {
+        return Way::Service(of_a_route(path));
     }
-    Way::Direct
+    if path == BOOK_WITH_SLASH { Way::Service(of_a_route(path)) } else { Way::Direct }
+}
+
+/// The path as routes are written: small letters, no slash at the end. `/api-docs/` is a page's own path.
+fn of_a_route(path: &str) -> String {
+    let path = path.to_ascii_lowercase();
+    match path.strip_suffix('/') {
+        Some(without) if !without.is_empty() && path != API_DOCS => without.to_owned(),
+        _ => path,
+    }
 }
 
 /// Changes the path; the query stays.
@@ -268,7 +283,11 @@ mod tests {
     }
 
     #[test]
-    fn a_service_does_not_care_about_the_case_of_letters() {
+    fn a_service_does_not_care_about_the_case_of_letters_or_a_slash_at_the_end() {
         assert_eq!(way("/api/v1/isAuthenticated"), Way::Service("/api/v1/isauthenticated".to_owned()));
+        assert_eq!(way("/api/v1/flights/"), Way::Service("/api/v1/flights".to_owned()));
+        assert_eq!(way("/book/"), Way::Service("/book".to_owned()));
+        assert_eq!(way("/flights/api/v1/flights/1/"), through("/api/v1/flights/1", true));
+        assert_eq!(way("/auth/api-docs/"), through("/api-docs/", false));
     }
 }

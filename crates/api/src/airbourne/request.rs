@@ -3,7 +3,7 @@
 
 use super::refusal::Refusal;
 use crate::{
-    extract::{Trace, read_body},
+    extract::{Trace, is_encoded, read_body},
     form::{Field, line, spelled},
     state::ApiState,
 };
@@ -41,6 +41,10 @@ impl FromRequest<ApiState> for Lenient {
 
 async fn read(headers: &HeaderMap, body: HttpBody) -> Result<Sent, Refusal> {
     let bytes = read_body(headers, body).await?;
+    if is_encoded(headers) {
+        let text = "send the body as it is, without Content-Encoding";
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+    }
     let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let is_form = declared.starts_with("application/x-www-form-urlencoded");
     if bytes.is_empty() {

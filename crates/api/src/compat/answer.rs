@@ -35,10 +35,17 @@ pub(crate) struct ErrorBody<'a> {
 pub(crate) enum Errors {
     #[response(status = 400, description = "A field is missing, 0 or out of range.")]
     Invalid(#[to_schema] ErrorBody<'static>),
+    #[response(
+        status = 403,
+        description = "It came through a proxy or from a foreign page, and has no token."
+    )]
+    Foreign(#[to_schema] ErrorBody<'static>),
     #[response(status = 408, description = "The body did not arrive in time.")]
     Late(#[to_schema] ErrorBody<'static>),
     #[response(status = 413, description = "The body is larger than 64 KiB.")]
     Large(#[to_schema] ErrorBody<'static>),
+    #[response(status = 415, description = "The body has a Content-Encoding.")]
+    Encoded(#[to_schema] ErrorBody<'static>),
     #[response(status = 503, description = "Come again after a second.")]
     Unavailable(#[to_schema] ErrorBody<'static>),
 }

@@ -1,7 +1,7 @@
 //! `POST /api/v1/book` and `POST /book`: book seats, confirmed at once.
 //!
 //! A user who has a booking is told so before it is looked whether seats are left; an event that does
-//! not exist has no seats.
+//! not exist has no seats, and neither has a flight, whose number is of the same sequence.
 
 use super::{
     SYSTEM,
@@ -14,7 +14,7 @@ use crate::{
     state::{Api, ApiState},
 };
 use axum::{extract::State, http::StatusCode, response::Response};
-use holdfast_domain::{BookingId, InventoryCommand, InventoryId, Refused, ReserveSeats, UserId};
+use holdfast_domain::{BookingId, InventoryCommand, InventoryId, Refused, ReserveSeats, Subject, UserId};
 use holdfast_writer::ExecuteError;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoResponses, ToSchema};
@@ -98,6 +98,11 @@ async fn reserve(api: &Api, trace: &Trace, asked: (UserId, Option<InventoryId>, 
     let (user_id, inventory_id, quantity) = asked;
     let sold_out = || Answer::fixed(StatusCode::CONFLICT, SOLD_OUT);
     let Some(inventory_id) = inventory_id else { return sold_out() };
+    match is_event(api, inventory_id).await {
+        Ok(true) => {}
+        Ok(false) => return sold_out(),
+        Err(error) => return error.into(),
+    }
     let name = CommandName::once(api.ambient.new_id());
     let booking_id = BookingId(name.command_id);
     let reserve = ReserveSeats { booking_id, user_id, quantity, accept_departed: false };
@@ -117,6 +122,22 @@ async fn reserve(api: &Api, trace: &Trace, asked: (UserId, Option<InventoryId>, 
             | Refused::UnknownInventory,
         )) => sold_out(),
         Err(error) => error.into(),
+    }
+}
+
+/// Whether `POST /api/v1/events` opened it: only that opens shows under a number. The ids of native shows carry none, and what
+/// else has a number is a flight.
+async fn is_event(api: &Api, id: InventoryId) -> Result<bool, ExecuteError> {
+    if api.events.contains_key(&id) {
+        return Ok(true);
+    }
+    match api.writer.inventory(id).await {
+        Ok(view) if matches!(view.terms.subject, Subject::Show { .. }) => {
+            api.events.insert(id, ());
+            Ok(true)
+        }
+        Ok(_) | Err(ExecuteError::Refused(Refused::UnknownInventory)) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,11 +1,14 @@
-//! Requests as booking_monitor takes them: no content type, unknown fields ignored, 0 as good as missing.
+//! Requests as booking_monitor takes them: no token, no content type, unknown fields ignored, 0 as good as missing.
+//!
+//! What comes from elsewhere is refused before its body is read (`tokenless`).
 
 use super::answer::{Answer, CORRELATION_ID};
 use crate::{
-    extract::{Trace, id_or_new, read_body},
+    extract::{Trace, id_or_new, is_encoded, read_body},
     form::object,
     problem::Code,
     state::ApiState,
+    tokenless,
 };
 use axum::{
     extract::{FromRequest, Request},
@@ -31,7 +34,14 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for Lenient<T> {
         let (head, body) = request.into_parts();
         let correlation_id = correlation_id(&head.headers, api);
         let trace = Trace::named(correlation_id.clone());
+        if let Some(why) = tokenless::refusal(&head, &api.compat_hosts) {
+            return Ok(Self { body: Err(Answer::error(StatusCode::FORBIDDEN, why)), trace, correlation_id });
+        }
         let body = match read_body(&head.headers, body).await {
+            Ok(_) if is_encoded(&head.headers) => {
+                let text = "send the body as it is, without Content-Encoding";
+                Err(Answer::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, text))
+            }
             Ok(bytes) => parse(&bytes),
             Err(problem) => Err(match problem.code() {
                 Code::PayloadTooLarge => {

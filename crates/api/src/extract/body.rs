@@ -77,8 +77,12 @@ fn is_json(headers: &HeaderMap) -> bool {
         }
         _ => true,
     };
-    let is_plain = headers.get(header::CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
-    essence.eq_ignore_ascii_case("application/json") && parts.all(is_utf8) && is_plain
+    essence.eq_ignore_ascii_case("application/json") && parts.all(is_utf8) && !is_encoded(headers)
+}
+
+/// Whether the body is compressed, or changed in another way that is undone nowhere here.
+pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
+    headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| coding != "identity")
 }
 
 /// Reads a body within its bounds.

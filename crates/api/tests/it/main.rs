@@ -14,6 +14,7 @@ mod flights;
 mod idempotency;
 mod inventories;
 mod lists;
+mod open_routes;
 mod operator;
 mod questions;
 mod reminders;

@@ -7,7 +7,7 @@ use crate::out;
 use crate::services::{Plan, Services};
 use crate::signals::{self, Stop};
 use crate::system::{self, System};
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use holdfast_api::TokenSecrets;
 use holdfast_cluster::DataFolder;
 use std::path::Path;
@@ -26,11 +26,7 @@ enum Place {
 
 pub(crate) async fn run(api: Api) -> anyhow::Result<()> {
     let (http, listen) = (&api.http, api.http.listen);
-    ensure!(
-        !api.compat || listen.ip().is_loopback() || http.compat_anywhere,
-        "--compat serves routes that need no token; with --listen {listen} everyone who reaches it may book. \
-         Listen on loopback, or say --compat-anywhere"
-    );
+    http.check()?;
     let stop = signals::asked_to_stop()?;
     // On an embedded system the folder's lock keeps a second server away; on a given database the leases do.
     let place = match api.access.target()? {
@@ -47,7 +43,6 @@ pub(crate) async fn run(api: Api) -> anyhow::Result<()> {
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
     let plan = Plan {
         token_secrets,
-        compat: api.compat,
         force: folder.is_some(),
         projectors: &[],
         webhook_key: notifying::key(&api.webhooks, folder)?,

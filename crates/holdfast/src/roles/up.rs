@@ -28,6 +28,7 @@ pub(crate) const SECRET_BYTES: usize = 32;
 const PASSWORD_BYTES: usize = 16;
 
 pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
+    up.http.check()?;
     let stop = signals::asked_to_stop()?;
     let folder = DataFolder::open(&up.data)?;
     let listen = up.http.listen;
@@ -80,7 +81,6 @@ async fn start(
     let admin = ensure_admin(system, folder).await?;
     let plan = Plan {
         token_secrets: TokenSecrets::read(&secret.content)?,
-        compat: up.compat && (up.http.listen.ip().is_loopback() || up.http.compat_anywhere),
         force: true, // the folder's lock says that no other process of this log lives
         projectors: if up.no_projectors { &[] } else { Plan::ALL },
         kafka,
@@ -88,13 +88,12 @@ async fn start(
         webhooks_allow_private: up.webhooks.webhooks_allow_private,
         mails,
     };
-    let compat = plan.compat;
     let services = Services::start(system, listener, &up.http, plan).await?;
     out::line(format_args!(
         "holdfast is ready: http://{0} (API: http://{0}/docs), {partitions} log partitions in {1}{through}, {admin}{2}",
         services.address,
         up.data.display(),
-        if compat { ", Airbourne's and booking_monitor's routes on" } else { "" },
+        if up.http.compat { ", Airbourne's and booking_monitor's routes on" } else { "" },
     ));
     Ok(services)
 }

@@ -113,12 +113,12 @@ async fn the_ready_line_says_of_the_admin_only_what_is_true() {
     assert!(server.ready_line.contains("admin-password"), "{}", server.ready_line);
     assert_eq!(server.terminate().await, Some(0));
     std::fs::remove_file(place.data().join("admin-password")).unwrap();
-    let server = place.up_with(&["--compat", "false"]).await;
+    let server = place.up().await;
     let line = &server.ready_line;
     assert!(line.contains("admin@holdfast.local") && !line.contains("password"), "{line}");
     assert!(!place.data().join("admin-password").exists(), "a password that opens nothing");
     let history = place.http.get(place.url("/api/v1/history")).send().await.unwrap();
-    assert_eq!(history.status(), 404, "booking_monitor's routes are left out");
+    assert_eq!(history.status(), 404, "booking_monitor's routes are off unless asked for");
     assert_eq!(server.terminate().await, Some(0));
 }
 

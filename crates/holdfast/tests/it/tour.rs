@@ -292,7 +292,7 @@ async fn wrong_configuration_is_refused_with_what_is_allowed() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let data = data.to_str().unwrap();
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 15] = [
         (&["up", "--listen", "nowhere"], "--listen"),
         (&["up", "--flushers", "0"], "1..=64"),
         (&["project", "sales"], "availability, booking-history"),
@@ -301,6 +301,9 @@ async fn wrong_configuration_is_refused_with_what_is_allowed() {
             &["api", "--database-url", "postgres://localhost/x", "--compat", "--listen", "0.0.0.0:0"],
             "--compat-anywhere",
         ),
+        (&["up", "--data", data, "--compat", "true", "--listen", "0.0.0.0:0"], "--compat-anywhere"),
+        (&["up", "--data", data, "--compat", "true", "--trust-forwarded-for", "true"], "behind a proxy"),
+        (&["up", "--data", data, "--compat-host", "tickets.example"], "--compat-anywhere"),
         (&["api", "--database-url", "postgres://localhost/x"], "HOLDFAST_TOKEN_SECRET"),
         (&["verify", "--database-url", "postgres://localhost/x", "--data", "/x"], "cannot be used with"),
         (&["verify", "--data", "/nonexistent"], "holdfast up --data /nonexistent"),

@@ -8,6 +8,7 @@ use crate::{
         request::{Lenient, Sent},
         says::{Says, Wrong},
         time::written,
+        writer::Newcomer,
     },
     auth::salt,
     form,
@@ -45,13 +46,19 @@ struct Account {
     post, path = "/api/v1/signup", tag = "airbourne", request_body(content = Object, example = json!({"email": "ada@example.org", "password": "correct horse"})),
     responses(
         (status = 201, description = "The account."),
-        (status = "4XX", description = "400: something is missing; 409: the e-mail is taken; 422: it is none, or the password has not 4 to 50 characters."),
+        (status = "4XX", description = "400: something is missing; 403: it came through a proxy or from a foreign page; 409: the e-mail is taken; 422: it is none, or the password has not 4 to 50 characters."),
         (status = "5XX", description = "Come again."),
     )
 )]
-pub(crate) async fn sign_up(State(api): State<ApiState>, request: Lenient) -> Response {
-    let Lenient { sent, .. } = request;
-    let made = async { make(&api, &sent?).await };
+pub(crate) async fn sign_up(
+    State(api): State<ApiState>,
+    Newcomer(may): Newcomer,
+    Lenient { sent, .. }: Lenient,
+) -> Response {
+    let made = async {
+        may?;
+        make(&api, &sent?).await
+    };
     match made.await {
         Ok(account) => Envelope::AUTH.done(SAYS.status, account, SAYS.done),
         Err(refusal) => SAYS.refuse(refusal),

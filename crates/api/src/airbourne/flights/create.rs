@@ -49,7 +49,7 @@ pub(crate) async fn create_flight(
     CatalogueWriter(may): CatalogueWriter,
     Lenient { sent, trace }: Lenient,
 ) -> Response {
-    let (actor, sent) = match may.and_then(|actor| Ok((actor, sent?))) {
+    let (actor, sent) = match may.and_then(|writer| Ok((writer.actor, sent?))) {
         Ok(both) => both,
         Err(refusal) => return SAYS.refuse(refusal),
     };

@@ -3,8 +3,12 @@
 
 use super::find;
 use crate::{
-    airbourne::{refusal::Refusal, says::Says, writer::CatalogueWriter},
-    command::{Actor, CommandName},
+    airbourne::{
+        refusal::Refusal,
+        says::Says,
+        writer::{CatalogueWriter, Writer},
+    },
+    command::CommandName,
     extract::Trace,
     flights,
     state::{Api, ApiState},
@@ -23,7 +27,7 @@ const REASON: &str = "flight_deleted";
 #[utoipa::path(
     delete, path = "/api/v1/flights/{id}", tag = "airbourne", params(("id" = i64, Path, description = "The flight.")),
     responses((status = 200, description = "It is not there (any more)."),
-        (status = "4XX", description = "Only an admin may."), (status = "5XX", description = "Come again."))
+        (status = "4XX", description = "403: it takes an admin's token."), (status = "5XX", description = "Come again."))
 )]
 pub(crate) async fn delete_flight(
     State(api): State<ApiState>,
@@ -35,9 +39,10 @@ pub(crate) async fn delete_flight(
     SAYS.answer(deleted.await)
 }
 
-async fn cancel(api: &Api, actor: Actor, trace: &Trace, id: &str) -> Result<bool, Refusal> {
+async fn cancel(api: &Api, writer: Writer, trace: &Trace, id: &str) -> Result<bool, Refusal> {
     let Some(flight) = find(api, id).await? else { return Ok(true) };
+    writer.may_change_flight(api, flight.inventory_id).await?;
     let name = CommandName::once(api.ambient.new_id());
     let (id, reason) = (flight.inventory_id, REASON.to_owned());
-    Ok(flights::cancel(api, actor, trace, name, id, reason, async |_| Ok(true)).await?)
+    Ok(flights::cancel(api, writer.actor, trace, name, id, reason, async |_| Ok(true)).await?)
 }

@@ -9,9 +9,9 @@ use crate::{
         refusal::Refusal,
         request::{Lenient, Sent},
         says::Says,
-        writer::CatalogueWriter,
+        writer::{CatalogueWriter, Writer},
     },
-    command::{Actor, CommandName},
+    command::CommandName,
     extract::Trace,
     flights,
     state::{Api, ApiState},
@@ -30,7 +30,7 @@ const SAYS: Says = super::says(StatusCode::OK, "Successfully updated a flight", 
     patch, path = "/api/v1/flights/{id}", tag = "airbourne", params(("id" = i64, Path, description = "The flight.")),
     request_body(content = Object, example = json!({"price": 19900, "departureTime": "2027-06-01T20:30:00Z", "arrivalTime": "2027-06-02T04:45:00Z", "boardingGate": "B14"})),
     responses((status = 200, description = "It is changed."),
-        (status = "4XX", description = "404: there is no such flight; 409: it is cancelled; 422: a value that is none, or something that does not change."),
+        (status = "4XX", description = "403: it takes an admin's token; 404: there is no such flight; 409: it is cancelled; 422: a value that is none, or something that does not change."),
         (status = "5XX", description = "Come again."))
 )]
 pub(crate) async fn update_flight(
@@ -43,11 +43,12 @@ pub(crate) async fn update_flight(
     SAYS.answer(updated.await)
 }
 
-async fn change(api: &Api, actor: Actor, trace: &Trace, id: &str, sent: &Sent) -> Result<bool, Refusal> {
+async fn change(api: &Api, writer: Writer, trace: &Trace, id: &str, sent: &Sent) -> Result<bool, Refusal> {
     let unknown = || Refusal::unknown("flight");
     let view = find(api, id).await?.filter(|view| view.counts.sales != SalesState::Cancelled);
     let view = view.ok_or_else(unknown)?;
     let inventory_id = view.inventory_id;
+    writer.may_change_flight(api, inventory_id).await?;
     only_what_changes(sent, &FlightView::of_view(view).ok_or_else(unknown)?)?;
     let change = ChangeFlight {
         price: sent.whole("price")?.map(price).transpose()?,
@@ -58,7 +59,7 @@ async fn change(api: &Api, actor: Actor, trace: &Trace, id: &str, sent: &Sent) -
         ..ChangeFlight::default()
     };
     let name = CommandName::once(api.ambient.new_id());
-    Ok(flights::change(api, actor, trace, name, inventory_id, change, async |_| Ok(true)).await?)
+    Ok(flights::change(api, writer.actor, trace, name, inventory_id, change, async |_| Ok(true)).await?)
 }
 
 /// Refuses what would look changed and is not.
