@@ -42,5 +42,5 @@ pub use config::{
 };
 pub use ops::{FollowerHealth, NamedProjector, flow_health};
 pub use router::router;
-pub use serve::serve;
+pub use serve::{ConnectionLimits, serve};
 pub use state::{ApiParts, ApiState, ReadModels};

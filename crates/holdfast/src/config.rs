@@ -286,6 +286,10 @@ pub(crate) struct Http {
     #[arg(long, env = "HOLDFAST_HASHES_AT_ONCE", value_name = "NUMBER",
           value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) hashes_at_once: Option<u16>,
+    /// Connections of one client address at a time; more are closed at once. 1000 if left out, and no limit with
+    /// --trust-forwarded-for: a connection has the proxy's address, and whom it speaks for is known only by its requests.
+    #[arg(long, env = "HOLDFAST_CONNECTIONS_PER_ADDRESS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) connections_per_address: Option<u32>,
     /// Tasks that append to the log, each with a connection of its own.
     #[arg(long, env = "HOLDFAST_FLUSHERS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) flushers: u16,
@@ -324,6 +328,12 @@ impl Http {
         let mut hosts = self.compat_host.clone();
         hosts.push(self.listen.ip().to_string());
         hosts
+    }
+
+    /// Connections of one address, where that is limited otherwise than usual.
+    pub(crate) fn connections_per_address(&self) -> Option<usize> {
+        let unlimited = self.trust_forwarded_for.then_some(usize::MAX);
+        self.connections_per_address.and_then(|count| usize::try_from(count).ok()).or(unlimited)
     }
 
     /// Whether requests without an admin's token may change Airbourne's catalogue.

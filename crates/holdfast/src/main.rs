@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod compose;
 mod config;
+mod descriptors;
 mod keeper;
 mod models;
 mod notifying;
@@ -38,6 +39,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const BLOCKING_MAX: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
+    descriptors::raise_limit();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

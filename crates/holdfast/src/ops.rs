@@ -16,7 +16,7 @@ use axum::{
 };
 use clap::Args;
 use holdfast_ambient::{Ambient as _, Machine};
-use holdfast_api::{FollowerHealth, flow_health};
+use holdfast_api::{ConnectionLimits, FollowerHealth, flow_health};
 use holdfast_projector::{Flow, ProjectorStatus, sample_flow};
 use holdfast_relay::RelayStatus;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -25,6 +25,8 @@ use std::{net::SocketAddr, sync::Arc};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
+/// Connections of operators: a scraper, a health check, and a person.
+const LIMITS: ConnectionLimits = ConnectionLimits { total: 64, per_address: 64 };
 /// The text format of Prometheus.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -141,7 +143,7 @@ impl OpsServer {
         let flow = Flow::new(&system.pool, followers.iter().copied());
         let asked = Asked { role, look, flow: flow.clone(), prometheus: prometheus.clone() };
         let ended = CancellationToken::new();
-        let served = holdfast_api::serve(listener, router(asked), ended.clone());
+        let served = holdfast_api::serve(listener, router(asked), LIMITS, ended.clone());
         let upkeep = async {
             let upkeep =
                 async { tokio::join!(prometheus::keep_up(prometheus), sample_flow(flow, || Machine.now())) };

@@ -6,6 +6,7 @@
 //! (`signals`): a Postgres that is gone must not keep the process from ending.
 
 use crate::config::{Http, Model};
+use crate::descriptors;
 use crate::models::{FOLLOWERS, MODELS, WhenStopped, group_of};
 use crate::notifying::{self, MailWay};
 use crate::prometheus;
@@ -14,7 +15,9 @@ use crate::signals::{POSTGRES_SHARE, Stop};
 use crate::system::System;
 use anyhow::Context as _;
 use holdfast_ambient::{Ambient, Machine};
-use holdfast_api::{ApiConfig, ApiParts, ApiState, NamedProjector, ReadModels, TokenSecrets};
+use holdfast_api::{
+    ApiConfig, ApiParts, ApiState, ConnectionLimits, NamedProjector, ReadModels, TokenSecrets,
+};
 use holdfast_event_log::identity;
 use holdfast_messaging::{Kafka, KafkaSource, Topic};
 use holdfast_notifier::{Notifier, NotifierParts, WebhookKey};
@@ -55,6 +58,7 @@ pub(crate) struct Plan {
 pub(crate) struct Services {
     pub(crate) address: SocketAddr,
     listener: TcpListener,
+    limits: ConnectionLimits,
     state: ApiState,
     writer: Writer,
     tasks: TaskTracker,
@@ -146,12 +150,15 @@ impl Services {
                 ..usual
             },
         });
-        Ok(Self { address, listener, state, writer, tasks, stop_tasks })
+        let limits = ConnectionLimits::within(descriptors::limit(), http.connections_per_address());
+        Ok(Self { address, listener, limits, state, writer, tasks, stop_tasks })
     }
 
     /// Serves until `stop`, then ends everything in order.
     pub(crate) async fn serve(self, stop: &Stop) -> anyhow::Result<()> {
-        let served = holdfast_api::serve(self.listener, holdfast_api::router(self.state), stop.token()).await;
+        let served =
+            holdfast_api::serve(self.listener, holdfast_api::router(self.state), self.limits, stop.token())
+                .await;
         if timeout(stop.left_but(POSTGRES_SHARE), self.writer.shutdown()).await.is_err() {
             tracing::warn!("the writer did not end in time; what it had not answered is asked for again");
         }

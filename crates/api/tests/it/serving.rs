@@ -1,9 +1,9 @@
 //! The server on a real socket: slow clients, and stopping.
 
-use crate::app::App;
+use crate::app::{App, PATIENCE};
 use axum::{Router, routing::get};
 use futures::FutureExt;
-use holdfast_api::serve;
+use holdfast_api::{ConnectionLimits, serve};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -20,10 +20,16 @@ struct Server {
     ended: JoinHandle<std::io::Result<()>>,
 }
 
+const LIMITS: ConnectionLimits = ConnectionLimits { total: 1_000, per_address: 1_000 };
+
 async fn served(router: Router) -> Server {
+    served_within(router, LIMITS).await
+}
+
+async fn served_within(router: Router, limits: ConnectionLimits) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let ended = tokio::spawn(serve(listener, router, stop.clone()));
+    let ended = tokio::spawn(serve(listener, router, limits, stop.clone()));
     Server { address, stop, ended }
 }
 
@@ -119,4 +125,109 @@ async fn a_connection_serves_many_requests_and_a_large_body_is_told_so() {
     server.stop.cancel();
     server.ended.await.unwrap().unwrap();
     assert!(client.get(url("/health/live")).send().now_or_never().is_none_or(|sent| sent.is_err()));
+}
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+
+/// Sends one request on a connection that stays open, and waits for its answer.
+async fn asked(address: SocketAddr) -> TcpStream {
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(REQUEST).await.unwrap();
+    let mut first = [0; 12];
+    client.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 404");
+    client
+}
+
+/// 1,100 sockets with one byte each stopped the server, and through its descriptors its Postgres.
+#[tokio::test]
+async fn idle_connections_give_way_to_new_ones_and_requests_in_flight_do_not() {
+    for limits in [
+        ConnectionLimits { total: 4, per_address: 4 },
+        ConnectionLimits { total: 100, per_address: 4 },
+        ConnectionLimits { total: 4, per_address: 100 },
+    ] {
+        let (router, entered, go) = waiting();
+        let server = served_within(router.route("/other", get(async || "other")), limits).await;
+        let mut in_flight = TcpStream::connect(server.address).await.unwrap();
+        in_flight.write_all(REQUEST).await.unwrap();
+        entered.notified().await;
+        let mut idle = Vec::new();
+        for _ in 0..20 {
+            let mut one = TcpStream::connect(server.address).await.unwrap();
+            one.write_all(b"G").await.unwrap();
+            idle.push(one);
+        }
+        let client = reqwest::Client::new();
+        for _ in 0..3 {
+            let answer = client.get(format!("http://{}/other", server.address)).send();
+            let answer = timeout(PATIENCE, answer).await.expect("a place").unwrap();
+            assert_eq!(answer.text().await.unwrap(), "other", "{limits:?}");
+        }
+        let mut first = idle.swap_remove(0);
+        let gone = timeout(PATIENCE, first.read_to_end(&mut Vec::new())).await;
+        assert!(gone.is_ok(), "the longest idle was closed");
+        go.notify_one();
+        let mut answer = [0; 15];
+        in_flight.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        server.stop.cancel();
+    }
+}
+
+#[tokio::test]
+async fn a_connection_between_two_requests_gives_way_too() {
+    let server = served_within(Router::new(), ConnectionLimits { total: 2, per_address: 2 }).await;
+    let mut first = asked(server.address).await;
+    let _others = [asked(server.address).await, asked(server.address).await];
+    timeout(PATIENCE, first.read_to_end(&mut Vec::new())).await.expect("it is closed").unwrap();
+}
+
+#[tokio::test]
+async fn an_address_with_all_its_connections_busy_gets_no_more() {
+    let (router, entered, go) = waiting();
+    let server = served_within(router, ConnectionLimits { total: 100, per_address: 1 }).await;
+    let mut busy = TcpStream::connect(server.address).await.unwrap();
+    busy.write_all(REQUEST).await.unwrap();
+    entered.notified().await;
+    let mut one_more = TcpStream::connect(server.address).await.unwrap();
+    let mut rest = Vec::new();
+    let _ = timeout(PATIENCE, one_more.read_to_end(&mut rest)).await.expect("it is closed at once");
+    assert!(rest.is_empty());
+    go.notify_one();
+    let mut answer = [0; 15];
+    busy.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+}
+
+/// Its answers stay where they are for ever, unless a write that does not get on has a limit.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_is_cut_off() {
+    const LARGE: usize = 64 * 1024 * 1024;
+    let router = Router::new().route("/", get(async || vec![b'x'; LARGE]));
+    let server = served(router).await;
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    client.write_all(REQUEST).await.unwrap();
+    let began = Instant::now();
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let mut read = Vec::new();
+    let _ = client.read_to_end(&mut read).await;
+    assert!(read.len() < LARGE && began.elapsed() < Duration::from_secs(25), "{} bytes", read.len());
+}
+
+#[tokio::test]
+async fn a_request_names_its_host_once() {
+    let server = served(Router::new()).await;
+    for (head, status) in [
+        ("GET / HTTP/1.1\r\n", "400"),
+        ("GET / HTTP/1.1\r\nhost: x\r\nhost: y\r\n", "400"),
+        ("GET / HTTP/1.0\r\nhost: x\r\nhost: x\r\n", "400"),
+        ("GET / HTTP/1.1\r\nhost: x\r\n", "404"),
+        ("GET / HTTP/1.0\r\n", "404"),
+    ] {
+        let mut client = TcpStream::connect(server.address).await.unwrap();
+        client.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let answer = read_to_end(client).await;
+        assert_eq!(answer.get(9..12), Some(status), "{head}: {answer}");
+    }
 }
