@@ -21,8 +21,9 @@ pub use heads::{
 };
 pub use position::LogPosition;
 pub use read::{
-    RawEvent, ReadError, Recorded, StoredCommand, event_id_sql, find_booking, find_commands, last_sequence,
-    read_after, read_at, read_raw_after, read_raw_after_each, read_raw_at, read_sequences, read_stream_after,
+    RawEvent, ReadError, Recorded, StoredCommand, booking_user_sql, event_id_sql, find_booking,
+    find_commands, last_sequence, read_after, read_at, read_raw_after, read_raw_after_each, read_raw_at,
+    read_sequences, read_stream_after,
 };
 
 /// The SQL of the hot statements, for the test that asks Postgres how it runs them.

@@ -77,6 +77,17 @@ pub fn event_id_sql(log_partition: &str, position: &str) -> String {
     )
 }
 
+/// A scalar sub-select like [`event_id_sql`]: the user who holds the booking whose id an expression of that statement gives,
+/// or null. A booking's id is the id of the command that made it.
+#[must_use]
+pub fn booking_user_sql(booking_id: &str) -> String {
+    format!(
+        "(SELECT (made.payload ->> 'user_id')::uuid FROM commands
+          JOIN events made USING (log_partition, position)
+          WHERE commands.command_id = {booking_id} AND made.event_type = 'SeatsReserved')"
+    )
+}
+
 /// An event as it is stored, payload and metadata byte for byte.
 #[derive(Clone, Debug)]
 pub struct RawEvent {

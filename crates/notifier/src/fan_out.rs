@@ -1,7 +1,7 @@
 //! Whom to write to when a flight moves: every booking of it that was live at that moment.
 //!
 //! Shape: the event's row is taken → a page of the flight's own events is read from the log → a mail is queued for each
-//! booking they made, and taken back for each they ended → how far it came is kept, in the same transaction. The mails are
+//! booking they made whose user has an account, and taken back for each they ended → how far it came is kept, in the same transaction. The mails are
 //! withheld until the flight's events have been read up to the one that moved it; then they are let go, page by page.
 //! Guarantee: a page is done once, whatever crashes; a mail's id is made of the event and the booking, so none is queued
 //! twice. A flight that is cancelled needs none of this: each of its bookings is ended by an event of its own.
@@ -55,10 +55,10 @@ async fn look_at<'e>(
     event_id: Uuid,
     page: impl Iterator<Item = &'e InventoryEvent>,
 ) -> Result<(), sqlx::Error> {
-    let (mut begun, mut ended): (Vec<BookingId>, Vec<BookingId>) = (vec![], vec![]);
+    let (mut begun, mut ended): (Vec<(BookingId, Uuid)>, Vec<BookingId>) = (vec![], vec![]);
     for event in page {
         match event {
-            InventoryEvent::SeatsReserved(made) => begun.push(made.booking_id),
+            InventoryEvent::SeatsReserved(made) => begun.push((made.booking_id, made.user_id.0)),
             InventoryEvent::BookingCancelled(e) => ended.push(e.booking_id),
             InventoryEvent::BookingExpired(e) => ended.push(e.booking_id),
             InventoryEvent::BookingConfirmed(_)
@@ -74,15 +74,19 @@ async fn look_at<'e>(
         }
     }
     let queue =
-        "INSERT INTO mails (event_id, booking_id, log_partition, position, recorded_at, next_attempt_at)
-                 SELECT m.mail_id, m.booking_id, f.log_partition, f.position, f.recorded_at, 'infinity'
-                 FROM mail_fan_outs f, unnest($2::uuid[], $3::uuid[]) AS m (mail_id, booking_id)
+        "INSERT INTO mails (event_id, booking_id, user_id, log_partition, position, recorded_at, next_attempt_at)
+                 SELECT m.mail_id, m.booking_id, u.user_id, f.log_partition, f.position, f.recorded_at, 'infinity'
+                 FROM mail_fan_outs f, unnest($2::uuid[], $3::uuid[], $4::uuid[]) AS m (mail_id, booking_id, user_id)
+                 JOIN users u USING (user_id)
                  WHERE f.event_id = $1 ON CONFLICT (event_id) DO NOTHING";
-    let ids = |bookings: &[BookingId]| bookings.iter().map(|id| mail_id(event_id, *id)).collect::<Vec<_>>();
-    let bookings: Vec<_> = begun.iter().map(|id| id.0).collect();
-    sqlx::query(queue).bind(event_id).bind(ids(&begun)).bind(bookings).execute(&mut *conn).await?;
+    let begun_ids: Vec<_> = begun.iter().map(|(id, _)| mail_id(event_id, *id)).collect();
+    let bookings: Vec<_> = begun.iter().map(|(id, _)| id.0).collect();
+    let users: Vec<_> = begun.iter().map(|(_, user)| *user).collect();
+    let queue = sqlx::query(queue).bind(event_id).bind(begun_ids).bind(bookings).bind(users);
+    queue.execute(&mut *conn).await?;
+    let ended: Vec<_> = ended.iter().map(|id| mail_id(event_id, *id)).collect();
     let take_back = "DELETE FROM mails WHERE event_id = ANY ($1) AND next_attempt_at = 'infinity'";
-    sqlx::query(take_back).bind(ids(&ended)).execute(conn).await.map(|_| ())
+    sqlx::query(take_back).bind(ended).execute(conn).await.map(|_| ())
 }
 
 /// Lets mails go that were withheld. False: there are none left.

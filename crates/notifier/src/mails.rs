@@ -60,6 +60,8 @@ pub struct Mails {
 type Unwritten = Box<dyn Error + Send + Sync>;
 /// A letter and whom it goes to; or why there will never be one.
 type Written<T> = Result<Result<T, &'static str>, Unwritten>;
+/// Why there is no address: the account is gone, and its mails with it.
+const NO_ACCOUNT: &str = "no_account";
 
 impl Mails {
     /// Mails that are owed by the queue in `pool`'s database.
@@ -188,6 +190,7 @@ impl Mails {
         };
         let mail = match written {
             Ok(Ok(mail)) => mail,
+            Ok(Err(NO_ACCOUNT)) => return Fate::Withdrawn,
             Ok(Err(why)) => return Fate::Failed(why.into(), Again::Never),
             Err(error) => {
                 warn!(error = &*error as &dyn Error, mail.id = %claimed.id, "a mail could not be written; it is tried again");
@@ -257,7 +260,7 @@ impl Mails {
             Some(address) => Some(address),
             None => self.post.addresses.address_of(user).await?,
         };
-        let Some(address) = address else { return Ok(Err("no_account")) };
+        let Some(address) = address else { return Ok(Err(NO_ACCOUNT)) };
         Ok(address.parse().map_err(|_| "no_address"))
     }
 }

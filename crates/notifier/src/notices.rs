@@ -3,6 +3,10 @@
 //! Shape: one `INSERT … SELECT` joins a batch of events to the endpoints that want them, in the statement that moves the
 //! checkpoint; two more queue mails, and the flights whose bookings are to be looked through (`fan_out`). So an event is queued exactly once, and a crash repeats nothing and skips nothing.
 //!
+//! A mail is queued only for a user who has an account, so that a sale to users without one (each of booking_monitor's bookings)
+//! costs no row. Ids that carry a number are booking_monitor's users, and are left out before the statement; every other is
+//! looked up in `users` by its key. An account that is deleted later has its mails taken out of the queue (`mails`).
+//!
 //! Correctness: the event's id is looked up in the log, which is in the same database wherever the events came from. Were
 //! it not there, the column's NOT NULL would refuse the row, and the event's stream would be parked, as with every row that
 //! the tables refuse: nothing of it is queued from there on until somebody frees it, and everything else is. A stopped
@@ -10,9 +14,10 @@
 //! by a clock that was ahead, is due at once.
 
 use crate::kind::EventKind;
-use holdfast_domain::Timestamp;
-use holdfast_event_log::{LogPosition, Recorded, event_id_sql};
+use holdfast_domain::{BookingId, InventoryEvent, Timestamp, UserId};
+use holdfast_event_log::{LogPosition, Recorded, booking_user_sql, event_id_sql};
 use holdfast_projector::{Begins, IN_MOVED, PgQuery, Projection, Table};
+use uuid::Uuid;
 
 /// The notifier, as the projector's loop knows it. It has no rows of its own but its checkpoints.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +29,43 @@ pub struct Notice {
     kind: EventKind,
     at: LogPosition,
     recorded_at: Timestamp,
+    mail: Option<MailTo>,
+}
+
+/// Whose mail an event asks for.
+#[derive(Clone, Copy, Debug)]
+enum MailTo {
+    /// The event names the user.
+    User(UserId),
+    /// The event names the booking, whose reservation names the user.
+    HolderOf(BookingId),
+}
+
+impl MailTo {
+    /// None: nobody is written to, because the event is not mailed or its user never has an account.
+    fn of(kind: EventKind, event: &InventoryEvent) -> Option<Self> {
+        match event {
+            _ if !kind.is_mailed() => None,
+            InventoryEvent::SeatsReserved(made) => {
+                made.user_id.number().is_none().then_some(Self::User(made.user_id))
+            }
+            other => other.booking_id().map(Self::HolderOf),
+        }
+    }
+
+    fn user_id(self) -> Option<Uuid> {
+        match self {
+            Self::User(id) => Some(id.0),
+            Self::HolderOf(_) => None,
+        }
+    }
+
+    fn booking_id(self) -> Option<Uuid> {
+        match self {
+            Self::User(_) => None,
+            Self::HolderOf(id) => Some(id.0),
+        }
+    }
 }
 
 impl Projection for Notices {
@@ -41,13 +83,16 @@ impl Projection for Notices {
     }
 
     fn fold(events: &[Recorded]) -> Vec<Notice> {
-        let notice =
-            |e: &Recorded| Notice { kind: EventKind::of(&e.event), at: e.at, recorded_at: e.recorded_at };
+        let notice = |e: &Recorded| {
+            let kind = EventKind::of(&e.event);
+            Notice { kind, at: e.at, recorded_at: e.recorded_at, mail: MailTo::of(kind, &e.event) }
+        };
         events.iter().map(notice).collect()
     }
 
     fn write_sql(_: &str) -> String {
         let event_id = event_id_sql("n.log_partition", "n.position");
+        let holder = booking_user_sql("n.booking_id");
         format!(
             "queued AS (
                  INSERT INTO webhook_deliveries
@@ -62,11 +107,12 @@ impl Projection for Notices {
                  WHERE n.log_partition {IN_MOVED}
                  ON CONFLICT (endpoint_id, event_id) DO NOTHING
              ), mailed AS (
-                 INSERT INTO mails (event_id, log_partition, position, recorded_at, next_attempt_at)
-                 SELECT {event_id}, n.log_partition, n.position, n.recorded_at,
+                 INSERT INTO mails (event_id, user_id, log_partition, position, recorded_at, next_attempt_at)
+                 SELECT {event_id}, u.user_id, n.log_partition, n.position, n.recorded_at,
                         least(n.recorded_at, now())
-                 FROM unnest($8::smallint[], $9::bigint[], $10::timestamptz[])
-                      AS n (log_partition, position, recorded_at)
+                 FROM unnest($8::smallint[], $9::bigint[], $10::timestamptz[], $14::uuid[], $15::uuid[])
+                      AS n (log_partition, position, recorded_at, user_id, booking_id)
+                 JOIN users u ON u.user_id = coalesce(n.user_id, {holder})
                  JOIN mail_channel c
                       ON c.open_until > n.recorded_at AND n.position > c.after_positions[n.log_partition + 1]
                  WHERE n.log_partition {IN_MOVED}
@@ -85,7 +131,7 @@ impl Projection for Notices {
     }
 
     fn bind<'q>(query: PgQuery<'q>, notices: &'q Vec<Notice>) -> PgQuery<'q> {
-        let mailed: Vec<_> = notices.iter().filter(|notice| notice.kind.is_mailed()).collect();
+        let mailed: Vec<_> = notices.iter().filter_map(|notice| Some((notice, notice.mail?))).collect();
         let moved: Vec<_> =
             notices.iter().filter(|notice| notice.kind == EventKind::FlightRescheduled).collect();
         query
@@ -93,11 +139,13 @@ impl Projection for Notices {
             .bind(notices.iter().map(|n| n.at.log_partition.cast_signed()).collect::<Vec<_>>())
             .bind(notices.iter().map(|n| n.at.position).collect::<Vec<_>>())
             .bind(notices.iter().map(|n| n.recorded_at).collect::<Vec<_>>())
-            .bind(mailed.iter().map(|n| n.at.log_partition.cast_signed()).collect::<Vec<_>>())
-            .bind(mailed.iter().map(|n| n.at.position).collect::<Vec<_>>())
-            .bind(mailed.iter().map(|n| n.recorded_at).collect::<Vec<_>>())
+            .bind(mailed.iter().map(|(n, _)| n.at.log_partition.cast_signed()).collect::<Vec<_>>())
+            .bind(mailed.iter().map(|(n, _)| n.at.position).collect::<Vec<_>>())
+            .bind(mailed.iter().map(|(n, _)| n.recorded_at).collect::<Vec<_>>())
             .bind(moved.iter().map(|n| n.at.log_partition.cast_signed()).collect::<Vec<_>>())
             .bind(moved.iter().map(|n| n.at.position).collect::<Vec<_>>())
             .bind(moved.iter().map(|n| n.recorded_at).collect::<Vec<_>>())
+            .bind(mailed.iter().map(|(_, mail)| mail.user_id()).collect::<Vec<_>>())
+            .bind(mailed.iter().map(|(_, mail)| mail.booking_id()).collect::<Vec<_>>())
     }
 }

@@ -57,6 +57,8 @@ pub(crate) struct Claimed {
 #[derive(Debug)]
 pub(crate) enum Fate {
     Delivered,
+    /// The account it is about is gone: it is owed no more, which is no failure.
+    Withdrawn,
     Failed(Cow<'static, str>, Again),
 }
 
@@ -102,10 +104,15 @@ impl Queue {
         fate: Fate,
     ) -> Result<(), sqlx::Error> {
         let (now, Self { table, id, .. }) = (ambient.now(), self);
+        if matches!(fate, Fate::Withdrawn) {
+            let sql = format!("DELETE FROM {table} WHERE {id} = $1 AND claim_id = $2");
+            let gone = sqlx::query(&sql).bind(claimed.id).bind(claimed.claim_id);
+            return gone.execute(pool).await.map(|_| ());
+        }
         let mut chance = [0; 2];
         ambient.random(&mut chance);
         let (state, next, failure) = match fate {
-            Fate::Delivered => ("delivered", None, None),
+            Fate::Delivered | Fate::Withdrawn => ("delivered", None, None),
             Fate::Failed(why, again) => match claimed.next(again, now, u16::from_le_bytes(chance)) {
                 Some(pause) => ("pending", Some(now + pause), Some(why)),
                 None => {

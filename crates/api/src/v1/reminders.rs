@@ -58,7 +58,7 @@ pub(crate) struct ReminderView {
     /// When it is tried next; null: it is not.
     next_attempt_at: Option<DateTime<Utc>>,
     /// Why the last attempt failed: `smtp_` and the server's code, `connection`, `timeout`, `tls`, `unsupported`, `folder`,
-    /// `no_account`, `no_address` or `unwritten`.
+    /// `no_address` or `unwritten`.
     failure: Option<String>,
     /// When it was asked for.
     created_at: DateTime<Utc>,

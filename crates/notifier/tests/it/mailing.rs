@@ -3,31 +3,37 @@
 use crate::rig::{ADA, PATIENCE, Rig, config};
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
+use holdfast_ambient::{Ambient as _, Machine};
 use holdfast_domain::UserId;
 use holdfast_notifier::{AddressBook, MailError, MailFolder, Mailer, Mails, Notifier, NotifierParts, Post};
 use holdfast_projector::LogSource;
 use holdfast_testkit::eventually;
+use sqlx::PgPool;
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
-/// Everybody who books has this address.
+/// Every account has this address.
 #[derive(Debug)]
-pub(crate) struct Everybody(&'static str);
+pub(crate) struct Everybody(PgPool, &'static str);
 
-pub(crate) fn post(mailer: Arc<dyn Mailer>, address: &'static str) -> Post {
+pub(crate) fn post(rig: &Rig, mailer: Arc<dyn Mailer>, address: &'static str) -> Post {
     let from = "Holdfast <bookings@holdfast.example>".parse().unwrap();
-    Post { mailer, addresses: Arc::new(Everybody(address)), from }
+    Post { mailer, addresses: Arc::new(Everybody(rig.pool.clone(), address)), from }
 }
 
 impl AddressBook for Everybody {
     fn address_of(&self, user: UserId) -> BoxFuture<'_, Result<Option<String>, MailError>> {
-        Box::pin(async move { Ok((user == ADA).then(|| self.0.to_owned())) })
+        Box::pin(async move {
+            let sql = "SELECT count(*) FROM users WHERE user_id = $1";
+            let known: i64 = sqlx::query_scalar(sql).bind(user.0).fetch_one(&self.0).await.unwrap();
+            Ok((known == 1).then(|| self.1.to_owned()))
+        })
     }
 }
 
 fn mails(rig: &Rig, folder: &Path, address: &'static str) -> Mails {
     let folder = MailFolder::open(folder.to_owned()).unwrap();
-    Mails::new(rig.pool.clone(), Arc::new(rig.clock.clone()), post(Arc::new(folder), address))
+    Mails::new(rig.pool.clone(), Arc::new(rig.clock.clone()), post(rig, Arc::new(folder), address))
 }
 
 async fn write_all(rig: &Rig, mails: &Mails) {
@@ -77,6 +83,35 @@ async fn whoever_booked_is_written_to_once_and_the_address_is_nowhere_else() {
     assert_eq!(written(folder.path()), names);
 }
 
+/// Neither those of booking_monitor, whose ids carry numbers, nor any other: no mail is owed, none fails.
+#[tokio::test]
+async fn bookings_of_users_without_an_account_queue_no_mail() {
+    let (rig, folder) = (Rig::new().await, tempfile::tempdir().unwrap());
+    let mails = mails(&rig, folder.path(), "ada@example.org");
+    mails.open().await.unwrap();
+    let (sold_at_once, held) = (rig.open(0).await, rig.open(900).await);
+    let numbered = (1..=30).map(|number| UserId::from_number(number).unwrap());
+    let unknown = (0..30).map(|_| UserId(Machine.new_id()));
+    for user in numbered.chain(unknown) {
+        let booking = rig.reserve_for(user, sold_at_once, 1).await;
+        rig.cancel(sold_at_once, booking).await;
+        let booking = rig.reserve_for(user, held, 1).await;
+        rig.confirm(held, booking).await;
+    }
+    rig.queue().await;
+    let rows = async || {
+        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM mails").fetch_one(&rig.pool).await.unwrap()
+    };
+    assert_eq!(rows().await, 0);
+    let booking = rig.reserve(held, 1).await;
+    rig.confirm(held, booking).await;
+    rig.queue().await;
+    assert_eq!(rows().await, 1, "an account's booking is written about");
+    rig.delete_account(ADA).await;
+    write_all(&rig, &mails).await;
+    assert_eq!((rows().await, written(folder.path()).len()), (0, 0), "nothing is owed to a deleted account");
+}
+
 #[tokio::test]
 async fn an_address_cannot_add_headers_or_receivers() {
     for address in
@@ -124,7 +159,7 @@ async fn mails_that_could_not_be_opened_are_opened_before_anything_is_queued() {
         ambient: Arc::new(rig.clock.clone()),
         key: rig.key.clone(),
         deliver: config(),
-        mail: Some(post(Arc::new(mailer), "ada@example.org")),
+        mail: Some(post(&rig, Arc::new(mailer), "ada@example.org")),
     };
     let notifier = Notifier::new(&rig.pool, LogSource::new(&rig.pool), parts).unwrap();
     let stop = CancellationToken::new();

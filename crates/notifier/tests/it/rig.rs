@@ -64,7 +64,20 @@ impl Rig {
         let writer = Writer::start(pool.clone(), db.connect_options(), Arc::new(clock.clone()), writing)
             .await
             .unwrap();
-        Self { _db: db, pool, clock, writer, key: WebhookKey::new([7; 32]).unwrap() }
+        let rig = Self { _db: db, pool, clock, writer, key: WebhookKey::new([7; 32]).unwrap() };
+        rig.account(ADA, "ada@example.org").await;
+        rig
+    }
+
+    /// Mails are owed to accounts only.
+    pub(crate) async fn account(&self, user: UserId, email: &str) {
+        let sql = "INSERT INTO users (user_id, email, password_hash, role, created_at)
+                   VALUES ($1, $2, 'x', 'customer', now())";
+        sqlx::query(sql).bind(user.0).bind(email).execute(&self.pool).await.unwrap();
+    }
+
+    pub(crate) async fn delete_account(&self, user: UserId) {
+        sqlx::query("DELETE FROM users WHERE user_id = $1").bind(user.0).execute(&self.pool).await.unwrap();
     }
 
     /// Registers a URL for these types; none: for all.
@@ -165,10 +178,14 @@ impl Rig {
     }
 
     pub(crate) async fn reserve(&self, show: InventoryId, quantity: u32) -> BookingId {
+        self.reserve_for(ADA, show, quantity).await
+    }
+
+    pub(crate) async fn reserve_for(&self, user_id: UserId, show: InventoryId, quantity: u32) -> BookingId {
         let booking_id = BookingId(Machine.new_id());
         let command = InventoryCommand::ReserveSeats(ReserveSeats {
             booking_id,
-            user_id: ADA,
+            user_id,
             quantity,
             accept_departed: false,
         });

@@ -30,7 +30,7 @@ impl Rig {
     async fn mails_to(&self, server: &SmtpServer) -> Mails {
         let smtp = Smtp::new(&server.url(), None, None).unwrap();
         let mails =
-            Mails::new(self.pool.clone(), Arc::new(self.clock.clone()), post(Arc::new(smtp), ADDRESS));
+            Mails::new(self.pool.clone(), Arc::new(self.clock.clone()), post(self, Arc::new(smtp), ADDRESS));
         mails.open().await.unwrap();
         mails
     }
@@ -50,20 +50,7 @@ impl Rig {
         .unwrap()
     }
 
-    async fn account(&self) {
-        sqlx::query(
-            "INSERT INTO users (user_id, email, password_hash, role, created_at)
-             VALUES ($1, $2, 'x', 'customer', now()) ON CONFLICT DO NOTHING",
-        )
-        .bind(ADA.0)
-        .bind(ADDRESS)
-        .execute(&self.pool)
-        .await
-        .unwrap();
-    }
-
     async fn remind(&self, minutes: i64, recipient: Option<&str>) -> Reminder {
-        self.account().await;
         let new = NewReminder {
             reminder_id: Machine.new_id(),
             fingerprint: Uuid::nil(),
@@ -247,7 +234,8 @@ async fn killed_between_sending_and_recording_a_reminder_comes_again_with_the_sa
     let reminder = rig.remind(0, None).await;
     let taken = CancellationToken::new();
     let mailer = Killed(Smtp::new(&server.url(), None, None).unwrap(), taken.clone());
-    let dying = Mails::new(rig.pool.clone(), Arc::new(rig.clock.clone()), post(Arc::new(mailer), ADDRESS));
+    let dying =
+        Mails::new(rig.pool.clone(), Arc::new(rig.clock.clone()), post(&rig, Arc::new(mailer), ADDRESS));
     tokio::select! { _ = dying.run_once() => panic!("it ended"), () = taken.cancelled() => {} }
     let mails = rig.mails_to(&server).await;
     rig.mail_all(&mails).await;
@@ -326,7 +314,7 @@ async fn a_slow_smtp_server_delays_no_webhook() {
         ambient: Arc::new(rig.clock.clone()),
         key: rig.key.clone(),
         deliver: config(),
-        mail: Some(post(Arc::new(Smtp::new(&server.url(), None, None).unwrap()), ADDRESS)),
+        mail: Some(post(&rig, Arc::new(Smtp::new(&server.url(), None, None).unwrap()), ADDRESS)),
     };
     rig.mails_to(&server).await;
     rig.register(&receiver, &[]).await;

@@ -20,7 +20,7 @@ fn mails_by(rig: &Rig, url: &str, password: Option<&str>, authority: Option<&Pat
     let credentials = password.map(|password| (SMTP_USER.to_owned(), password.to_owned()));
     let authority = authority.map(|file| fs::read(file).unwrap());
     let smtp = Smtp::new(url, credentials, authority.as_deref()).unwrap();
-    Mails::new(rig.pool.clone(), Arc::new(rig.clock.clone()), post(Arc::new(smtp), ADDRESS))
+    Mails::new(rig.pool.clone(), Arc::new(rig.clock.clone()), post(rig, Arc::new(smtp), ADDRESS))
 }
 
 /// Tries what is due once, and tells what became of the one mail there is.
