@@ -50,7 +50,9 @@ impl Letter {
     fn text(&self) -> String {
         let paragraphs = self.paragraphs.join("\n\n");
         let facts: String = self.facts.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
-        format!("{paragraphs}\n\n{facts}").trim_end().replace("\r\n", "\n").replace('\n', "\r\n") + "\r\n"
+        // Each CR and each LF ends in CRLF: RFC 5321 §2.3.8 allows neither alone.
+        let lines = format!("{paragraphs}\n\n{facts}").replace("\r\n", "\n").replace('\r', "\n");
+        lines.trim_end().replace('\n', "\r\n") + "\r\n"
     }
 
     fn html(&self) -> String {
@@ -130,6 +132,15 @@ mod tests {
             html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;y&quot;"),
             "{html}"
         );
+    }
+
+    #[test]
+    fn no_cr_leaves_without_its_lf() {
+        for text in ["a\r.\r\nb", "\r", "a\r\rb\n\r", "ü\r.\rü\r\n"] {
+            let mail = mail_of(text, text);
+            let without_pairs = mail.replace("\r\n", "");
+            assert!(!without_pairs.contains('\r') && !without_pairs.contains('\n'), "{text:?}: {mail:?}");
+        }
     }
 
     #[test]
