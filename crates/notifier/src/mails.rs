@@ -261,8 +261,18 @@ impl Mails {
             None => self.post.addresses.address_of(user).await?,
         };
         let Some(address) = address else { return Ok(Err(NO_ACCOUNT)) };
-        Ok(address.parse().map_err(|_| "no_address"))
+        Ok(receiver(&address).ok_or("no_address"))
     }
+}
+
+/// An address as every server takes it: its domain in the ASCII form (IDNA), so that SMTPUTF8 is needed for the part before
+/// the `@` alone.
+fn receiver(address: &str) -> Option<Address> {
+    let address: Address = address.parse().ok()?;
+    if address.domain().is_ascii() {
+        return Some(address);
+    }
+    Address::new(address.user(), idna::domain_to_ascii(address.domain()).ok()?).ok()
 }
 
 /// What is written about an event to whoever made the booking.
@@ -330,5 +340,20 @@ fn shown(at: Timestamp, zone: &str) -> String {
     match local_time(at, zone) {
         Some(local) => format!("{} ({zone})", local.format("%Y-%m-%d %H:%M %:z")),
         None => at.format("%Y-%m-%d %H:%M UTC").to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_is_written_in_its_ascii_form() {
+        let ascii = |text| receiver(text).map(|address| address.to_string());
+        assert_eq!(ascii("x@bücher.example").as_deref(), Some("x@xn--bcher-kva.example"));
+        assert_eq!(ascii("zoë@BÜCHER.example").as_deref(), Some("zoë@xn--bcher-kva.example"));
+        assert_eq!(ascii("Ada@Example.org").as_deref(), Some("Ada@Example.org"));
+        assert_eq!(ascii("x@[127.0.0.1]").as_deref(), Some("x@[127.0.0.1]"));
+        assert_eq!(ascii("no address"), None);
     }
 }

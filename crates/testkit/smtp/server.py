@@ -2,6 +2,7 @@
 
 server.py MAILDIR PORT MODE [PEM USER PASSWORD] prints the port it listens on (PORT 0: a free one). MODE is one of
   accept      takes everything
+  ascii       takes everything, and knows no SMTPUTF8
   greylist    puts every receiver's first mail off with 451, and takes the next
   refuse      refuses every receiver with 550
   auth        answers 530 to everybody, as one that wants to know who we are
@@ -88,7 +89,7 @@ async def main():
         server = await asyncio.start_server(greet, "127.0.0.1", port)
     else:
         handler, context = Handler(), None
-        make = lambda: SMTP(handler, hostname="localhost", enable_SMTPUTF8=True)
+        make = lambda: SMTP(handler, hostname="localhost", enable_SMTPUTF8=mode != "ascii")
         if mode in ("starttls", "tls"):
             make, context = secured(handler)
         server = await loop.create_server(make, "127.0.0.1", port, ssl=context)

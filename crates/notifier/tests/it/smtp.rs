@@ -100,6 +100,20 @@ impl Rig {
     }
 }
 
+/// The server does not know SMTPUTF8, which an international domain in its own letters would need.
+#[tokio::test]
+async fn a_mail_to_an_international_domain_is_sent_in_its_ascii_form() {
+    let (rig, server) = (Rig::new().await, SmtpServer::start("ascii").await);
+    let smtp = Arc::new(Smtp::new(&server.url(), None, None).unwrap());
+    let mails =
+        Mails::new(rig.pool.clone(), Arc::new(rig.clock.clone()), post(&rig, smtp, "x@bücher.example"));
+    mails.open().await.unwrap();
+    rig.sell(1).await;
+    rig.mail_all(&mails).await;
+    assert_eq!(rig.mail_states().await, [("delivered".to_owned(), 1)]);
+    assert!(server.mails()[0].contains("To: x@xn--bcher-kva.example"), "{}", server.mails()[0]);
+}
+
 #[tokio::test]
 async fn a_confirmation_is_in_the_mailbox_as_text_and_html() {
     let (rig, server) = (Rig::new().await, SmtpServer::start("accept").await);
