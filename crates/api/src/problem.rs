@@ -53,6 +53,11 @@ pub(crate) enum Extension {
         limit: u32,
         live: u32,
     },
+    BookingLimit {
+        limit_name: &'static str,
+        limit: u32,
+        used: u32,
+    },
     SalesEnded {
         sales_ended_at: Timestamp,
     },

@@ -71,7 +71,7 @@ async fn open_show(api: &Api, admin: &str, nth: usize) -> anyhow::Result<String>
         "name": format!("Night {nth}"), "starts_at": "2040-01-01T20:00:00Z", "zone": "Europe/Berlin",
         "capacity": CAPACITY, "price": {"amount": 2_000, "currency": "EUR"},
         "policy": {"seats_per_booking": 10, "live_bookings_per_user": 0, "hold_seconds": HOLD_SECONDS,
-                   "overbooking_allowance": 0},
+                   "overbooking_allowance": 0, "seats_per_user": 0, "holds_per_user": 0},
     });
     let show = api.post("/v1/shows", Some((admin, format!("bench-show-{nth}"))), show).await?;
     text(&show, "id")

@@ -166,6 +166,42 @@ struct ReplacedTerms {
     opening: Option<Box<Terms>>,
 }
 
+/// What the limits of the policy count of one user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Usage {
+    /// Live bookings.
+    bookings: u32,
+    /// Their seats.
+    seats: u32,
+    /// Holds that ended unconfirmed.
+    lapsed: u32,
+}
+
+impl Usage {
+    /// What one booking adds.
+    fn of(booking: &Booking) -> Self {
+        let [_, confirmed, _] = booking.sequences;
+        match booking.status.is_live() {
+            true => Self { bookings: 1, seats: booking.quantity, lapsed: 0 },
+            false => {
+                Self { lapsed: u32::from(booking.expires_at.is_some() && confirmed == 0), ..Self::default() }
+            }
+        }
+    }
+
+    fn add(&mut self, one: Self) {
+        self.bookings = self.bookings.saturating_add(one.bookings);
+        self.seats = self.seats.saturating_add(one.seats);
+        self.lapsed = self.lapsed.saturating_add(one.lapsed);
+    }
+
+    fn remove(&mut self, one: Self) {
+        self.bookings = self.bookings.saturating_sub(one.bookings);
+        self.seats = self.seats.saturating_sub(one.seats);
+        self.lapsed = self.lapsed.saturating_sub(one.lapsed);
+    }
+}
+
 /// The seats of one flight or one show.
 ///
 /// Trees, not hash tables: half a million bookings of one hot inventory would be moved at once when a hash
@@ -177,8 +213,8 @@ pub struct Inventory {
     opening: Option<Box<Terms>>,
     counts: Counts,
     bookings: BTreeMap<BookingId, Booking>,
-    /// Live bookings of each user; kept only where the policy has a limit.
-    live_by_user: BTreeMap<UserId, u32>,
+    /// What each user has; kept only where the policy has a limit per user, and only while there is something to count.
+    users: BTreeMap<UserId, Usage>,
     /// Holds in the order in which they end.
     holds: BTreeSet<(Timestamp, BookingId)>,
     /// Live bookings of a cancelled flight: they are to end. Empty in every other case.
@@ -395,20 +431,27 @@ impl Inventory {
                 None => self.doomed.remove(&id),
             };
         }
-        if self.terms.as_ref().is_some_and(|t| t.policy.live_bookings_per_user > 0) {
-            if let Some(booking) = before.filter(|b| b.status.is_live())
-                && let Some(live) = self.live_by_user.get_mut(&booking.user_id)
-            {
-                *live -= 1;
-                if *live == 0 {
-                    self.live_by_user.remove(&booking.user_id);
-                }
-            }
-            if let Some(booking) = after.filter(|b| b.status.is_live()) {
-                *self.live_by_user.entry(booking.user_id).or_default() += 1;
-            }
+        if self.terms.as_ref().is_some_and(|t| t.policy.limits_users()) {
+            self.count_user(before.as_ref(), after.as_ref());
         }
         before
+    }
+
+    /// Added before it is taken away, so that a user who keeps something keeps the entry.
+    fn count_user(&mut self, before: Option<&Booking>, after: Option<&Booking>) {
+        let nothing = Usage::default();
+        if let Some((user, one)) = after.map(|b| (b.user_id, Usage::of(b))).filter(|(_, one)| *one != nothing)
+        {
+            self.users.entry(user).or_default().add(one);
+        }
+        if let Some((user, one)) = before.map(|b| (b.user_id, Usage::of(b)))
+            && let Some(usage) = self.users.get_mut(&user)
+        {
+            usage.remove(one);
+            if *usage == nothing {
+                self.users.remove(&user);
+            }
+        }
     }
 
     /// The current event's sequence, as a booking keeps it.

@@ -33,8 +33,11 @@ pub use inventory::{
     Booking, BookingStatus, Counts, ENDINGS_MAX, FLIGHT_CANCELLED, Inventory, SalesState, Terms, Undo,
 };
 pub use money::{Currency, Money, MoneyError};
-pub use policy::{Policy, SEATS_PER_BOOKING_MAX, Subject, SubjectKind};
-pub use refused::{CONFIRM_NEEDS, InvalidField, Refused};
+pub use policy::{
+    HOLDS_PER_USER_DEFAULT, LIVE_BOOKINGS_PER_USER_DEFAULT, Policy, SEATS_PER_BOOKING_MAX,
+    SEATS_PER_USER_DEFAULT, Subject, SubjectKind,
+};
+pub use refused::{CONFIRM_NEEDS, InvalidField, Refused, UserLimit};
 pub use text::{comparison_key, nfc};
 
 /// An instant in UTC. Microseconds are kept, because Postgres keeps no more.

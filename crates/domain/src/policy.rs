@@ -12,6 +12,17 @@ pub const SEATS_PER_BOOKING_MAX: u32 = 100;
 const HOLD_SECONDS_MAX: u32 = 24 * 60 * 60;
 /// Most live bookings a policy may count per user.
 const LIVE_BOOKINGS_PER_USER_MAX: u32 = 1_000_000;
+/// Most seats a policy may count per user.
+const SEATS_PER_USER_MAX: u32 = 1_000_000;
+/// Most holds without a sale that a policy may count per user.
+const HOLDS_PER_USER_MAX: u32 = 1_000_000;
+/// Live bookings of one user where a sale says nothing else: a family's, not a reseller's.
+pub const LIVE_BOOKINGS_PER_USER_DEFAULT: u32 = 10;
+/// Seats of one user where a sale says nothing else; at least as many as one booking may have.
+pub const SEATS_PER_USER_DEFAULT: u32 = 20;
+/// Holds of one user that may end without a sale where a sale says nothing else: with holds of 15 minutes, 20 seats can be
+/// kept from others for two and a half hours.
+pub const HOLDS_PER_USER_DEFAULT: u32 = 10;
 /// Most seats an overbooking allowance may add.
 const ALLOWANCE_MAX: u32 = 1_000_000;
 
@@ -118,6 +129,18 @@ pub struct Policy {
     pub hold_seconds: u32,
     /// Seats that may be sold beyond the capacity.
     pub overbooking_allowance: u32,
+    /// Most seats of one user's live bookings; 0 or missing = no limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub seats_per_user: u32,
+    /// Most holds of one user that may end unconfirmed (cancelled or expired) before the next is refused; 0 or missing = no
+    /// limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub holds_per_user: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(limit: &u32) -> bool {
+    *limit == 0
 }
 
 /// A show's sale ends before or at its start.
@@ -139,12 +162,19 @@ pub(crate) fn check_show_times(
 }
 
 impl Policy {
+    /// Whether anything is counted per user.
+    pub(crate) fn limits_users(&self) -> bool {
+        self.live_bookings_per_user > 0 || self.seats_per_user > 0 || self.holds_per_user > 0
+    }
+
     pub(crate) fn check(&self) -> Result<(), InvalidField> {
         let fields = [
             ("/policy/seats_per_booking", self.seats_per_booking, 1, SEATS_PER_BOOKING_MAX),
             ("/policy/live_bookings_per_user", self.live_bookings_per_user, 0, LIVE_BOOKINGS_PER_USER_MAX),
             ("/policy/hold_seconds", self.hold_seconds, 0, HOLD_SECONDS_MAX),
             ("/policy/overbooking_allowance", self.overbooking_allowance, 0, ALLOWANCE_MAX),
+            ("/policy/seats_per_user", self.seats_per_user, 0, SEATS_PER_USER_MAX),
+            ("/policy/holds_per_user", self.holds_per_user, 0, HOLDS_PER_USER_MAX),
         ];
         fields.into_iter().try_for_each(|(pointer, value, min, max)| {
             InvalidField::range(pointer, i64::from(value), i64::from(min), i64::from(max))

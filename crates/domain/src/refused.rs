@@ -60,6 +60,16 @@ pub enum Refused {
         /// The user's live bookings.
         live: u32,
     },
+    /// Another limit of the policy per user is reached.
+    #[error("{}: {used} of {limit} are in use", name.as_str())]
+    BookingLimitReached {
+        /// Which limit.
+        name: UserLimit,
+        /// What the policy allows.
+        limit: u32,
+        /// What the user has of it.
+        used: u32,
+    },
     /// Sales are closed.
     #[error("sales are closed")]
     SalesClosed,
@@ -103,6 +113,26 @@ pub enum Refused {
         /// What it would have to be.
         allowed: &'static [BookingStatus],
     },
+}
+
+/// A limit of the policy per user, next to that of live bookings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserLimit {
+    /// Seats of live bookings.
+    Seats,
+    /// Holds that ended unconfirmed.
+    Holds,
+}
+
+impl UserLimit {
+    /// The policy's field.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Seats => "seats_per_user",
+            Self::Holds => "holds_per_user",
+        }
+    }
 }
 
 fn rfc3339(at: &Timestamp) -> String {

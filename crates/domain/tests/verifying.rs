@@ -28,6 +28,8 @@ fn opened() -> InventoryEvent {
         live_bookings_per_user: 0,
         hold_seconds: 60,
         overbooking_allowance: 1,
+        seats_per_user: 0,
+        holds_per_user: 0,
     };
     let subject = Subject::Show { name: "Show".into(), starts_at: None, zone: None, sales_end_at: None };
     InventoryOpened { subject, capacity: 10, price: free(), policy }.into()

@@ -37,7 +37,7 @@ pub(crate) const COLUMNS: &str = "i.inventory_id, i.kind, i.name, i.starts_at, i
     i.departure_airport_id, i.arrival_airport_id, i.departure_zone, i.arrival_zone, i.departs_at, i.arrives_at,
     i.gate, i.capacity,
     i.overbooking_allowance, i.held, i.confirmed, i.blocked, i.sales, i.price_amount, i.currency,
-    i.seats_per_booking, i.live_bookings_per_user, i.hold_seconds, i.version, i.terms_version, i.opened_at, i.log_partition,
+    i.seats_per_booking, i.live_bookings_per_user, i.hold_seconds, i.seats_per_user, i.holds_per_user, i.version, i.terms_version, i.opened_at, i.log_partition,
     i.position,
     (SELECT min(p.position) - 1 FROM availability.parked p WHERE p.stream = i.inventory_id::text) AS parked_after,
     c.position AS as_of";
@@ -65,6 +65,8 @@ impl InventoryRow {
                 live_bookings_per_user: count("live_bookings_per_user")?,
                 hold_seconds: count("hold_seconds")?,
                 overbooking_allowance: count("overbooking_allowance")?,
+                seats_per_user: count("seats_per_user")?,
+                holds_per_user: count("holds_per_user")?,
             },
             counts: Counts {
                 capacity: count("capacity")?,

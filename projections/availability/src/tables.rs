@@ -53,6 +53,8 @@ impl Projection for Availability {
                  seats_per_booking      integer NOT NULL,
                  live_bookings_per_user integer NOT NULL,
                  hold_seconds           integer NOT NULL,
+                 seats_per_user         integer NOT NULL,
+                 holds_per_user         integer NOT NULL,
                  version                bigint NOT NULL,   -- events so far
                  terms_version          bigint NOT NULL,   -- of them, the last that changed what is sold
                  opened_at              timestamptz NOT NULL,
@@ -100,20 +102,20 @@ impl Projection for Availability {
                      inventory_id, kind, name, starts_at, zone, sales_end_at, number, airplane_id, departure_airport_id,
                      arrival_airport_id, departure_zone, arrival_zone, departs_at, arrives_at, departure_day,
                      gate, capacity, overbooking_allowance, held, confirmed, blocked, sales, price_amount,
-                     currency, seats_per_booking, live_bookings_per_user, hold_seconds, version, terms_version,
+                     currency, seats_per_booking, live_bookings_per_user, hold_seconds, seats_per_user, holds_per_user, version, terms_version,
                      opened_at, log_partition, position)
                  SELECT * FROM unnest(
                      $4::uuid[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::timestamptz[], $10::text[], $11::uuid[],
                      $12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[],
                      $18::date[], $19::text[], $20::integer[], $21::integer[], $22::integer[], $23::integer[],
                      $24::integer[], $25::text[], $26::bigint[], $27::text[], $28::integer[], $29::integer[],
-                     $30::integer[], $31::bigint[], $32::bigint[], $33::timestamptz[], $34::smallint[],
-                     $35::bigint[])
+                     $30::integer[], $31::integer[], $32::integer[], $33::bigint[], $34::bigint[], $35::timestamptz[], $36::smallint[],
+                     $37::bigint[])
                      AS n (
                          inventory_id, kind, name, starts_at, zone, sales_end_at, number, airplane_id, departure_airport_id,
                          arrival_airport_id, departure_zone, arrival_zone, departs_at, arrives_at,
                          departure_day, gate, capacity, overbooking_allowance, held, confirmed, blocked, sales,
-                         price_amount, currency, seats_per_booking, live_bookings_per_user, hold_seconds,
+                         price_amount, currency, seats_per_booking, live_bookings_per_user, hold_seconds, seats_per_user, holds_per_user,
                          version, terms_version, opened_at, log_partition, position)
                  WHERE n.log_partition {IN_MOVED}
              ), counted AS (
@@ -128,9 +130,9 @@ impl Projection for Availability {
                      held = i.held + n.held, confirmed = i.confirmed + n.confirmed,
                      blocked = i.blocked + n.blocked, version = n.version, position = n.position
                  FROM unnest(
-                     $36::uuid[], $37::integer[], $38::text[], $39::bigint[], $40::timestamptz[],
-                     $41::timestamptz[], $42::date[], $43::text[], $44::bigint[], $45::integer[],
-                     $46::integer[], $47::integer[], $48::bigint[], $49::smallint[], $50::bigint[])
+                     $38::uuid[], $39::integer[], $40::text[], $41::bigint[], $42::timestamptz[],
+                     $43::timestamptz[], $44::date[], $45::text[], $46::bigint[], $47::integer[],
+                     $48::integer[], $49::integer[], $50::bigint[], $51::smallint[], $52::bigint[])
                      AS n (
                          inventory_id, capacity, sales, price_amount, departs_at, arrives_at, departure_day,
                          gate, terms_version, held, confirmed, blocked, version, log_partition, position)
@@ -174,6 +176,8 @@ impl Projection for Availability {
             .bind(column(policies(), |p| p.seats_per_booking.cast_signed()))
             .bind(column(policies(), |p| p.live_bookings_per_user.cast_signed()))
             .bind(column(policies(), |p| p.hold_seconds.cast_signed()))
+            .bind(column(policies(), |p| p.seats_per_user.cast_signed()))
+            .bind(column(policies(), |p| p.holds_per_user.cast_signed()))
             .bind(column(new(), |c| c.version))
             .bind(column(new(), |c| c.terms_version))
             .bind(column(opened.iter(), |(_, _, opened_at, _)| *opened_at))

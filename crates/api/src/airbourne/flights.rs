@@ -36,8 +36,14 @@ use serde::Serialize;
 
 /// A flight of Airbourne's: as many bookings a user as there are seats, confirmed at once. Seats of one booking: as many as
 /// the rules allow.
-const POLICY: Policy =
-    Policy { seats_per_booking: 100, live_bookings_per_user: 0, hold_seconds: 0, overbooking_allowance: 0 };
+const POLICY: Policy = Policy {
+    seats_per_booking: 100,
+    live_bookings_per_user: 0,
+    hold_seconds: 0,
+    overbooking_allowance: 0,
+    seats_per_user: 0,
+    holds_per_user: 0,
+};
 /// Its prices are numbers without a currency; a currency must be named all the same.
 const CURRENCY: &str = "USD";
 

@@ -110,9 +110,9 @@ async fn reserve(api: &Api, trace: &Trace, asked: (UserId, Option<InventoryId>, 
     let ask = name.ask(actor, trace, inventory_id, InventoryCommand::ReserveSeats(reserve));
     match api.writer.execute(ask, async |_| Ok(())).await {
         Ok(()) => Answer::fixed(StatusCode::OK, BOOKED),
-        Err(ExecuteError::Refused(Refused::DuplicateBooking { .. })) => {
-            Answer::fixed(StatusCode::CONFLICT, DUPLICATE)
-        }
+        Err(ExecuteError::Refused(
+            Refused::DuplicateBooking { .. } | Refused::BookingLimitReached { .. },
+        )) => Answer::fixed(StatusCode::CONFLICT, DUPLICATE),
         Err(ExecuteError::Refused(
             Refused::SoldOut { .. }
             | Refused::SalesClosed

@@ -24,8 +24,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// An event of booking_monitor's: one live booking per user, 1 to 10 seats, confirmed at once.
-const POLICY: Policy =
-    Policy { seats_per_booking: 10, live_bookings_per_user: 1, hold_seconds: 0, overbooking_allowance: 0 };
+const POLICY: Policy = Policy {
+    seats_per_booking: 10,
+    live_bookings_per_user: 1,
+    hold_seconds: 0,
+    overbooking_allowance: 0,
+    seats_per_user: 0,
+    holds_per_user: 0,
+};
 /// Its events have no price; a currency must be named all the same.
 const CURRENCY: &str = "USD";
 

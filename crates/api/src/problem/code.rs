@@ -68,6 +68,8 @@ codes! {
     SoldOut = "sold_out", CONFLICT, "Not enough seats are left";
     /// The user has as many live bookings as the policy allows.
     DuplicateBooking = "duplicate_booking", CONFLICT, "The user has a booking already";
+    /// The user has reached a limit of the policy; `limit_name` says which.
+    BookingLimitReached = "booking_limit_reached", CONFLICT, "A limit of bookings per user is reached";
     /// Sales are closed.
     SalesClosed = "sales_closed", CONFLICT, "Sales are closed";
     /// The flight has left or the show has begun: customers neither book nor confirm nor cancel any more.

@@ -35,7 +35,11 @@ pub(crate) struct ProblemSchema {
     requested: Option<u32>,
     /// With `sold_out`: seats left at that moment.
     available: Option<u32>,
-    /// With `duplicate_booking`: live bookings the policy allows a user.
+    /// With `booking_limit_reached`: the policy's field, `seats_per_user` or `holds_per_user`.
+    limit_name: Option<String>,
+    /// With `booking_limit_reached`: how much of the limit the user has used.
+    used: Option<u32>,
+    /// With `duplicate_booking`: live bookings the policy allows a user. With `booking_limit_reached`: the number of the limit.
     limit: Option<u32>,
     /// With `duplicate_booking`: live bookings the user has.
     live: Option<u32>,

@@ -23,6 +23,13 @@ impl From<Refused> for Problem {
             Refused::DuplicateBooking { limit, live } => {
                 Self::new(Code::DuplicateBooking, detail).with(Extension::DuplicateBooking { limit, live })
             }
+            Refused::BookingLimitReached { name, limit, used } => {
+                Self::new(Code::BookingLimitReached, detail).with(Extension::BookingLimit {
+                    limit_name: name.as_str(),
+                    limit,
+                    used,
+                })
+            }
             Refused::SalesClosed => Self::new(Code::SalesClosed, detail),
             Refused::SalesEnded { ended_at } => {
                 Self::new(Code::SalesClosed, detail).with(Extension::SalesEnded { sales_ended_at: ended_at })

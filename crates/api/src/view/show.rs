@@ -51,13 +51,26 @@ pub(crate) struct PolicyView {
     /// Seats that may be sold beyond the capacity.
     #[schema(example = 0)]
     overbooking_allowance: u32,
+    /// Most seats of one user's live bookings; 0 = no limit.
+    #[schema(example = 20)]
+    seats_per_user: u32,
+    /// Holds of one user that may end unconfirmed before the next is refused; 0 = no limit.
+    #[schema(example = 10)]
+    holds_per_user: u32,
 }
 
 impl From<Policy> for PolicyView {
     fn from(policy: Policy) -> Self {
-        let Policy { seats_per_booking, live_bookings_per_user, hold_seconds, overbooking_allowance } =
-            policy;
-        Self { seats_per_booking, live_bookings_per_user, hold_seconds, overbooking_allowance }
+        let Policy { seats_per_booking, live_bookings_per_user, hold_seconds, .. } = policy;
+        let Policy { overbooking_allowance, seats_per_user, holds_per_user, .. } = policy;
+        Self {
+            seats_per_booking,
+            live_bookings_per_user,
+            hold_seconds,
+            overbooking_allowance,
+            seats_per_user,
+            holds_per_user,
+        }
     }
 }
 

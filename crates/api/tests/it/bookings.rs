@@ -172,3 +172,42 @@ async fn an_agent_books_for_a_customer_and_the_log_knows_who_did() {
         })
     );
 }
+
+/// With what a sale has where it says nothing. An agent's bookings count for their customer.
+#[tokio::test]
+async fn one_customer_cannot_hold_every_seat_nor_hold_seats_again_and_again() {
+    let app = App::new().await;
+    let (admin, ada, bob) = (app.admin().await, app.customer("ada").await, app.customer("bob").await);
+    let agent = app.someone("agent", Role::Agent).await;
+    let show = app.show(&admin, 100, 900).await;
+    let for_ada = |key: &str, quantity: u32| {
+        let body = json!({"inventory_id": show, "quantity": quantity, "user_id": ada.id});
+        app.post("/v1/bookings").by(&agent).key(key).json(&body)
+    };
+    for_ada("k1", 10).send().await.ok(201);
+    app.booking(&ada, &show, 9).await;
+    for refused in [app.reserve(&ada, &show, 2, "k2").send().await, for_ada("k2", 2).send().await] {
+        assert_eq!(
+            (refused.status.as_u16(), refused.code()),
+            (409, "booking_limit_reached"),
+            "{}",
+            refused.text
+        );
+        let numbers = [&refused.body["limit_name"], &refused.body["limit"], &refused.body["used"]];
+        assert_eq!(numbers, [&json!("seats_per_user"), &json!(20), &json!(19)]);
+    }
+    for _ in 0..10 {
+        let held = app.booking(&bob, &show, 1).await;
+        let cancel = format!("/v1/bookings/{}/cancel", held["id"].as_str().unwrap());
+        app.post(&cancel).by(&bob).send().await.ok(200);
+    }
+    let refused = app.reserve(&bob, &show, 1, "k3").send().await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (409, "booking_limit_reached"));
+    assert_eq!((&refused.body["limit_name"], &refused.body["limit"]), (&json!("holds_per_user"), &json!(10)));
+    let one_each = app.show(&admin, 100, 900).await;
+    for _ in 0..10 {
+        app.booking(&bob, &one_each, 1).await;
+    }
+    let refused = app.reserve(&bob, &one_each, 1, "k4").send().await;
+    assert_eq!((refused.code(), &refused.body["limit"]), ("duplicate_booking", &json!(10)));
+}

@@ -17,7 +17,10 @@ async fn a_show_is_there_the_moment_it_is_answered_and_looks_the_same_from_the_r
             "id": opened["id"], "name": "The Tempest", "starts_at": "2027-06-01T19:30:00Z", "zone": "Europe/London",
             "sales_end_at": "2027-06-01T19:30:00Z",
             "price": {"amount": 4950, "currency": "GBP"},
-            "policy": {"seats_per_booking": 10, "live_bookings_per_user": 0, "hold_seconds": 900, "overbooking_allowance": 0},
+            "policy": {
+                "seats_per_booking": 10, "live_bookings_per_user": 10, "hold_seconds": 900, "overbooking_allowance": 0,
+                "seats_per_user": 20, "holds_per_user": 10
+            },
             "opened_at": "2026-05-01T12:00:00Z",
             "availability": {
                 "inventory_id": opened["id"], "capacity": 50, "overbooking_allowance": 0, "held": 0, "confirmed": 0,

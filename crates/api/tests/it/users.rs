@@ -150,7 +150,12 @@ async fn a_hundred_people_sign_in_at_once_while_bookings_go_on() {
     let app = App::new().await;
     let admin = app.admin().await;
     let ada = app.customer("ada").await;
-    let show = app.show(&admin, 10_000, 0).await;
+    let show = {
+        let mut unlimited = crate::app::show(10_000, 0);
+        unlimited["policy"]["live_bookings_per_user"] = json!(0);
+        unlimited["policy"]["seats_per_user"] = json!(0);
+        app.made(&admin, "/v1/shows", &unlimited).await
+    };
     let account = |n: usize| json!({"email": format!("user{n}@example.com"), "password": PASSWORD});
     let made = join_all((0..100).map(async |n| app.post("/v1/users").json(&account(n)).send().await.status));
     assert!(made.await.iter().all(|status| *status == 201));

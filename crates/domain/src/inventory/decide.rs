@@ -6,13 +6,13 @@
 //! begun, and nothing of a show is sold once its sale has ended; asking twice has one effect; a cancelled flight sells nothing and loses all its bookings.
 //! Held by property tests against a naive model.
 
-use super::{Booking, BookingStatus, Inventory, SalesState, Terms};
+use super::{Booking, BookingStatus, Inventory, SalesState, Terms, Usage};
 use crate::{
     BlockSeats, BookingCancelled, BookingConfirmed, BookingExpired, BookingId, CONFIRM_NEEDS, CancelBooking,
     CancelFlight, CapacityChanged, ChangeCapacity, ChangeFlight, ConfirmBooking, FlightCancelled,
     FlightRescheduled, InvalidField, InventoryCommand, InventoryEvent, InventoryOpened, Money, OpenInventory,
-    PriceChanged, Refused, ReserveSeats, SalesClosed, SalesReopened, Schedule, SeatsBlocked, SeatsReserved,
-    SeatsUnblocked, Subject, SubjectKind, Timestamp, UnblockSeats, UserId,
+    Policy, PriceChanged, Refused, ReserveSeats, SalesClosed, SalesReopened, Schedule, SeatsBlocked,
+    SeatsReserved, SeatsUnblocked, Subject, SubjectKind, Timestamp, UnblockSeats, UserId, UserLimit,
 };
 use chrono::TimeDelta;
 
@@ -107,13 +107,8 @@ impl Inventory {
             return Err(Refused::SalesEnded { ended_at });
         }
         let overdue: Vec<_> = self.overdue(now).collect();
-        if policy.live_bookings_per_user > 0 {
-            let limit = policy.live_bookings_per_user;
-            let ended = overdue.iter().filter(|(_, b)| b.user_id == ask.user_id).map(|_| 1).sum();
-            let live = self.live_bookings(ask.user_id).saturating_sub(ended);
-            if live >= limit {
-                return Err(Refused::DuplicateBooking { limit, live });
-            }
+        if policy.limits_users() {
+            within_limits(policy, self.usage(ask.user_id, &overdue), ask.quantity)?;
         }
         let mut counts = self.counts;
         counts.held = counts.held.saturating_sub(overdue.iter().map(|(_, b)| b.quantity).sum());
@@ -275,8 +270,14 @@ impl Inventory {
         due.filter_map(|(_, id)| self.bookings.get(id).map(|b| (*id, b)))
     }
 
-    fn live_bookings(&self, user: UserId) -> u32 {
-        self.live_by_user.get(&user).copied().unwrap_or(0)
+    /// What a user has once the overdue holds have ended.
+    fn usage(&self, user: UserId, overdue: &[(BookingId, &Booking)]) -> Usage {
+        let mut usage = self.users.get(&user).copied().unwrap_or_default();
+        for (_, hold) in overdue.iter().filter(|(_, hold)| hold.user_id == user) {
+            usage.remove(Usage::of(hold));
+            usage.add(Usage { lapsed: 1, ..Usage::default() });
+        }
+        usage
     }
 
     /// A booking, if it is there and, where an owner is named, that owner's.
@@ -286,6 +287,22 @@ impl Inventory {
             .filter(|b| owner.is_none_or(|owner| owner == b.user_id))
             .ok_or(Refused::UnknownBooking)
     }
+}
+
+/// Whether a user who has so much may book so many seats more.
+fn within_limits(policy: &Policy, has: Usage, quantity: u32) -> Result<(), Refused> {
+    let Policy { live_bookings_per_user, seats_per_user, holds_per_user, .. } = *policy;
+    if live_bookings_per_user > 0 && has.bookings >= live_bookings_per_user {
+        return Err(Refused::DuplicateBooking { limit: live_bookings_per_user, live: has.bookings });
+    }
+    let reached = |name, limit, used| Err(Refused::BookingLimitReached { name, limit, used });
+    if seats_per_user > 0 && has.seats.saturating_add(quantity) > seats_per_user {
+        return reached(UserLimit::Seats, seats_per_user, has.seats);
+    }
+    if holds_per_user > 0 && has.lapsed >= holds_per_user {
+        return reached(UserLimit::Holds, holds_per_user, has.lapsed);
+    }
+    Ok(())
 }
 
 fn expired(booking_id: BookingId, booking: &Booking) -> InventoryEvent {

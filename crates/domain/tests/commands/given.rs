@@ -13,8 +13,14 @@ pub(crate) const ANNA: UserId = UserId(Uuid::from_u128(0xa));
 pub(crate) const BORIS: UserId = UserId(Uuid::from_u128(0xb));
 
 /// 20 seats, at most 5 a booking, 2 live bookings a user, holds of ten minutes.
-pub(crate) const POLICY: Policy =
-    Policy { seats_per_booking: 5, live_bookings_per_user: 2, hold_seconds: 600, overbooking_allowance: 0 };
+pub(crate) const POLICY: Policy = Policy {
+    seats_per_booking: 5,
+    live_bookings_per_user: 2,
+    hold_seconds: 600,
+    overbooking_allowance: 0,
+    seats_per_user: 0,
+    holds_per_user: 0,
+};
 pub(crate) const CAPACITY: u32 = 20;
 
 pub(crate) fn noon_plus(seconds: i64) -> Timestamp {

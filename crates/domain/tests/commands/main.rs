@@ -13,6 +13,7 @@ mod departing;
 mod expiring;
 mod flights;
 mod given;
+mod limits;
 mod opening;
 mod reserving;
 mod sales;

@@ -8,7 +8,7 @@ use crate::play::{Story, Told};
 use chrono::TimeDelta;
 use holdfast_domain::{
     BookingId, BookingStatus, CancelFlight, ChangeFlight, InventoryCommand, OpenInventory, Refused,
-    ReserveSeats, SalesState, Subject, Timestamp, UserId,
+    ReserveSeats, SalesState, Subject, Timestamp, UserId, UserLimit,
 };
 use proptest::{prelude::*, test_runner::TestCaseResult};
 
@@ -44,6 +44,8 @@ struct Entry {
     seats: i64,
     until: Option<Timestamp>,
     status: BookingStatus,
+    /// It was confirmed once, or from the start.
+    sold: bool,
 }
 
 /// Why not, without the words.
@@ -55,6 +57,7 @@ enum No {
     OpenWithOtherTerms,
     Seats { wanted: i64, left: i64 },
     Live { limit: i64, has: i64 },
+    Limit { name: UserLimit, limit: i64, has: i64 },
     Closed,
     Over(Timestamp),
     Is(BookingStatus),
@@ -77,6 +80,9 @@ impl From<&Refused> for No {
             }
             Refused::DuplicateBooking { limit, live } => {
                 Self::Live { limit: i64::from(*limit), has: i64::from(*live) }
+            }
+            Refused::BookingLimitReached { name, limit, used } => {
+                Self::Limit { name: *name, limit: i64::from(*limit), has: i64::from(*used) }
             }
             Refused::SalesClosed => Self::Closed,
             Refused::SalesEnded { ended_at } => Self::TooLate(*ended_at),
@@ -197,7 +203,7 @@ impl Model {
                     Some(end) if now >= end => return Err(No::Over(end)),
                     _ if called_off => return Err(No::CalledOff),
                     _ if gone.is_some() => return Err(gone.unwrap()),
-                    _ => entry.status = BookingStatus::Confirmed,
+                    _ => (entry.status, entry.sold) = (BookingStatus::Confirmed, true),
                 }
                 Ok(1)
             }
@@ -393,6 +399,17 @@ impl Model {
         if limit != 0 && has >= limit {
             return Err(No::Live { limit, has });
         }
+        let theirs = || self.bookings.iter().filter(|b| b.user == ask.user_id);
+        let lives = |b: &&Entry| b.status.is_live() && !overdue.contains(&b.id);
+        let seats: i64 = theirs().filter(lives).map(|b| b.seats).sum();
+        let in_vain = theirs().filter(|b| !b.sold && !lives(b)).count() as i64;
+        let (of_seats, of_holds) = (i64::from(policy.seats_per_user), i64::from(policy.holds_per_user));
+        if of_seats != 0 && seats + i64::from(ask.quantity) > of_seats {
+            return Err(No::Limit { name: UserLimit::Seats, limit: of_seats, has: seats });
+        }
+        if of_holds != 0 && in_vain >= of_holds {
+            return Err(No::Limit { name: UserLimit::Holds, limit: of_holds, has: in_vain });
+        }
         let (wanted, left) = (i64::from(ask.quantity), self.left(&overdue));
         if wanted > left {
             return Err(No::Seats { wanted, left });
@@ -402,7 +419,8 @@ impl Model {
             0 => (None, BookingStatus::Confirmed),
             seconds => (Some(now + TimeDelta::seconds(i64::from(seconds))), BookingStatus::Held),
         };
-        self.bookings.push(Entry { id: ask.booking_id, user: ask.user_id, seats: wanted, until, status });
+        let (user, sold) = (ask.user_id, until.is_none());
+        self.bookings.push(Entry { id: ask.booking_id, user, seats: wanted, until, status, sold });
         Ok(ended + 1)
     }
 

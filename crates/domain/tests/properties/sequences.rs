@@ -48,6 +48,11 @@ pub(crate) fn rushes() -> impl Strategy<Value = Sequence> {
     (opening, buyers, vec((waits(), commands()), 1..12), 1..=6i64, any::<bool>()).prop_map(
         |(opening, buyers, rest, pause, called_off)| {
             let policy = Policy { seats_per_booking: 5, hold_seconds: 3, ..opening.policy };
+            // What is called off has more bookings than end at once: no limit keeps them away.
+            let policy = match called_off {
+                true => Policy { live_bookings_per_user: 0, seats_per_user: 0, holds_per_user: 0, ..policy },
+                false => policy,
+            };
             let mut steps = vec![Step {
                 wait_micros: 0,
                 command: InventoryCommand::OpenInventory(OpenInventory { policy, ..opening }),
@@ -125,21 +130,28 @@ fn openings(capacity: impl Strategy<Value = u32>) -> impl Strategy<Value = OpenI
     let policy = (1..=5u32, 0..=2u32, prop_oneof![1 => Just(0u32), 4 => 1..=6u32], 0..=3u32);
     let subject = prop_oneof![1 => shows(), 2 => flights()];
     let price = prop_oneof![Just(0), 1..=9_999i64];
+    let limits = (prop_oneof![2 => Just(0u32), 1 => 1..=9u32], prop_oneof![2 => Just(0u32), 1 => 1..=3u32]);
+    let policy = (policy, limits);
     let terms = (capacity, policy, subject, price, any::<bool>());
-    terms.prop_map(|(capacity, (seats, live, hold, allowance), subject, amount, accept_departed)| {
-        OpenInventory {
-            subject,
-            accept_departed,
-            capacity,
-            price: yen(amount),
-            policy: Policy {
-                seats_per_booking: seats,
-                live_bookings_per_user: live,
-                hold_seconds: hold,
-                overbooking_allowance: allowance,
-            },
-        }
-    })
+    terms.prop_map(
+        |(capacity, (terms, (seats_per_user, holds_per_user)), subject, amount, accept_departed)| {
+            let (seats, live, hold, allowance) = terms;
+            OpenInventory {
+                subject,
+                accept_departed,
+                capacity,
+                price: yen(amount),
+                policy: Policy {
+                    seats_per_booking: seats,
+                    live_bookings_per_user: live,
+                    hold_seconds: hold,
+                    overbooking_allowance: allowance,
+                    seats_per_user,
+                    holds_per_user,
+                },
+            }
+        },
+    )
 }
 
 fn shows() -> impl Strategy<Value = Subject> {

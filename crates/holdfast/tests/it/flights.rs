@@ -31,7 +31,7 @@ impl Place {
         let flight = json!({
             "number": "HF1207", "airplane_id": airplane, "departure_airport_id": from, "arrival_airport_id": to,
             "departs_at": "2099-12-06T22:30:00Z", "arrives_at": "2099-12-07T07:30:00Z",
-            "price": {"amount": 24_900, "currency": "EUR"}, "policy": {"hold_seconds": 0},
+            "price": {"amount": 24_900, "currency": "EUR"}, "policy": {"hold_seconds": 0, "live_bookings_per_user": 0, "seats_per_user": 0},
         });
         self.made(token, "/v1/flights", &flight).await
     }

@@ -142,7 +142,7 @@ impl Place {
             "name": "Night", "starts_at": "2030-01-01T20:00:00Z", "zone": "Europe/Berlin", "capacity": capacity,
             "price": {"amount": 2_000, "currency": "EUR"},
             "policy": {"seats_per_booking": 10, "live_bookings_per_user": 0, "hold_seconds": hold_seconds,
-                       "overbooking_allowance": 0},
+                       "overbooking_allowance": 0, "seats_per_user": 0, "holds_per_user": 0},
         });
         let key = format!("show-{capacity}-{hold_seconds}-{}", rand_key());
         let answer = self

@@ -160,6 +160,8 @@ impl Rig {
             live_bookings_per_user: 0,
             hold_seconds,
             overbooking_allowance: 0,
+            seats_per_user: 0,
+            holds_per_user: 0,
         };
         let command = InventoryCommand::OpenInventory(OpenInventory {
             accept_departed: false,

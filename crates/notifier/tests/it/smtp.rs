@@ -93,6 +93,8 @@ impl Rig {
                 live_bookings_per_user: 0,
                 hold_seconds: 0,
                 overbooking_allowance: 0,
+                seats_per_user: 0,
+                holds_per_user: 0,
             },
         });
         self.ask(InventoryId(id), command).await;

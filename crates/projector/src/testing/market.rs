@@ -124,6 +124,8 @@ impl Market {
                 live_bookings_per_user: 0,
                 hold_seconds: if self.below(3) == 0 { 0 } else { 120 },
                 overbooking_allowance: self.below(3) as u32,
+                seats_per_user: 0,
+                holds_per_user: 0,
             },
         }
     }

@@ -111,6 +111,8 @@ fn happened(nth: u64, holds: bool) -> Happened {
             live_bookings_per_user: 0,
             hold_seconds: if holds { 900 } else { 0 },
             overbooking_allowance: 0,
+            seats_per_user: 0,
+            holds_per_user: 0,
         };
         let opened = InventoryOpened { subject, capacity: 10_000_000, price, policy };
         return Happened { inventory_id: inventory(nth), event: opened.into(), at };

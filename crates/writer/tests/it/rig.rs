@@ -78,7 +78,14 @@ pub(crate) async fn events(pool: &PgPool) -> i64 {
 }
 
 pub(crate) fn policy(hold_seconds: u32) -> Policy {
-    Policy { seats_per_booking: 10, live_bookings_per_user: 0, hold_seconds, overbooking_allowance: 0 }
+    Policy {
+        seats_per_booking: 10,
+        live_bookings_per_user: 0,
+        hold_seconds,
+        overbooking_allowance: 0,
+        seats_per_user: 0,
+        holds_per_user: 0,
+    }
 }
 
 pub(crate) fn ask(inventory_id: InventoryId, command_id: Uuid, command: InventoryCommand) -> Ask {

@@ -134,6 +134,8 @@ impl Flown {
                 live_bookings_per_user: 0,
                 hold_seconds: 0,
                 overbooking_allowance: 0,
+                seats_per_user: 0,
+                holds_per_user: 0,
             },
             accept_departed: false,
         }));
@@ -179,10 +181,10 @@ async fn an_index_serves_every_query() {
     sqlx::query(
         "INSERT INTO availability.inventories (
              inventory_id, kind, name, capacity, overbooking_allowance, held, confirmed, blocked, sales,
-             price_amount, currency, seats_per_booking, live_bookings_per_user, hold_seconds, version, terms_version,
+             price_amount, currency, seats_per_booking, live_bookings_per_user, hold_seconds, seats_per_user, holds_per_user, version, terms_version,
              opened_at, log_partition, position)
          SELECT gen_random_uuid(), 'show', 'x', 10, 0, 0, 0, 0, CASE WHEN n % 9 = 0 THEN 'cancelled' ELSE 'open' END,
-                1, 'EUR', 1, 0, 0, 1, 1,
+                1, 'EUR', 1, 0, 0, 0, 0, 1, 1,
                 now() - n * interval '1 second', n % 2, n
          FROM generate_series(1, 100000) n",
     )

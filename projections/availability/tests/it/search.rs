@@ -34,14 +34,14 @@ async fn filled(flights: u32, airports: u32) -> (TestDatabase, PgPool) {
         "INSERT INTO availability.inventories (
              inventory_id, kind, number, airplane_id, departure_airport_id, arrival_airport_id, departure_zone,
              arrival_zone, departs_at, arrives_at, departure_day, capacity, overbooking_allowance, held, confirmed,
-             blocked, sales, price_amount, currency, seats_per_booking, live_bookings_per_user, hold_seconds,
+             blocked, sales, price_amount, currency, seats_per_booking, live_bookings_per_user, hold_seconds, seats_per_user, holds_per_user,
              version, terms_version, opened_at, log_partition, position)
          SELECT lpad(to_hex(n * 7919 % 1000003), 32, '0')::uuid, 'flight', 'HF' || n % 1000, lpad('1', 32, '0')::uuid,
                 airport(n % {airports}), airport((n % {airports} + 1 + n / {airports} % 5) % {airports}),
                 zone, 'UTC', departs_at, departs_at + (40 + n * 13 % 600) * interval '1 minute',
                 (departs_at AT TIME ZONE zone)::date, 20, 0, n % 3, n % 19, 0,
                 CASE n % 50 WHEN 0 THEN 'cancelled' WHEN 1 THEN 'closed' ELSE 'open' END,
-                100 * (n * 37 % 500), CASE n % 4 WHEN 0 THEN 'USD' ELSE 'EUR' END, 5 + n % 7, 0, 0, 1, 1, now(), n % 4, n
+                100 * (n * 37 % 500), CASE n % 4 WHEN 0 THEN 'USD' ELSE 'EUR' END, 5 + n % 7, 0, 0, 0, 0, 1, 1, now(), n % 4, n
          FROM generate_series(1, {flights}) n,
               LATERAL (SELECT '2026-06-01T00:00Z'::timestamptz + (n::bigint * 7907 % 86400 - 8640) * interval '1 minute',
                               (ARRAY['UTC', 'Pacific/Auckland', 'America/Los_Angeles'])[1 + n % {airports} % 3])

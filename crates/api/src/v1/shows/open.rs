@@ -14,7 +14,10 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use holdfast_domain::{InventoryCommand, InventoryEvent, InventoryId, Money, OpenInventory, Policy, Subject};
+use holdfast_domain::{
+    HOLDS_PER_USER_DEFAULT, InventoryCommand, InventoryEvent, InventoryId, LIVE_BOOKINGS_PER_USER_DEFAULT,
+    Money, OpenInventory, Policy, SEATS_PER_USER_DEFAULT, Subject,
+};
 use holdfast_event_log::Recorded;
 use holdfast_writer::Accepted;
 use serde::{Deserialize, Serialize};
@@ -26,6 +29,8 @@ const ROUTE: &str = "POST /v1/shows";
 type Name = Text<1, 200>;
 type SeatsPerBooking = Whole<1, 100>;
 type LiveBookings = Whole<0, 1_000_000>;
+type SeatsPerUser = Whole<0, 1_000_000>;
+type HoldsPerUser = Whole<0, 1_000_000>;
 type HoldSeconds = Whole<0, 86_400>;
 type Allowance = Whole<0, 1_000_000>;
 
@@ -79,7 +84,7 @@ pub(crate) struct PolicyOfSale {
     /// Most seats in one booking; 10 if left out.
     #[schema(inline)]
     seats_per_booking: Option<SeatsPerBooking>,
-    /// Most live bookings of one user; 0 = no limit, which it is if left out.
+    /// Most live bookings of one user; 0 = no limit; 10 if left out.
     #[schema(inline)]
     live_bookings_per_user: Option<LiveBookings>,
     /// How long a hold lasts; 0 = confirmed at once; 900 if left out.
@@ -88,6 +93,16 @@ pub(crate) struct PolicyOfSale {
     /// Seats that may be sold beyond the capacity; 0 if left out.
     #[schema(inline)]
     overbooking_allowance: Option<Allowance>,
+    /// Most seats of one user's live bookings; 0 = no limit; if left out 20, or as many as one booking may have, if that
+    /// is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    seats_per_user: Option<SeatsPerUser>,
+    /// Holds of one user that may end unconfirmed (cancelled or expired) before the next is refused; 0 = no limit; 10 if left
+    /// out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    holds_per_user: Option<HoldsPerUser>,
 }
 
 impl Form for OpenShow {
@@ -115,16 +130,24 @@ impl Form for PolicyOfSale {
         fields.optional::<LiveBookings>("live_bookings_per_user");
         fields.optional::<HoldSeconds>("hold_seconds");
         fields.optional::<Allowance>("overbooking_allowance");
+        fields.optional::<SeatsPerUser>("seats_per_user");
+        fields.optional::<HoldsPerUser>("holds_per_user");
     }
 }
 
 impl From<&PolicyOfSale> for Policy {
     fn from(policy: &PolicyOfSale) -> Self {
+        let seats_per_booking = policy.seats_per_booking.map_or(10, Whole::get);
+        let live = policy.live_bookings_per_user.map_or(LIVE_BOOKINGS_PER_USER_DEFAULT, Whole::get);
         Self {
-            seats_per_booking: policy.seats_per_booking.map_or(10, Whole::get),
-            live_bookings_per_user: policy.live_bookings_per_user.map_or(0, Whole::get),
+            seats_per_booking,
+            live_bookings_per_user: live,
             hold_seconds: policy.hold_seconds.map_or(15 * 60, Whole::get),
             overbooking_allowance: policy.overbooking_allowance.map_or(0, Whole::get),
+            seats_per_user: policy
+                .seats_per_user
+                .map_or(SEATS_PER_USER_DEFAULT.max(seats_per_booking), Whole::get),
+            holds_per_user: policy.holds_per_user.map_or(HOLDS_PER_USER_DEFAULT, Whole::get),
         }
     }
 }
@@ -199,13 +222,15 @@ mod tests {
                 Inventory::default().decide(&InventoryCommand::OpenInventory(open), Default::default());
             !matches!(decided, Err(Refused::Invalid(_)))
         };
-        let Policy { seats_per_booking, live_bookings_per_user, hold_seconds, overbooking_allowance } =
-            open.policy;
+        let Policy { seats_per_booking, live_bookings_per_user, hold_seconds, .. } = open.policy;
+        let Policy { overbooking_allowance, seats_per_user, holds_per_user, .. } = open.policy;
         let beyond = [
             Policy { seats_per_booking: seats_per_booking + 1, ..open.policy },
             Policy { live_bookings_per_user: live_bookings_per_user + 1, ..open.policy },
             Policy { hold_seconds: hold_seconds + 1, ..open.policy },
             Policy { overbooking_allowance: overbooking_allowance + 1, ..open.policy },
+            Policy { seats_per_user: seats_per_user + 1, ..open.policy },
+            Policy { holds_per_user: holds_per_user + 1, ..open.policy },
         ];
         let beyond = beyond.into_iter().map(|policy| OpenInventory { policy, ..open.clone() });
         let larger = OpenInventory { capacity: open.capacity + 1, ..open.clone() };
@@ -224,7 +249,8 @@ mod tests {
                 "price": {"amount": number(0, 1_000_000_000_000), "currency": "EUR"},
                 "policy": {
                     "seats_per_booking": number(1, 100), "live_bookings_per_user": number(0, 1_000_000),
-                    "hold_seconds": number(0, 86_400), "overbooking_allowance": number(0, 1_000_000)
+                    "hold_seconds": number(0, 86_400), "overbooking_allowance": number(0, 1_000_000),
+                    "seats_per_user": number(0, 1_000_000), "holds_per_user": number(0, 1_000_000)
                 }
             })
         };
