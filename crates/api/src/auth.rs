@@ -13,7 +13,7 @@ mod token;
 pub(crate) use accounts::Accounts;
 pub(crate) use guesses::{Guesses, wait_until};
 pub use password::HashError;
-pub(crate) use password::{Hasher, hash_blocking, salt};
+pub(crate) use password::{Hasher, hash_blocking, salt, verify_blocking};
 pub(crate) use sign_in::{SignedIn, sign_in};
 pub(crate) use token::{Session, Tokens};
 

@@ -1,5 +1,6 @@
 //! What the HTTP side is told at start.
 
+use crate::first_admin::FirstAdmin;
 use holdfast_notifier::WebhookKey;
 use std::{fmt, num::NonZero, thread::available_parallelism, time::Duration};
 
@@ -76,6 +77,8 @@ impl fmt::Debug for TokenSecret {
 /// How the HTTP side runs.
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
+    /// The first admin, if its first password lies in a file of this process's data folder.
+    pub first_admin: Option<FirstAdmin>,
     /// What tokens are signed with. Without the secret that signed it a token is invalid.
     pub token_secrets: TokenSecrets,
     /// How long a token is good.
@@ -111,6 +114,7 @@ impl ApiConfig {
     #[must_use]
     pub fn new(token_secrets: TokenSecrets, webhook_key: WebhookKey) -> Self {
         Self {
+            first_admin: None,
             token_secrets,
             token_ttl: Duration::from_secs(60 * 60),
             role_ttl: Duration::from_secs(5),

@@ -10,8 +10,8 @@ mod fields;
 mod webhook;
 
 pub(crate) use field::{
-    AirportCode, CurrencyCode, Email, Field, FlightNumber, Id, Instant, Line, PRICE_MAX, PriceAmount,
-    ReasonCode, RoleWord, Text, Whole, Zone, email, id, is_airport_code, line, spelled,
+    AirportCode, CurrencyCode, Email, Field, FlightNumber, Id, Instant, Line, NewPasswordText, PRICE_MAX,
+    PriceAmount, ReasonCode, RoleWord, Text, Whole, Zone, email, id, is_airport_code, line, spelled,
 };
 pub(crate) use fields::Fields;
 pub(crate) use webhook::{EventTypes, FromPositions};

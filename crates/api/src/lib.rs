@@ -20,6 +20,7 @@ mod compat;
 mod config;
 mod envelope;
 mod extract;
+mod first_admin;
 mod flights;
 mod form;
 pub mod metrics;
@@ -40,6 +41,7 @@ mod view;
 pub use config::{
     ApiConfig, TOKEN_SECRET_BYTES_MIN, TOKEN_SECRETS_MAX, TokenSecret, TokenSecretError, TokenSecrets,
 };
+pub use first_admin::FirstAdmin;
 pub use ops::{FollowerHealth, NamedProjector, flow_health};
 pub use router::router;
 pub use serve::{ConnectionLimits, serve};

@@ -4,6 +4,7 @@ use crate::{
     auth::{Accounts, Guesses, Hasher, Tokens},
     commands::Commands,
     config::ApiConfig,
+    first_admin::FirstAdmin,
     ops::NamedProjector,
     places::Places,
     searches::Searches,
@@ -84,6 +85,7 @@ pub struct Api {
     pub(crate) guesses: Guesses,
     pub(crate) trust_forwarded_for: bool,
     pub(crate) hasher: Hasher,
+    pub(crate) first_admin: Option<FirstAdmin>,
     /// Held by whoever may move a flight to another day: what it leaves is given up before the next moves it.
     pub(crate) flight_moves: Mutex<()>,
     /// What bookings were made as. That never changes, so an entry never becomes wrong.
@@ -118,6 +120,7 @@ impl ApiState {
             flight_moves: Mutex::new(()),
             places: Places::new(),
             searches: Searches::new(&pool),
+            first_admin: config.first_admin,
             compat: config.compat,
             compat_hosts: config.compat_hosts,
             catalogue_is_open: config.catalogue_is_open,

@@ -7,13 +7,15 @@
 
 mod password;
 mod role;
+mod rules;
 mod tokens;
 
 pub use crate::auth::HashError;
 pub(crate) use password::replace_password;
-pub use password::set_password;
+pub use password::{has_password, set_password};
 pub(crate) use role::{AfterChange, RoleChange, role_changes, set_role};
 pub use role::{Role, UnknownRole, grant};
+pub(crate) use rules::{PASSWORD_CHARS, fits_staff, is_common};
 pub(crate) use tokens::{Standing, end_token, standing_of};
 
 use crate::{auth, problem::StoreError, store::bounded};
@@ -21,10 +23,6 @@ use chrono::{DateTime, Utc};
 use holdfast_ambient::Ambient;
 use holdfast_domain::{UserId, nfc};
 use sqlx::{PgPool, Row, postgres::PgRow};
-use std::ops::RangeInclusive;
-
-/// Characters of a password: long enough that guessing is hopeless, short enough that hashing is not.
-pub(crate) const PASSWORD_CHARS: RangeInclusive<usize> = 8..=128;
 
 /// An account, without its password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +48,14 @@ pub(crate) struct Credentials {
     pub(crate) token_generation: i32,
 }
 
+/// A password that an account is given. No `Debug`: it must not get into a log.
+pub(crate) struct NewPassword {
+    /// argon2id, PHC string.
+    pub(crate) hash: String,
+    /// Whether it may be an agent's or admin's.
+    pub(crate) fits_staff: bool,
+}
+
 /// Why an account was not made, found or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
@@ -65,6 +71,12 @@ pub enum UserError {
     /// The password is too short or too long.
     #[error("a password has {} to {} characters", PASSWORD_CHARS.start(), PASSWORD_CHARS.end())]
     Password,
+    /// The password is guessed first.
+    #[error("this password is one of those that are guessed first")]
+    CommonPassword,
+    /// The password is too short for an agent or admin.
+    #[error("the password of an agent or admin has at least 12 characters; its owner changes it first")]
+    StaffPassword,
     /// The password could not be hashed.
     #[error("the password could not be hashed")]
     Hash(#[from] HashError),
@@ -107,7 +119,7 @@ pub(crate) fn kept_forms(email: &str) -> [String; 2] {
 /// Makes an account. Takes some tens of milliseconds of a blocking thread to hash the password.
 ///
 /// # Errors
-/// `EmailTaken`, or what failed.
+/// `EmailTaken`, what is wrong with the password, or what failed.
 pub async fn create(
     pool: &PgPool,
     ambient: &dyn Ambient,
@@ -115,8 +127,11 @@ pub async fn create(
     password: &str,
     role: Role,
 ) -> Result<User, UserError> {
-    let hash = auth::hash_blocking(password.to_owned(), auth::salt(ambient)?).await?;
-    insert(pool, ambient, email, &hash, role).await
+    let password = nfc(password);
+    rules::check(&password, role)?;
+    let fits_staff = fits_staff(&password);
+    let hash = auth::hash_blocking(password.into_owned(), auth::salt(ambient)?).await?;
+    insert(pool, ambient, email, &NewPassword { hash, fits_staff }, role).await
 }
 
 /// Writes an account whose password is hashed already. A role that is more than a customer's is audited. A taken address is
@@ -125,13 +140,14 @@ pub(crate) async fn insert(
     pool: &PgPool,
     ambient: &dyn Ambient,
     email: &str,
-    password_hash: &str,
+    password: &NewPassword,
     role: Role,
 ) -> Result<User, UserError> {
     let (user_id, email, created_at) = (UserId(ambient.new_id()), kept_email(email), ambient.now());
     let insert = sqlx::query_scalar(
         "WITH made AS (
-             INSERT INTO users (user_id, email, password_hash, role, created_at) VALUES ($1, $2, $3, $4, $5)
+             INSERT INTO users (user_id, email, password_hash, role, created_at, staff_password)
+             VALUES ($1, $2, $3, $4, $5, $7)
              ON CONFLICT (lower(email)) DO NOTHING RETURNING number
          ), audited AS (
              INSERT INTO role_changes (change_id, user_id, new_role, changed_at)
@@ -141,10 +157,11 @@ pub(crate) async fn insert(
     )
     .bind(user_id.0)
     .bind(&email)
-    .bind(password_hash)
+    .bind(&password.hash)
     .bind(role.as_str())
     .bind(created_at)
     .bind(ambient.new_id())
+    .bind(password.fits_staff)
     .fetch_optional(pool);
     let number = bounded(insert).await?.ok_or(UserError::EmailTaken)?;
     Ok(User { user_id, number, email, role, created_at })

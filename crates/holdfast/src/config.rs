@@ -2,6 +2,7 @@
 
 use crate::ops::Ops;
 use crate::roles::status::Status;
+use crate::secrets;
 use anyhow::Context as _;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use holdfast_api::users::Role as UserRole;
@@ -408,8 +409,7 @@ impl KafkaAccess {
 }
 
 fn settings_in(file: &Path) -> anyhow::Result<Vec<(String, String)>> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("Kafka's settings could not be read from {}", file.display()))?;
+    let text = secrets::read("Kafka's settings", file)?;
     let lines = (1..).zip(text.lines().map(str::trim));
     lines
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))

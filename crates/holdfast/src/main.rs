@@ -8,6 +8,7 @@
 mod compose;
 mod config;
 mod descriptors;
+mod first_admin;
 mod keeper;
 mod models;
 mod notifying;
@@ -17,6 +18,7 @@ mod own_kafka;
 mod progress;
 mod prometheus;
 mod roles;
+mod secrets;
 mod services;
 mod signals;
 mod system;

@@ -2,6 +2,7 @@
 
 use crate::config::{MailOut, Webhooks};
 use crate::roles::up::{SECRET_BYTES, random_hex};
+use crate::secrets;
 use anyhow::{Context as _, bail};
 use futures::future::BoxFuture;
 use holdfast_ambient::Machine;
@@ -46,8 +47,7 @@ fn is_given(webhooks: &Webhooks) -> bool {
 /// The key that is given, or that lies in the data folder at this path.
 pub(crate) fn key_in(webhooks: &Webhooks, folder: Option<&Path>) -> anyhow::Result<WebhookKey> {
     let read = |file: &Path| {
-        let key = std::fs::read_to_string(file)
-            .with_context(|| format!("the webhook key could not be read from {}", file.display()))?;
+        let key = secrets::read("the webhook key", file)?;
         anyhow::Ok(key.trim_end().to_owned())
     };
     let key = match (&webhooks.webhook_key_file, std::env::var(WEBHOOK_KEY), folder) {
@@ -108,10 +108,7 @@ pub(crate) fn parts(pool: &PgPool, key: WebhookKey, allow_private: bool, mails: 
 fn credentials(mails: &MailOut) -> anyhow::Result<Option<(String, String)>> {
     let Some(user) = &mails.smtp_user else { return Ok(None) };
     let password = match (&mails.smtp_password_file, std::env::var(SMTP_PASSWORD)) {
-        (Some(file), _) => std::fs::read_to_string(file)
-            .with_context(|| format!("the SMTP password could not be read from {}", file.display()))?
-            .trim_end()
-            .to_owned(),
+        (Some(file), _) => secrets::read("the SMTP password", file)?.trim_end().to_owned(),
         (None, Ok(password)) => password,
         (None, Err(_)) => {
             bail!("--smtp-user needs --smtp-password-file, or {SMTP_PASSWORD} in the environment")

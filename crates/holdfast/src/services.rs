@@ -7,6 +7,7 @@
 
 use crate::config::{Http, Model};
 use crate::descriptors;
+use crate::first_admin;
 use crate::models::{FOLLOWERS, MODELS, WhenStopped, group_of};
 use crate::notifying::{self, MailWay};
 use crate::prometheus;
@@ -26,6 +27,7 @@ use holdfast_relay::Relay;
 use holdfast_writer::{Writer, WriterConfig};
 use sqlx::PgPool;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::{net::TcpListener, time::timeout};
@@ -42,6 +44,8 @@ const SWEEP_INVENTORIES_MAX: u32 = 500;
 /// What one server process is to run.
 pub(crate) struct Plan {
     pub(crate) token_secrets: TokenSecrets,
+    /// The data folder, if this process has one.
+    pub(crate) data: Option<PathBuf>,
     /// The leases of the log are known to be a dead process's.
     pub(crate) force: bool,
     /// Read models to feed in this process.
@@ -130,6 +134,10 @@ impl Services {
         let (flow, clock) = (Flow::new(&system.pool, FOLLOWERS), ambient.clone());
         spawn_until(&tasks, &stop_tasks, sample_flow(flow.clone(), move || clock.now()));
         tasks.close();
+        let first_admin = match &plan.data {
+            Some(data) => first_admin::of(&system.pool, data).await?,
+            None => None,
+        };
         let usual = ApiConfig::new(plan.token_secrets, plan.webhook_key);
         let state = ApiState::new(ApiParts {
             pool: system.pool.clone(),
@@ -141,6 +149,7 @@ impl Services {
             prometheus,
             config: ApiConfig {
                 token_ttl: Duration::from_secs(http.token_seconds.into()),
+                first_admin,
                 compat: http.compat,
                 compat_hosts: http.hosts(),
                 catalogue_is_open: http.catalogue_is_open(),

@@ -72,6 +72,11 @@ impl System {
         served.and(closed)
     }
 
+    /// The embedded system's folder.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
     /// The same for what is of no use half done.
     pub(crate) async fn with_all_of<T>(
         access: &Access,

@@ -190,6 +190,11 @@ pub(crate) async fn hash_blocking(password: String, salt: SaltString) -> Result<
     tokio::task::spawn_blocking(move || hash(&password, &salt)).await?
 }
 
+/// Compares a password on a blocking thread.
+pub(crate) async fn verify_blocking(password: String, hash: String) -> Result<bool, HashError> {
+    tokio::task::spawn_blocking(move || verify(&password, &hash)).await?
+}
+
 fn hash(password: &str, salt: &SaltString) -> Result<String, HashError> {
     let hash = argon2()?.hash_password(password.as_bytes(), salt).map_err(HashError::Argon2)?;
     Ok(hash.to_string())

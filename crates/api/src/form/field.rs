@@ -1,7 +1,7 @@
 //! The kinds of values our requests are made of. Each knows what it must be, parses nothing else,
 //! and says the same in the OpenAPI document.
 
-use crate::users::Role;
+use crate::users::{PASSWORD_CHARS, Role, is_common};
 use holdfast_domain::{Currency, Timestamp, is_writable, nfc};
 use icu_properties::{
     CodePointMapData, CodePointMapDataBorrowed,
@@ -135,6 +135,22 @@ text_field! {
     Email(String) = "must be an e-mail address of at most 254 bytes",
     email,
     |schema: ObjectBuilder| schema.format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
+}
+text_field! {
+    /// A password that an account is given, spelled as NFC.
+    NewPasswordText(String) =
+        "must be text of 8 to 128 characters, not only blanks, and none of the passwords that are guessed first",
+    |text: &str| {
+        let text = nfc(text);
+        let good = PASSWORD_CHARS.contains(&text.chars().count())
+            && !text.contains('\0')
+            && !text.trim().is_empty()
+            && !is_common(&text);
+        good.then(|| text.into_owned())
+    },
+    |schema: ObjectBuilder| {
+        schema.min_length(Some(*PASSWORD_CHARS.start())).max_length(Some(*PASSWORD_CHARS.end()))
+    }
 }
 text_field! {
     /// What somebody may do.

@@ -5,6 +5,7 @@
 
 use super::{FollowerHealth, OperatorProblems, flow_health};
 use crate::{
+    first_admin::FirstAdmin,
     problem::StoreError,
     state::{Api, ApiState},
     view::JsonAnswer,
@@ -46,6 +47,8 @@ pub(crate) struct Readiness {
     /// Everybody who follows the log, in whatever process, and how far each is; null if Postgres does not say. Bookings go
     /// on without them.
     flow: Option<Vec<FollowerHealth>>,
+    /// Whether the first admin's password is still the one in the data folder: change it. Bookings go on.
+    first_admin_password_unchanged: bool,
 }
 
 /// Whether Postgres answers.
@@ -101,7 +104,14 @@ async fn readiness(api: &Api) -> Readiness {
     let all = status.owned == status.partitions;
     let writer = WriterHealth { ready: all, owned: status.owned, partitions: status.partitions };
     let projectors = api.projectors.iter().map(health).collect();
-    Readiness { ready: log.ready && writer.ready, log, writer, projectors, flow }
+    Readiness {
+        ready: log.ready && writer.ready,
+        log,
+        writer,
+        projectors,
+        flow,
+        first_admin_password_unchanged: api.first_admin.as_ref().is_some_and(FirstAdmin::has_first_password),
+    }
 }
 
 async fn ping(api: &Api) -> Result<(), StoreError> {

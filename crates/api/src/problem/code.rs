@@ -88,6 +88,8 @@ codes! {
     EmailTaken = "email_taken", CONFLICT, "An account has this e-mail already";
     /// It would leave nobody who is an admin.
     LastAdmin = "last_admin", CONFLICT, "This is the last admin";
+    /// The account's password is too short for an agent or admin.
+    StaffPassword = "staff_password", CONFLICT, "The account's password is too short for this role";
     /// A city has this name already.
     NameTaken = "name_taken", CONFLICT, "A city has this name already";
     /// An airport has this code already.

@@ -75,7 +75,7 @@ pub(crate) struct RoleChange {
 /// Gives the account of an address another role, as an operator. Running servers know it within their `role_ttl`.
 ///
 /// # Errors
-/// `Unknown`, `LastAdmin`, or what failed.
+/// `Unknown`, `LastAdmin`, `StaffPassword`, or what failed.
 pub async fn grant(pool: &PgPool, ambient: &dyn Ambient, email: &str, role: Role) -> Result<(), UserError> {
     let user = super::find(pool, email).await?.ok_or(UserError::Unknown)?;
     set_role(pool, ambient, user.user_id, role, None).await.map(|_| ())
@@ -111,15 +111,19 @@ async fn set_role_in_tx(
             .fetch_all(&mut *tx)
             .await?;
     let found = sqlx::query(
-        "SELECT user_id, number, email, role, created_at FROM users WHERE user_id = $1 FOR UPDATE",
+        "SELECT user_id, number, email, role, created_at, staff_password FROM users WHERE user_id = $1 FOR UPDATE",
     )
     .bind(user_id.0)
-    .try_map(|row: PgRow| user(&row))
+    .try_map(|row: PgRow| Ok((user(&row)?, row.try_get::<Option<bool>, _>("staff_password")?)))
     .fetch_optional(&mut *tx)
     .await?;
-    let Some(user) = found else { return Ok(Err(UserError::Unknown)) };
+    let Some((user, staff_password)) = found else { return Ok(Err(UserError::Unknown)) };
     if user.role == role {
         return Ok(Ok(user));
+    }
+    // Of a password that is older than the column nothing is known.
+    if role != Role::Customer && staff_password == Some(false) {
+        return Ok(Err(UserError::StaffPassword));
     }
     if user.role == Role::Admin && admins == [user_id.0] {
         return Ok(Err(UserError::LastAdmin));

@@ -52,10 +52,10 @@ impl From<UserError> for Problem {
             UserError::Unknown => Self::not_found(),
             UserError::LastAdmin => Self::new(Code::LastAdmin, UserError::LastAdmin.to_string()),
             UserError::Hash(error) => error.into(),
-            UserError::Password => Self::invalid(vec![FieldError {
-                pointer: "/password".to_owned(),
-                detail: UserError::Password.to_string(),
-            }]),
+            UserError::StaffPassword => Self::new(Code::StaffPassword, error.to_string()),
+            UserError::Password | UserError::CommonPassword => {
+                Self::invalid(vec![FieldError { pointer: "/password".to_owned(), detail: error.to_string() }])
+            }
             UserError::Store(_) | UserError::Timeout => {
                 warn!(error = &error as &dyn std::error::Error, "the accounts cannot be reached");
                 Self::new(Code::StoreUnavailable, "nothing was done; try again after a second")

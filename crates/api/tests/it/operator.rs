@@ -27,7 +27,7 @@ async fn a_server_that_can_take_bookings_is_ready_and_says_why() {
         ready,
         json!({
             "ready": true, "log": {"ready": true}, "writer": {"ready": true, "owned": 4, "partitions": 4},
-            "projectors": [], "flow": followers.map(nobody)
+            "projectors": [], "flow": followers.map(nobody), "first_admin_password_unchanged": false
         })
     );
 }

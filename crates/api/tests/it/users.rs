@@ -450,6 +450,57 @@ async fn a_flood_of_sign_ups_refuses_no_sign_in() {
     assert_eq!(sign_ins, [401; 8]);
 }
 
+/// Airbourne's contract allows short and common passwords; they never become those of staff.
+#[tokio::test]
+async fn common_passwords_are_refused_and_staff_has_twelve_characters() {
+    let app = App::with(|config| config.compat = true).await;
+    let admin = app.admin().await;
+    for (password, pointer) in
+        [("password123", "/password"), ("P@ssw0rd", "/password"), ("kq7zvwx", "/password")]
+    {
+        let refused = app
+            .post("/v1/users")
+            .json(&json!({"email": "ada@example.com", "password": password}))
+            .send()
+            .await;
+        assert_eq!((refused.status.as_u16(), refused.pointers()), (422, vec![pointer]), "{password}");
+    }
+    let created = users::create(&app.pool, &Machine, "bob@example.com", "kq7zvwxt", Role::Agent).await;
+    assert!(matches!(created, Err(UserError::StaffPassword)));
+    app.post("/api/v1/signup")
+        .json(&json!({"email": "ada@example.com", "password": "password123"}))
+        .send()
+        .await
+        .ok(201);
+    let sign_in = async |password: &str| {
+        let credentials = json!({"email": "ada@example.com", "password": password});
+        let session = app.post("/v1/sessions").json(&credentials).send().await.ok(201);
+        let text = |field: &str| session[field].as_str().unwrap().to_owned();
+        Someone { id: text("user_id"), token: text("token") }
+    };
+    let ada = sign_in("password123").await;
+    let role = format!("/v1/users/{}/role", ada.id);
+    let grant = async || app.put(&role).by(&admin).json(&json!({"role": "agent"})).send().await;
+    assert_eq!(grant().await.code(), "staff_password");
+    let operator = users::grant(&app.pool, &Machine, "ada@example.com", Role::Admin).await;
+    assert!(matches!(operator, Err(UserError::StaffPassword)));
+    let change = async |who: &Someone, old: &str, new: &str| {
+        let body = json!({"current_password": old, "new_password": new});
+        app.put("/v1/users/me/password").by(who).json(&body).send().await
+    };
+    assert_eq!(change(&ada, "password123", "iloveyou").await.pointers(), ["/new_password"]);
+    assert_eq!(change(&ada, "password123", "kq7zvwxt").await.status, 204);
+    assert_eq!(grant().await.code(), "staff_password", "long enough for a customer alone");
+    assert_eq!(change(&sign_in("kq7zvwxt").await, "kq7zvwxt", "kq7zvwxtbn3m").await.status, 204);
+    assert_eq!(grant().await.status, 200);
+    let ada = sign_in("kq7zvwxtbn3m").await;
+    assert_eq!(change(&ada, "kq7zvwxtbn3m", "bn3mkq7z").await.pointers(), ["/new_password"]);
+    let operator = users::set_password(&app.pool, &Machine, "ada@example.com", "bn3mkq7z").await;
+    assert!(matches!(operator, Err(UserError::StaffPassword)));
+    let operator = users::set_password(&app.pool, &Machine, "ada@example.com", "password1234").await;
+    assert!(matches!(operator, Err(UserError::CommonPassword)));
+}
+
 /// Anybody can write that header. Without this rule each guess would come from an address of its own.
 #[tokio::test]
 async fn who_says_where_it_comes_from_is_not_believed_unasked() {

@@ -4,6 +4,7 @@ use crate::config::{Api, Target};
 use crate::keeper;
 use crate::notifying;
 use crate::out;
+use crate::secrets;
 use crate::services::{Plan, Services};
 use crate::signals::{self, Stop};
 use crate::system::{self, System};
@@ -44,6 +45,7 @@ pub(crate) async fn run(api: Api) -> anyhow::Result<()> {
     let plan = Plan {
         token_secrets,
         force: folder.is_some(),
+        data: folder.map(|folder| folder.path().to_owned()),
         projectors: &[],
         webhook_key: notifying::key(&api.webhooks, folder)?,
         webhooks_allow_private: api.webhooks.webhooks_allow_private,
@@ -77,11 +79,12 @@ async fn serve(
 
 fn token_secrets(file: Option<&Path>, folder: Option<&DataFolder>) -> anyhow::Result<TokenSecrets> {
     let secret = match (file, std::env::var(TOKEN_SECRET), folder) {
-        (Some(file), _, _) => std::fs::read_to_string(file)
-            .with_context(|| format!("the token secret could not be read from {}", file.display()))?,
+        (Some(file), _, _) => secrets::read("the token secret", file)?,
         (None, Ok(secret), _) => secret,
-        (None, Err(_), Some(folder)) => std::fs::read_to_string(folder.path().join("token-secret"))
-            .context("the data folder has no token secret; `holdfast up` makes it")?,
+        (None, Err(_), Some(folder)) => {
+            secrets::read("the token secret", &folder.path().join("token-secret"))
+                .context("the data folder has no token secret; `holdfast up` makes it")?
+        }
         (None, Err(_), None) => bail!(
             "tokens need a secret of at least {} bytes: give --token-secret-file, or {TOKEN_SECRET} in the environment",
             holdfast_api::TOKEN_SECRET_BYTES_MIN

@@ -6,6 +6,7 @@
 mod table;
 
 use crate::config::{Access, KafkaAccess};
+use crate::first_admin;
 use crate::models::FOLLOWERS;
 use crate::out;
 use crate::roles::relay::events_topic;
@@ -21,7 +22,7 @@ use holdfast_projector::{Flow, Seen};
 use holdfast_relay::{RelayLease, relay_leases};
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use std::path::PathBuf;
 
 /// What we were doing when Postgres did not.
 const NOT_READ: &str =
@@ -69,11 +70,13 @@ struct Report {
     topic: TopicSource,
     owners: Vec<Owner>,
     relays: Vec<RelayLease>,
+    /// The file with the first admin's password, while that opens the account.
+    first_password: Option<PathBuf>,
 }
 
 pub(crate) async fn run(status: &Status) -> anyhow::Result<()> {
     let kafka = status.kafka.kafka_if_given()?;
-    let report = System::with(&status.access, async |system| Report::of(&system.pool, kafka.as_ref()).await);
+    let report = System::with(&status.access, async |system| Report::of(system, kafka.as_ref()).await);
     let Some(report) = report.await? else { return Ok(()) };
     match status.json {
         true => out::line(report.json()),
@@ -83,7 +86,8 @@ pub(crate) async fn run(status: &Status) -> anyhow::Result<()> {
 }
 
 impl Report {
-    async fn of(pool: &PgPool, kafka: Option<&Kafka>) -> anyhow::Result<Self> {
+    async fn of(system: &System, kafka: Option<&Kafka>) -> anyhow::Result<Self> {
+        let pool = &system.pool;
         let log = identity(pool).await.context(NOT_READ)?;
         // The topic first: read later than the log, it may seem ahead of it.
         let (positions, topic) = match kafka {
@@ -99,7 +103,11 @@ impl Report {
             None => flow.look(now).await,
         };
         let (owners, relays) = tokio::try_join!(owners(pool), relay_leases(pool)).context(NOT_READ)?;
-        Ok(Self { log, seen: seen.context(NOT_READ)?, now, topic, owners, relays })
+        let first_password = match system.folder() {
+            Some(data) => first_admin::unchanged(pool, data).await?,
+            None => None,
+        };
+        Ok(Self { log, seen: seen.context(NOT_READ)?, now, topic, owners, relays, first_password })
     }
 
     fn events(&self) -> i64 {
@@ -125,6 +133,7 @@ impl Report {
             "log_id": self.log.log_id, "partitions": self.log.partitions, "events": self.events(),
             "positions": self.seen.heads, "followers": followers.collect::<Vec<_>>(),
             "topic_from": from, "topic_told_at": self.told_at(), "kafka_problem": instead,
+            "first_admin_password_unchanged": self.first_password.is_some(),
             "owners": owners.collect::<Vec<_>>(), "relays": relays.collect::<Vec<_>>(),
         })
     }

@@ -1,6 +1,7 @@
 //! `holdfast up`: everything in one process, on a Postgres cluster of its own in a data folder.
 
 use crate::config::Up;
+use crate::first_admin;
 use crate::keeper;
 use crate::notifying::{self, MailWay};
 use crate::out;
@@ -10,23 +11,13 @@ use crate::signals;
 use crate::system::System;
 use anyhow::Context as _;
 use holdfast_ambient::{Ambient, Machine};
-use holdfast_api::{
-    TokenSecrets,
-    users::{self, Role, UserError},
-};
+use holdfast_api::TokenSecrets;
 use holdfast_cluster::{DataFolder, SecretFile};
 use std::fmt::Write as _;
 use tokio::net::TcpListener;
 
-/// E-mail address of the admin that a new system begins with.
-const ADMIN_EMAIL: &str = "admin@holdfast.local";
-/// File with the password that the first admin was made with.
-const PASSWORD_FILE: &str = "admin-password";
 /// Random bytes of a secret; written in hexadecimal.
 pub(crate) const SECRET_BYTES: usize = 32;
-/// Random bytes of the first admin's password; written in hexadecimal.
-const PASSWORD_BYTES: usize = 16;
-
 pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
     up.http.check()?;
     let stop = signals::asked_to_stop()?;
@@ -78,9 +69,10 @@ async fn start(
     };
     let through = kafka.as_ref().map_or_else(String::new, |kafka| format!(", Kafka at {}", kafka.address()));
     let partitions = system.migrate(None).await?;
-    let admin = ensure_admin(system, folder).await?;
+    let admin = first_admin::ensure(&system.pool, folder).await?;
     let plan = Plan {
         token_secrets: TokenSecrets::read(&secret.content)?,
+        data: Some(folder.path().to_owned()),
         force: true, // the folder's lock says that no other process of this log lives
         projectors: if up.no_projectors { &[] } else { Plan::ALL },
         kafka,
@@ -96,37 +88,6 @@ async fn start(
         if up.http.compat { ", Airbourne's and booking_monitor's routes on" } else { "" },
     ));
     Ok(services)
-}
-
-/// Makes the first admin where there is none, with a password in a file, and says who the admin is.
-///
-/// An account can be in the way: somebody took the admin's role away and kept the address. The system serves without an
-/// admin, and whose account that is decides the operator.
-async fn ensure_admin(system: &System, folder: &DataFolder) -> anyhow::Result<String> {
-    let pool = &system.pool;
-    if users::has_admin(pool).await? {
-        let first = users::find(pool, ADMIN_EMAIL).await?.filter(|user| user.role == Role::Admin);
-        let file = folder.path().join(PASSWORD_FILE);
-        return Ok(match first {
-            Some(_) if file.is_file() => {
-                format!("admin {ADMIN_EMAIL}, whose first password is in {}", file.display())
-            }
-            Some(_) => format!("admin {ADMIN_EMAIL}"),
-            None => "an admin of your own".to_owned(),
-        });
-    }
-    let password = folder.secret_file(PASSWORD_FILE, || random_hex(PASSWORD_BYTES))?;
-    match users::create(pool, &Machine, ADMIN_EMAIL, &password.content, Role::Admin).await {
-        Ok(_) => Ok(format!("admin {ADMIN_EMAIL} with the password in {}", password.path.display())),
-        Err(UserError::EmailTaken) => {
-            tracing::warn!(
-                "there is no admin, and the account {ADMIN_EMAIL} is none; \
-                 `holdfast user grant EMAIL admin` makes one"
-            );
-            Ok("no admin".to_owned())
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 pub(crate) fn random_hex(bytes: usize) -> String {

@@ -1,6 +1,7 @@
 //! `holdfast user`: what an operator does to accounts.
 
 use crate::config::Access;
+use crate::first_admin;
 use crate::out;
 use crate::system::System;
 use anyhow::Context as _;
@@ -19,8 +20,12 @@ pub(crate) async fn grant(email: &str, role: Role, access: &Access) -> anyhow::R
 }
 
 pub(crate) async fn delete(email: &str, access: &Access) -> anyhow::Result<()> {
-    System::with_all_of(access, async |system| Ok(users::delete(&system.pool, email).await?)).await?;
-    out::line(format_args!("{email} is deleted; its bookings stay, under an id that leads to nobody"));
+    let delete = async |system: &System| {
+        users::delete(&system.pool, email).await?;
+        first_admin::changed(email, system.folder())
+    };
+    System::with_all_of(access, delete).await?;
+    out::line(format_args!("{email} is deleted; its bookings stay, under an id that leads to no account"));
     Ok(())
 }
 
@@ -29,7 +34,10 @@ pub(crate) async fn password(email: &str, access: &Access) -> anyhow::Result<()>
     let mut password = String::new();
     std::io::stdin().lock().take(PASSWORD_BYTES_READ).read_line(&mut password).context("no password came")?;
     let password = password.trim_end_matches(['\r', '\n']);
-    let set = async |system: &System| Ok(users::set_password(&system.pool, &Machine, email, password).await?);
+    let set = async |system: &System| {
+        users::set_password(&system.pool, &Machine, email, password).await?;
+        first_admin::changed(email, system.folder())
+    };
     System::with_all_of(access, set).await?;
     out::line(format_args!("{email} has the new password; its tokens end within 5 seconds"));
     Ok(())

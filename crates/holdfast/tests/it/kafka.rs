@@ -1,6 +1,6 @@
 //! The roles as processes of their own, through a real Kafka.
 
-use crate::server::Place;
+use crate::server::{Place, write_secret};
 use holdfast_ambient::Machine;
 use holdfast_broker::{Broker, BrokerOptions};
 use holdfast_testkit::{eventually, open_folder};
@@ -130,7 +130,7 @@ async fn without_kafka_it_says_what_to_give() {
         assert!(!output.status.success() && text.contains("KAFKA_BROKERS"), "{command:?}: {text}");
     }
     let secret = place.folder().join("kafka.settings");
-    std::fs::write(&secret, "# ours\nsecurity.protocol = ssl\nsasl.password secret-word\n").unwrap();
+    write_secret(&secret, "# ours\nsecurity.protocol = ssl\nsasl.password secret-word\n");
     let file = secret.to_str().unwrap();
     let wrong = ["verify", "--topic", "--kafka-brokers", "127.0.0.1:1", "--kafka-settings-file", file];
     let output = place.command(&wrong).output().await.unwrap();

@@ -112,7 +112,29 @@ async fn the_ready_line_says_of_the_admin_only_what_is_true() {
     let server = place.up().await;
     assert!(server.ready_line.contains("admin-password"), "{}", server.ready_line);
     assert_eq!(server.terminate().await, Some(0));
-    std::fs::remove_file(place.data().join("admin-password")).unwrap();
+    let server = place.up().await;
+    assert!(server.ready_line.contains("whose first password is in"), "{}", server.ready_line);
+    let ready = async || {
+        let ready = place.http.get(place.url("/health/ready")).send().await.unwrap();
+        ready.json::<serde_json::Value>().await.unwrap()["first_admin_password_unchanged"].clone()
+    };
+    let status = async || {
+        let output = place.command(&["status"]).output().await.unwrap();
+        String::from_utf8(output.stdout).unwrap().contains("the first admin's password has not been changed")
+    };
+    assert_eq!((ready().await, status().await), (true.into(), true));
+    let first = std::fs::read_to_string(place.data().join("admin-password")).unwrap();
+    let admin = place.admin().await;
+    let change =
+        serde_json::json!({"current_password": first.trim(), "new_password": "a password of my own"});
+    let changed =
+        place.http.put(place.url("/v1/users/me/password")).bearer_auth(&admin).json(&change).send().await;
+    assert_eq!(changed.unwrap().status(), 204);
+    assert!(!place.data().join("admin-password").exists(), "the file goes with its password");
+    assert_eq!((ready().await, status().await), (false.into(), false));
+    assert_eq!(server.terminate().await, Some(0));
+    // A password that opens nothing, such as one from a backup, does not stay.
+    std::fs::write(place.data().join("admin-password"), first).unwrap();
     let server = place.up().await;
     let line = &server.ready_line;
     assert!(line.contains("admin@holdfast.local") && !line.contains("password"), "{line}");

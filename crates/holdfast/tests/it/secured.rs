@@ -1,6 +1,6 @@
 //! A broker with TLS and passwords, reached with the settings file that kafka/README.md shows.
 
-use crate::server::Place;
+use crate::server::{Place, write_secret};
 use holdfast_ambient::Machine;
 use holdfast_broker::{Broker, BrokerOptions, Security};
 use holdfast_testkit::{Certificates, certificates, eventually, open_folder};
@@ -31,7 +31,7 @@ fn settings(file: PathBuf, authority: &Path, password: &str) -> String {
     let text = shown.replace("/etc/holdfast/kafka-ca.pem", authority.to_str().unwrap());
     let text = text.replace("sasl.password=change-me", &format!("sasl.password={password}"));
     assert!(text.contains(password) && !text.contains("/etc/"), "both lines are there: {shown}");
-    std::fs::write(&file, text).unwrap();
+    write_secret(&file, &text);
     file.to_str().unwrap().to_owned()
 }
 

@@ -3,7 +3,9 @@
 use reqwest::{Client, StatusCode};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -198,4 +200,10 @@ fn find(folder: &Path, name: &str) -> PathBuf {
         folders.extend(entries.filter(|path| path.is_dir()));
     }
     panic!("no {name} in {}", folder.display());
+}
+
+/// A file that its owner alone can read.
+pub(crate) fn write_secret(file: &Path, text: &str) {
+    fs::write(file, text).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
 }

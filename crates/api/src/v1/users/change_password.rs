@@ -1,15 +1,14 @@
-//! `PUT /v1/users/me/password`: another password, for whoever knows the current one.
+//! `PUT /v1/users/me/password`: another password, where the current one is known.
 //!
 //! A token is not enough: it may have been stolen. Guessing the current password is slowed as signing in is.
 
-use super::create::Password;
 use crate::{
     auth::{salt, wait_until},
     extract::{Body, Caller, ClientAddress},
-    form::{Fields, Form},
-    problem::{Code, Problem, problems},
+    form::{Fields, Form, NewPasswordText},
+    problem::{Code, FieldError, Problem, problems},
     state::ApiState,
-    users,
+    users::{self, NewPassword, Role, UserError, fits_staff},
     v1::sessions::GivenPassword,
 };
 use axum::{extract::State, http::StatusCode};
@@ -24,15 +23,15 @@ pub(crate) struct ChangePassword {
     /// The one that counts now.
     #[schema(inline)]
     current_password: GivenPassword,
-    /// At least 8 characters.
+    /// 8 to 128 characters, an agent's or admin's at least 12; none of the passwords that are guessed first.
     #[schema(inline)]
-    new_password: Password,
+    new_password: NewPasswordText,
 }
 
 impl Form for ChangePassword {
     fn fields(fields: &mut Fields<'_>) {
         fields.required::<GivenPassword>("current_password");
-        fields.required::<Password>("new_password");
+        fields.required::<NewPasswordText>("new_password");
     }
 }
 
@@ -64,11 +63,20 @@ pub(crate) async fn change_password(
         return Err(attempt.failed(api.ambient.now()).map_or_else(wrong, wait_until));
     }
     attempt.succeeded(api.ambient.now());
-    let new_hash = api.hasher.hash(request.new_password.0, salt(&*api.ambient)?).await?;
+    let fits_staff = fits_staff(&request.new_password.0);
+    if user.role != Role::Customer && !fits_staff {
+        let detail = UserError::StaffPassword.to_string();
+        return Err(Problem::invalid(vec![FieldError { pointer: "/new_password".to_owned(), detail }]));
+    }
+    let hash = api.hasher.hash(request.new_password.0, salt(&*api.ambient)?).await?;
+    let new = NewPassword { hash, fits_staff };
     // Two who change it at once know the same old one: the second does not any more.
-    if !users::replace_password(&api.pool, user.user_id, &old_hash, &new_hash).await? {
+    if !users::replace_password(&api.pool, user.user_id, &old_hash, &new).await? {
         return Err(wrong());
     }
     api.accounts.changed(user.user_id);
+    if let Some(first) = &api.first_admin {
+        first.password_changed(user.user_id).await;
+    }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,18 +4,15 @@ use super::UserView;
 use crate::{
     auth,
     extract::Body,
-    form::{Email, Fields, Form, Text},
+    form::{Email, Fields, Form, NewPasswordText},
     problem::{Problem, problems},
     state::ApiState,
-    users::{self, PASSWORD_CHARS, Role},
+    users::{self, NewPassword, Role, fits_staff},
     view::Made,
 };
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-/// A password that is made.
-pub(crate) type Password = Text<{ *PASSWORD_CHARS.start() }, { *PASSWORD_CHARS.end() }>;
 
 /// Asks for an account.
 #[derive(Deserialize, Serialize, ToSchema)]
@@ -25,15 +22,15 @@ pub(crate) struct CreateUser {
     /// Where its owner is written to; no other account may have it.
     #[schema(inline)]
     email: Email,
-    /// At least 8 characters.
+    /// 8 to 128 characters; none of the passwords that are guessed first.
     #[schema(inline)]
-    password: Password,
+    password: NewPasswordText,
 }
 
 impl Form for CreateUser {
     fn fields(fields: &mut Fields<'_>) {
         fields.required::<Email>("email");
-        fields.required::<Password>("password");
+        fields.required::<NewPasswordText>("password");
     }
 }
 
@@ -54,7 +51,8 @@ pub(crate) async fn create_user(
     Body(request): Body<CreateUser>,
 ) -> Result<Made<UserView>, Problem> {
     let salt = auth::salt(&*api.ambient)?;
-    let hash = api.hasher.sign_up(request.password.0, salt).await?;
-    let user = users::insert(&api.pool, &*api.ambient, &request.email.0, &hash, Role::Customer).await?;
+    let fits_staff = fits_staff(&request.password.0);
+    let password = NewPassword { hash: api.hasher.sign_up(request.password.0, salt).await?, fits_staff };
+    let user = users::insert(&api.pool, &*api.ambient, &request.email.0, &password, Role::Customer).await?;
     Ok(Made { at: "/v1/users/me".to_owned(), replayed: false, body: user.into() })
 }

@@ -33,11 +33,12 @@ impl Form for SetRole {
 problems! {
     /// Why the role is not given.
     SetRoleProblems:
-        MalformedJson, Unauthenticated, Forbidden, NotFound, LastAdmin, PayloadTooLarge, UnsupportedMediaType,
-        ValidationFailed, RequestTimeout, StoreUnavailable,
+        MalformedJson, Unauthenticated, Forbidden, NotFound, LastAdmin, StaffPassword, PayloadTooLarge,
+        UnsupportedMediaType, ValidationFailed, RequestTimeout, StoreUnavailable,
 }
 
-/// Give an account a role: here at once, on other servers within 5 seconds. The last admin stays one.
+/// Give an account a role: here at once, on other servers within 5 seconds. The last admin stays one. An agent's and
+/// an admin's password has at least 12 characters: an account with a shorter one changes it first.
 #[utoipa::path(
     put, path = "/v1/users/{id}/role", tag = "users", request_body = SetRole,
     params(("id" = uuid::Uuid, Path, description = "The account.")),

@@ -30,6 +30,13 @@ impl Report {
         lines.extend(self.partitions(all));
         lines.push(String::new());
         lines.extend(self.workers());
+        if let Some(file) = &self.first_password {
+            lines.push(String::new());
+            lines.push(format!(
+                "the first admin's password has not been changed; it is in {}",
+                file.display()
+            ));
+        }
         lines
     }
 
@@ -223,6 +230,7 @@ mod tests {
                 lease_seconds: Some(2.0),
             }],
             relays: vec![RelayLease { relay_id: Uuid::nil(), lease_seconds: -3.0, partitions: 2 }],
+            first_password: None,
         }
     }
 
