@@ -1,9 +1,14 @@
 -- Names and addresses are spelled as NFC; names are compared as NFKC with full case folding, which the server computes.
 -- What stands here already is spelled anew, but for a row whose new spelling another row has: that one stays as it is.
 
-UPDATE users u SET email = normalize(email, NFC)
-WHERE email IS NOT NFC NORMALIZED
-  AND NOT EXISTS (SELECT FROM users other WHERE lower(other.email) = lower(normalize(u.email, NFC)));
+WITH spelled AS (
+    SELECT min(user_id::text)::uuid AS user_id, normalize(email, NFC) AS email FROM users
+    WHERE email IS NOT NFC NORMALIZED GROUP BY normalize(email, NFC)
+)
+UPDATE users u SET email = spelled.email
+FROM spelled
+WHERE u.user_id = spelled.user_id
+  AND NOT EXISTS (SELECT FROM users other WHERE lower(other.email) = lower(spelled.email));
 
 UPDATE cities SET name = normalize(name, NFC) WHERE name IS NOT NFC NORMALIZED;
 -- name_key is in small letters already; of the letters that folding treats in another way, these two occur in names of cities.
