@@ -1,7 +1,8 @@
 //! The data folder as one process's own: a lock that says who uses it, and files only its owner can read.
 //!
 //! Guarantee: of two processes that open the same folder, one is refused and told the other's process id. The lock
-//! belongs to the process, so it ends with it, however it ends.
+//! belongs to the process, so it ends with it, however it ends. A killed process is gone some milliseconds after the
+//! kill: [`DataFolder::open_within`] waits for its lock.
 
 use std::{
     fmt, fs,
@@ -10,12 +11,17 @@ use std::{
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     process,
+    time::Duration,
 };
+
+use tokio::time::{sleep, timeout};
 
 use crate::layout::make_folder;
 
 /// Secrets are read and written by their owner alone.
 const SECRET_MODE: u32 = 0o600;
+/// How often a lock that another process holds is tried again.
+const LOCK_EVERY: Duration = Duration::from_millis(20);
 
 /// A data folder could not be opened, or a secret in it not be read or made.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +91,23 @@ impl DataFolder {
         }
         write_holder(&mut lock).map_err(failed("write", &file))?;
         Ok(Self { path, _lock: lock })
+    }
+
+    /// The same, which waits up to `wait` for a process that has the folder: one that was killed may still be ending.
+    pub async fn open_within(folder: &Path, wait: Duration) -> Result<Self, FolderError> {
+        let freed = async {
+            loop {
+                match Self::open(folder) {
+                    Err(FolderError::InUse { .. }) => sleep(LOCK_EVERY).await,
+                    opened => return opened,
+                }
+            }
+        };
+        match timeout(wait, freed).await {
+            Ok(opened) => opened,
+            // The last try names the holder of now.
+            Err(_) => Self::open(folder),
+        }
     }
 
     /// The folder, absolute and without links.

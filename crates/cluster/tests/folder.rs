@@ -1,8 +1,9 @@
 //! The data folder as one process's own: refused to a second one, and its secrets closed to others.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
 use holdfast_cluster::{DataFolder, FolderError};
+use tokio::time::timeout;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -16,6 +17,23 @@ fn a_folder_in_use_is_refused_with_the_holders_process_id() -> Result {
     assert!(error.to_string().contains("--data"), "{error}");
     drop(held);
     DataFolder::open(&path)?;
+    Ok(())
+}
+
+/// A start right after `kill -9`: the killed process still holds the lock for a moment.
+#[tokio::test]
+async fn a_start_waits_for_the_lock_of_a_process_that_is_ending() -> Result {
+    let parent = tempfile::tempdir()?;
+    let held = DataFolder::open(parent.path())?;
+    let opened = DataFolder::open_within(parent.path(), Duration::from_secs(60));
+    tokio::pin!(opened);
+    assert!(timeout(Duration::ZERO, opened.as_mut()).await.is_err(), "it waits while the lock is held");
+    drop(held);
+    let held = opened.await?;
+
+    let refused = DataFolder::open_within(held.path(), Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(refused.to_string(), DataFolder::open(held.path()).unwrap_err().to_string());
+    assert!(matches!(refused, FolderError::InUse { .. }), "{refused}");
     Ok(())
 }
 

@@ -14,14 +14,19 @@ use holdfast_ambient::{Ambient, Machine};
 use holdfast_api::TokenSecrets;
 use holdfast_cluster::{DataFolder, SecretFile};
 use std::fmt::Write as _;
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// Random bytes of a secret; written in hexadecimal.
 pub(crate) const SECRET_BYTES: usize = 32;
+/// How long the process that has the folder may take to end: after `kill -9` it is gone some milliseconds later.
+const ENDING_MAX: Duration = Duration::from_secs(5);
+
 pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
     up.http.check()?;
     let stop = signals::asked_to_stop()?;
-    let folder = DataFolder::open(&up.data)?;
+    let opened = stop.or(DataFolder::open_within(&up.data, ENDING_MAX)).await;
+    let Some(folder) = opened.transpose()? else { return Ok(()) };
     let listen = up.http.listen;
     let listener = TcpListener::bind(listen)
         .await
