@@ -146,12 +146,21 @@ impl App {
     }
 
     pub(crate) async fn behind_proxy_with(configure: impl FnOnce(&mut ApiConfig)) -> (Self, Proxy) {
+        Self::behind(Duration::from_secs(1), configure).await
+    }
+
+    /// With a proxy before Postgres that sees each statement, and the patience of tests.
+    pub(crate) async fn counted() -> (Self, Proxy) {
+        Self::behind(PATIENCE, |_| {}).await
+    }
+
+    async fn behind(answer_within: Duration, configure: impl FnOnce(&mut ApiConfig)) -> (Self, Proxy) {
         let db = database().await;
         let proxy = db.proxy();
         let connect = proxy.connect_options();
         let pool = PgPoolOptions::new().max_connections(4).connect_with(connect.clone()).await.unwrap();
         (
-            Self::on(db, pool, connect, Duration::from_secs(1), |config| {
+            Self::on(db, pool, connect, answer_within, |config| {
                 config.compat = true;
                 config.role_ttl = PATIENCE;
                 configure(config);

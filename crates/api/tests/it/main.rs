@@ -9,6 +9,7 @@ mod bad_input;
 mod bookings;
 mod catalogue;
 mod compat;
+mod cost;
 mod documentation;
 mod flights;
 mod idempotency;
