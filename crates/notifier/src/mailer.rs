@@ -46,7 +46,7 @@ pub enum Again {
 #[derive(Debug, thiserror::Error)]
 #[error("a mail was not taken over: {why}")]
 pub struct NotTaken {
-    /// Such as `smtp_550` or `connect`.
+    /// Such as `smtp_550 5.1.1` or `connect`.
     pub why: Cow<'static, str>,
     /// What to do.
     pub again: Again,

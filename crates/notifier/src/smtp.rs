@@ -3,9 +3,11 @@
 //! Guarantee: a mail is taken over when the server has answered 250 to all of it, and at no other time.
 //!
 //! What a failure means. 4xx puts the mail off (greylisting answers 450 or 451). 5xx refuses it for good where it is about
-//! this mail or its receiver (550 to 556); every other 5xx is about the session (530 and 535: who we are; 500 to 504: what
-//! we said), so it is our configuration's fault and no mail's, and is tried again. 554 is both: a server may greet everybody
-//! with it; whether it does is asked before a mail is given up. Nothing heard (refused, silent, broken off) says nothing of
+//! this mail or its receiver: 550 to 556, or an enhanced status code (RFC 3463) about the receiver's address or mailbox.
+//! Every other 5xx is about the session (530 and 535: who we are; 500 to 504: what we said) or about our sender address, so it
+//! is our configuration's fault and no mail's, and is tried again. 554 is both: a server may greet everybody
+//! with it; whether it does is asked before a mail is given up. Recorded are the two codes, and nothing else of the answer,
+//! which may hold an address. Nothing heard (refused, silent, broken off) says nothing of
 //! the mail: broken off after its last line, the server may have it, and the same Message-ID lets it be dropped.
 //!
 //! Bounds: a few connections, kept open between mails; whoever calls bounds how long an attempt may take.
@@ -121,13 +123,47 @@ impl Smtp {
         let Some(code) = error.status().map(u16::from) else {
             return NotTaken::new(unheard(&error), Again::Soon);
         };
-        let why = format!("smtp_{code}");
+        let enhanced = error.source().and_then(|answer| Enhanced::of(code, &answer.to_string()));
+        let why = match enhanced {
+            Some(Enhanced { class, subject, detail }) => format!("smtp_{code} {class}.{subject}.{detail}"),
+            None => format!("smtp_{code}"),
+        };
         if error.is_transient() {
             return NotTaken::new(why, Again::Later);
         }
         let refused =
-            ABOUT_THE_MAIL.contains(&code) && matches!(self.transport.test_connection().await, Ok(true));
+            is_about_the_mail(code, enhanced) && matches!(self.transport.test_connection().await, Ok(true));
         NotTaken::new(why, if refused { Again::Never } else { Again::Later })
+    }
+}
+
+/// An enhanced mail system status code (RFC 3463): what an answer begins with, of a server that has them (RFC 2034).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Enhanced {
+    class: u16,
+    subject: u16,
+    detail: u16,
+}
+
+impl Enhanced {
+    /// None: the answer to `code` begins with none, or with one that contradicts `code`.
+    fn of(code: u16, answer: &str) -> Option<Self> {
+        let number = |digits: &str| {
+            let short = (1..=3).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+            short.then(|| digits.parse::<u16>().ok()).flatten()
+        };
+        let mut numbers = answer.split_whitespace().next()?.split('.').map(number);
+        let (class, subject, detail) = (numbers.next()??, numbers.next()??, numbers.next()??);
+        (numbers.next().is_none() && class == code / 100).then_some(Self { class, subject, detail })
+    }
+}
+
+/// Whether a 5xx refuses this mail or its receiver, and not the session.
+fn is_about_the_mail(code: u16, enhanced: Option<Enhanced>) -> bool {
+    match enhanced.map(|enhanced| (enhanced.subject, enhanced.detail)) {
+        Some((1, 7 | 8)) => false,       // our sender address
+        Some((1, 1..) | (2, _)) => true, // the receiver's address, or its mailbox
+        _ => ABOUT_THE_MAIL.contains(&code),
     }
 }
 
@@ -229,6 +265,25 @@ mod tests {
         }
         for here in ["smtp://127.0.0.1:2525", "smtp://localhost", "smtp://[::1]:25"] {
             assert!(Smtp::new(here, secret(), None).is_ok(), "{here}");
+        }
+    }
+
+    #[test]
+    fn an_enhanced_status_code_is_a_whole_word_of_the_codes_class() {
+        let enhanced = |class, subject, detail| Some(Enhanced { class, subject, detail });
+        assert_eq!(Enhanced::of(550, "5.1.1 <ada@example.org>: no such user"), enhanced(5, 1, 1));
+        assert_eq!(Enhanced::of(451, "4.7.1"), enhanced(4, 7, 1));
+        for none in [
+            "",
+            "no such user",
+            "4.2.2 full",
+            "5.1",
+            "5.1.1.1 x",
+            "5.1.1111 x",
+            "5.+1.1 x",
+            "5.1.1<ada@example.org>",
+        ] {
+            assert_eq!(Enhanced::of(550, none), None, "{none}");
         }
     }
 

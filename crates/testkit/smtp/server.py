@@ -5,6 +5,8 @@ server.py MAILDIR PORT MODE [PEM USER PASSWORD] prints the port it listens on (P
   ascii       takes everything, and knows no SMTPUTF8
   greylist    puts every receiver's first mail off with 451, and takes the next
   refuse      refuses every receiver with 550
+  rcpt ANSWER answers every receiver with this
+  mail ANSWER answers every sender with this
   auth        answers 530 to everybody, as one that wants to know who we are
   greet-554   greets everybody with 554
   slow        takes everything, 3 s late
@@ -37,12 +39,16 @@ class Handler:
     async def handle_MAIL(self, server, session, envelope, address, options):
         if mode == "auth":
             return "530 5.7.0 Authentication required"
+        if mode.startswith("mail "):
+            return mode.removeprefix("mail ")
         envelope.mail_from = address
         return "250 OK"
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if mode == "refuse":
             return f"550 5.1.1 <{address}>: no such user"
+        if mode.startswith("rcpt "):
+            return mode.removeprefix("rcpt ")
         if mode == "greylist" and address not in self.known:
             self.known.add(address)
             return "451 4.7.1 Come back later"

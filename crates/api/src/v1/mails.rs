@@ -28,7 +28,7 @@ pub(crate) struct MailView {
     /// Attempts since it was last asked for.
     attempts_made: u32,
     /// Why the last one failed, as a reminder's `failure`; `not_in_the_log`, `not_understood` and `about_no_booking` too.
-    #[schema(example = "smtp_550")]
+    #[schema(example = "smtp_550 5.1.1")]
     failure: Option<String>,
     /// When it was given up.
     ended_at: Option<DateTime<Utc>>,

@@ -57,8 +57,8 @@ pub(crate) struct ReminderView {
     attempts_made: u32,
     /// When it is tried next; null: it is not.
     next_attempt_at: Option<DateTime<Utc>>,
-    /// Why the last attempt failed: `smtp_` and the server's code, `connection`, `timeout`, `tls`, `unsupported`, `folder`,
-    /// `no_address` or `unwritten`.
+    /// Why the last attempt failed: `smtp_` and the server's code, with its enhanced status code if it gave one
+    /// (`smtp_550 5.1.1`), `connection`, `timeout`, `tls`, `unsupported`, `folder`, `no_address` or `unwritten`.
     failure: Option<String>,
     /// When it was asked for.
     created_at: DateTime<Utc>,

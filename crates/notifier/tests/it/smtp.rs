@@ -141,9 +141,12 @@ async fn a_confirmation_is_in_the_mailbox_as_text_and_html() {
 /// 4xx, no answer and refused connections say nothing final; nor does 5xx about the session.
 #[tokio::test]
 async fn what_is_not_the_mails_fault_is_tried_again_until_it_is_taken() {
-    for (mode, why) in
-        [("greylist", "smtp_451"), ("auth", "smtp_530"), ("greet-554", "smtp_554"), ("absent", "connection")]
-    {
+    for (mode, why) in [
+        ("greylist", "smtp_451 4.7.1"),
+        ("auth", "smtp_530 5.7.0"),
+        ("greet-554", "smtp_554 5.3.2"),
+        ("absent", "connection"),
+    ] {
         let (rig, mut server) = (Rig::new().await, SmtpServer::start("accept").await);
         let mails = rig.mails_to(&server).await;
         match mode {
@@ -173,7 +176,7 @@ async fn a_refused_receiver_is_given_up_told_without_an_address_and_retried_when
     rig.sell(1).await;
     rig.mail_all(&mails).await;
     let failed = failed_mails(&rig.pool, None, 10).await.unwrap();
-    assert_eq!((failed.len(), failed[0].failure.as_deref()), (1, Some("smtp_550")));
+    assert_eq!((failed.len(), failed[0].failure.as_deref()), (1, Some("smtp_550 5.1.1")));
     let told = upkeep(&rig.pool, rig.clock.now(), 1_000).await.unwrap().mails;
     assert_eq!((told.waiting, told.failed), (0, 1));
     server.behave("accept").await;
@@ -185,6 +188,28 @@ async fn a_refused_receiver_is_given_up_told_without_an_address_and_retried_when
     rig.mail_all(&mails).await;
     assert_eq!(server.mails().len(), 1);
     assert!(failed_mails(&rig.pool, None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_failed_mail_records_the_servers_two_codes_and_a_refused_receiver_is_not_tried_again() {
+    let (rig, mut server) = (Rig::new().await, SmtpServer::start("accept").await);
+    let mails = rig.mails_to(&server).await;
+    for (mode, became) in [
+        ("rcpt 550 5.1.1 <ada@example.org>: no such user", "dead smtp_550 5.1.1"),
+        ("rcpt 501 5.1.3 <ada@example.org>: bad address", "dead smtp_501 5.1.3"),
+        ("rcpt 521 5.2.1 Mailbox disabled", "dead smtp_521 5.2.1"),
+        ("rcpt 550 ada@example.org is unknown", "dead smtp_550"),
+        ("rcpt 550 5.1.1<ada@example.org>", "dead smtp_550"),
+        ("rcpt 452 4.2.2 <ada@example.org>: mailbox full", "pending smtp_452 4.2.2"),
+        ("rcpt 504 5.5.2 Helo command rejected", "pending smtp_504 5.5.2"),
+        ("mail 553 5.1.8 Sender address rejected", "pending smtp_553 5.1.8"),
+    ] {
+        server.behave(mode).await;
+        rig.sell(1).await;
+        rig.mail_all(&mails).await;
+        assert_eq!(rig.mail_states().await, [(became.to_owned(), 1)], "{mode}");
+        sqlx::query("DELETE FROM mails").execute(&rig.pool).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -305,7 +330,7 @@ async fn a_reminder_is_sent_when_it_is_due_once_and_retried_only_after_it_failed
     let refused = rig.remind(0, None).await.reminder_id;
     rig.mail_all(&mails).await;
     let failed = rig.reminder(refused).await;
-    assert_eq!((failed.state, failed.failure.as_deref()), (ReminderState::Failed, Some("smtp_550")));
+    assert_eq!((failed.state, failed.failure.as_deref()), (ReminderState::Failed, Some("smtp_550 5.1.1")));
     server.behave("accept").await;
     retry_reminder(&rig.pool, refused, Some(ADA), rig.clock.now()).await.unwrap();
     rig.mail_all(&mails).await;

@@ -55,11 +55,11 @@ async fn who_is_not_known_or_not_trusted_is_told_nothing_and_the_mail_waits() {
     let folder = tempfile::tempdir().unwrap();
     let stranger = certificates(folder.path()).authority;
     for (mode, url, password, authority, became) in [
-        ("starttls", starttls(&server), Some("wrong"), Some(server.authority()), "pending smtp_535"),
-        ("starttls", starttls(&server), None, Some(server.authority()), "pending smtp_530"),
+        ("starttls", starttls(&server), Some("wrong"), Some(server.authority()), "pending smtp_535 5.7.8"),
+        ("starttls", starttls(&server), None, Some(server.authority()), "pending smtp_530 5.7.0"),
         ("starttls", starttls(&server), Some(SMTP_PASSWORD), Some(&*stranger), "pending tls"),
         ("starttls", starttls(&server), Some(SMTP_PASSWORD), None, "pending tls"),
-        ("tls", tls(&server), Some("wrong"), Some(server.authority()), "pending smtp_535"),
+        ("tls", tls(&server), Some("wrong"), Some(server.authority()), "pending smtp_535 5.7.8"),
         ("tls", tls(&server), Some(SMTP_PASSWORD), Some(&*stranger), "pending tls"),
         // Without TLS nothing is said, though it would take everything.
         ("accept", starttls(&server), Some(SMTP_PASSWORD), Some(server.authority()), "pending unsupported"),
