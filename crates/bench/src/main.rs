@@ -19,6 +19,7 @@ mod million;
 mod nginx;
 mod pgbench;
 mod plan;
+mod ratios;
 mod report;
 mod sale;
 mod search;
@@ -63,6 +64,9 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
     bench.clear().await?;
     bench.clear_broker().await?;
     println!("{}", report::write(&bench)?);
+    if args.commit_ratios {
+        ratios::commit(&bench)?;
+    }
     say(&format!("written to {} and report.json", bench.file("report.md").display()));
     Ok(bench.findings.is_empty())
 }

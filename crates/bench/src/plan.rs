@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// Rounds instead of three (quick: one).
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20))]
     rounds: Option<u32>,
+    /// Write the flash sale's ratios into `crates/bench/ratios.json`: later runs are compared with them.
+    #[arg(long)]
+    pub(crate) commit_ratios: bool,
 }
 
 /// What can be measured on its own.

@@ -3,6 +3,7 @@
 use crate::{
     bench::Bench,
     figures::{Figure, Goal, Spread},
+    ratios,
 };
 use anyhow::Context as _;
 use serde_json::json;
@@ -36,6 +37,7 @@ fn markdown(bench: &Bench) -> anyhow::Result<String> {
     text += "\nRatios (min / median / max): of bookings to pgbench's inserts, of the flash sale to nginx's, taken just before; through \
              Kafka, of the relay to librdkafka alone, of a projector to the same from the log, of bookings to those without \
              the pipeline.\n\n";
+    text += &ratios::beside(bench);
     if bench.findings.is_empty() {
         text += "Nothing was wrong: what was booked is stored, none of it was refused, and searches found what is there.\n";
     }

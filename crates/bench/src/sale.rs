@@ -19,6 +19,8 @@ use tokio::process::Command;
 /// The script that is run, and what runs it.
 const SCRIPT: &str = "k6/flash-sale.js";
 const RUNNER: &str = "scripts/k6";
+/// Whose sale is ours, in a section's name.
+pub(crate) const OURS: &str = "up";
 /// Requests per second of nginx's.
 const RATE_GOAL: Goal = Goal::AtLeast(0.85);
 /// Times nginx's 95th percentile.
@@ -73,7 +75,7 @@ async fn ours(bench: &mut Bench, server: &Server, store: &Store, constant: Sale)
         ("Postgres", usage::cpu_of_family(store.postmaster())? - postgres),
         ("k6", usage::cpu_of_ended_children() - k6),
     ];
-    let section = section(bench, "up");
+    let section = section(bench, OURS);
     if ours.business_errors > 0.0 || ours.unaccounted != 0.0 {
         bench.find(format!(
             "{section}: the books do not balance or an answer was neither yes nor no: {ours:?}"
@@ -124,7 +126,8 @@ fn rate(bench: &Bench, sale: Sale) -> f64 {
     sale.requests / Duration::from_secs(bench.plan.sale_seconds).as_secs_f64()
 }
 
-fn section(bench: &Bench, against: &str) -> String {
+/// The figures' section, by who was `against` the users.
+pub(crate) fn section(bench: &Bench, against: &str) -> String {
     format!("k6 flash sale, {} users, {against}", bench.plan.sale_users)
 }
 
