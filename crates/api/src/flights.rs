@@ -35,7 +35,7 @@ pub(crate) async fn open<T>(
     let claimed = match asked_before(api, name).await? {
         Some(inventory_id) => (inventory_id, false),
         None => {
-            let number = next_inventory_number(&api.pool).await?;
+            let number = next_inventory_number(&api.pools.commands).await?;
             let inventory_id = InventoryId::from_number(number).ok_or_else(Problem::internal)?;
             claim(api, &Claim { flight, inventory_id, command_id: name.command_id }).await?
         }
@@ -106,7 +106,7 @@ pub(crate) async fn cancel<T>(
 ) -> Result<T, Problem> {
     let cancel = InventoryCommand::CancelFlight(CancelFlight { reason });
     let cancelled = api.writer.execute(name.ask(actor, trace, inventory_id, cancel), async |accepted| {
-        if let Err(problem) = bounded_work(claims::give_up_all(&api.pool, inventory_id)).await {
+        if let Err(problem) = bounded_work(claims::give_up_all(&api.pools.commands, inventory_id)).await {
             warn!(code = problem.code().as_str(), flight = %inventory_id, "a cancelled flight keeps its number until another wants it");
         }
         answer(accepted).await
@@ -123,20 +123,20 @@ async fn asked_before(api: &Api, name: CommandName) -> Result<Option<InventoryId
     if !name.is_keyed() {
         return Ok(None);
     }
-    let found = bounded(find_commands(&api.pool, &[name.command_id])).await?;
+    let found = bounded(find_commands(&api.pools.commands, &[name.command_id])).await?;
     Ok(found.first().map(|command| command.answer.inventory_id))
 }
 
 /// Claims number and day; a claim that the log does not bear out is taken over. Whether it is new with us.
 async fn claim(api: &Api, wanted: &Claim<'_>) -> Result<(InventoryId, bool), Problem> {
     let now = api.ambient.now();
-    let holder = match bounded_work(claims::claim(&api.pool, wanted, now)).await? {
+    let holder = match bounded_work(claims::claim(&api.pools.commands, wanted, now)).await? {
         Claimed::Ours { inventory_id, is_new } => return Ok((inventory_id, is_new)),
         Claimed::Theirs(holder) => holder,
     };
     if !holder.is_fresh
         && !has(api, holder.inventory_id, wanted.flight).await?
-        && bounded_work(claims::take(&api.pool, wanted, &holder, now)).await?
+        && bounded_work(claims::take(&api.pools.commands, wanted, &holder, now)).await?
     {
         return Ok((wanted.inventory_id, true));
     }
@@ -160,7 +160,7 @@ async fn has(api: &Api, id: InventoryId, wanted: &Flight) -> Result<bool, Proble
 
 /// Best effort: a claim that stays is void, and is taken by whoever wants it.
 async fn give_up(api: &Api, id: InventoryId, flight: &Flight) {
-    let given_up = claims::give_up(&api.pool, id, &flight.number, flight.departure_day());
+    let given_up = claims::give_up(&api.pools.commands, id, &flight.number, flight.departure_day());
     if let Err(problem) = bounded_work(given_up).await {
         warn!(code = problem.code().as_str(), flight = %id, "a day that a flight has left is kept until another wants it");
     }

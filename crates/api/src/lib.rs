@@ -27,6 +27,7 @@ pub mod metrics;
 mod openapi;
 mod ops;
 mod places;
+mod pools;
 mod problem;
 mod router;
 mod searches;
@@ -43,6 +44,7 @@ pub use config::{
 };
 pub use first_admin::FirstAdmin;
 pub use ops::{FollowerHealth, NamedProjector, flow_health};
+pub use pools::Pools;
 pub use router::router;
 pub use serve::{ConnectionLimits, serve};
 pub use state::{ApiParts, ApiState, ReadModels};

@@ -8,36 +8,27 @@
 //! that time, so that what nobody waits for ends soon; and a search whose client has gone is not asked for.
 
 use crate::{
+    pools::{Pools, SEARCH_ROUNDS},
     problem::{Code, Problem, StoreError},
     state::Api,
-    store::{STORE_MILLISECONDS_MAX, bounded},
+    store::bounded,
 };
 use futures::FutureExt as _;
 use holdfast_availability::{FlightSearch, InventoryRow, RouteSearch, search_flights, search_routes};
 use holdfast_domain::Timestamp;
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::PgPool;
 use std::{
     collections::VecDeque,
-    ops::RangeInclusive,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread::available_parallelism,
-    time::Duration,
 };
 use tokio::sync::oneshot;
 use tracing::error;
 
 /// Searches of one statement: bounds its time, for all of them wait for its last.
 const ROUND_MAX: usize = 64;
-/// Statements at a time: one is read while Postgres is at work on the other.
-const ROUNDS_AT_ONCE: u32 = 2;
-/// Searches that ask for themselves at a time; the next wait for their connection. As many as this machine has cores, within
-/// these: one may keep a core of Postgres's busy for as long as its client waits, and two let a short one pass a long one.
-const OTHERS_AT_ONCE: RangeInclusive<u32> = 2..=6;
 /// Searches that wait for a round: 16 rounds, which take some 100 ms. More would only be answered later.
 const WAITING_MAX: usize = 1_024;
-/// How long a search waits for a connection. What comes later would have no time left for its statement.
-const CONNECTION_MAX: Duration = Duration::from_millis(STORE_MILLISECONDS_MAX / 2);
 
 /// Where searches for a route and a day wait for their round. Cheap to clone.
 #[derive(Clone)]
@@ -101,30 +92,12 @@ pub(crate) async fn find_flights(api: &Api, search: &FlightSearch) -> Result<Vec
     Ok(found.await?)
 }
 
-/// Connections on which every statement has one plan for all values, as the golden file has it. Postgres would guess the cost
-/// of a round by the number of its searches, and plan anew for every one that is smaller than its guess: that takes longer
-/// than the round.
-fn planned_once(pool: &PgPool, connections: u32) -> PgPool {
-    let milliseconds = STORE_MILLISECONDS_MAX.to_string();
-    let options = [("plan_cache_mode", "force_generic_plan"), ("statement_timeout", &milliseconds)];
-    let connect = pool.connect_options().as_ref().clone().options(options);
-    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(CONNECTION_MAX);
-    pool.connect_lazy_with(connect)
-}
-
-/// How many searches ask for themselves at a time.
-fn others_at_once() -> u32 {
-    let cores = available_parallelism().map_or(1, usize::from);
-    let (min, max) = OTHERS_AT_ONCE.into_inner();
-    u32::try_from(cores).unwrap_or(max).clamp(min, max)
-}
-
 impl Searches {
     /// On connections of their own.
-    pub(crate) fn new(pool: &PgPool) -> Self {
+    pub(crate) fn new(pools: &Pools) -> Self {
         Self {
-            of_rounds: planned_once(pool, ROUNDS_AT_ONCE),
-            of_others: planned_once(pool, others_at_once()),
+            of_rounds: pools.search_rounds.clone(),
+            of_others: pools.searches.clone(),
             waiting: Arc::default(),
         }
     }
@@ -144,7 +117,7 @@ impl Searches {
             return Err(TooManySearches);
         }
         waiting.searches.push_back(Asked { search, now, answer });
-        if waiting.rounds < ROUNDS_AT_ONCE {
+        if waiting.rounds < SEARCH_ROUNDS {
             waiting.rounds += 1;
             tokio::spawn(self.clone().run_rounds());
         }
@@ -198,8 +171,8 @@ mod tests {
 
     /// Nobody runs rounds by itself: as if all of them were waiting for Postgres.
     fn busy() -> Searches {
-        let searches = Searches::new(&PgPool::connect_lazy("postgres://127.0.0.1:1/none").unwrap());
-        searches.lock().rounds = ROUNDS_AT_ONCE;
+        let searches = Searches::new(&Pools::new(&"postgres://127.0.0.1:1/none".parse().unwrap()));
+        searches.lock().rounds = SEARCH_ROUNDS;
         searches
     }
 
@@ -230,7 +203,7 @@ mod tests {
         let _waiting = share(&searches, ROUND_MAX + 1);
         let rounds = || searches.next_round().map(|round| round.len());
         assert_eq!([rounds(), rounds(), rounds()], [Some(ROUND_MAX), Some(1), None]);
-        assert_eq!(searches.lock().rounds, ROUNDS_AT_ONCE - 1, "who found nobody begins no more");
+        assert_eq!(searches.lock().rounds, SEARCH_ROUNDS - 1, "who found nobody begins no more");
     }
 
     #[tokio::test]
@@ -256,7 +229,7 @@ mod tests {
     /// Its connections reach nobody: the round fails, and its searches are told so by a closed channel.
     #[tokio::test]
     async fn a_round_that_fails_leaves_its_searches_to_themselves_and_the_next_begins_anew() {
-        let searches = Searches::new(&PgPool::connect_lazy("postgres://127.0.0.1:1/none").unwrap());
+        let searches = Searches::new(&Pools::new(&"postgres://127.0.0.1:1/none".parse().unwrap()));
         for _ in 0..3 {
             for shared in share(&searches, 2) {
                 assert!(shared.await.is_err());

@@ -5,8 +5,9 @@ use crate::{
     commands::Commands,
     config::ApiConfig,
     first_admin::FirstAdmin,
-    ops::NamedProjector,
+    ops::{NamedProjector, StoreLook},
     places::Places,
+    pools::Pools,
     searches::Searches,
     v1::bookings::Made,
 };
@@ -44,7 +45,7 @@ pub struct ReadModels {
 #[derive(Clone, Debug)]
 pub struct ApiParts {
     /// Connections to the log, the users and the read models.
-    pub pool: PgPool,
+    pub pools: Pools,
     /// Where commands go.
     pub writer: Writer,
     /// Time, ids and chance.
@@ -53,7 +54,7 @@ pub struct ApiParts {
     pub read_models: ReadModels,
     /// The projectors of this process, for `/health/ready`; empty where there are none.
     pub projectors: Vec<NamedProjector>,
-    /// Everybody who follows the log, for `/health/ready`.
+    /// Everybody who follows the log, for `/health/ready`; on [`Pools::readiness`].
     pub flow: Flow,
     /// Renders the metrics. Its recorder must be installed before [`crate::router`] is called, and
     /// its upkeep run regularly.
@@ -68,12 +69,15 @@ pub struct ApiState(Arc<Api>);
 
 /// See [`ApiState`].
 pub struct Api {
+    /// [`Pools::reads`]: what most handlers ask.
     pub(crate) pool: PgPool,
+    /// Connections for what must go on while reads hang.
+    pub(crate) pools: Pools,
     pub(crate) writer: Commands,
     pub(crate) ambient: Arc<dyn Ambient>,
     pub(crate) read_models: ReadModels,
     pub(crate) projectors: Vec<NamedProjector>,
-    pub(crate) flow: Flow,
+    pub(crate) store_look: StoreLook,
     pub(crate) prometheus: PrometheusHandle,
     pub(crate) compat: bool,
     pub(crate) compat_hosts: Vec<String>,
@@ -104,13 +108,13 @@ impl ApiState {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
-        let ApiParts { pool, writer, ambient, read_models, projectors, flow, prometheus, config } = parts;
+        let ApiParts { pools, writer, ambient, read_models, projectors, flow, prometheus, config } = parts;
         let mut salt = [0; 32];
         ambient.random(&mut salt);
         let bookings = Cache::builder().max_capacity(BOOKINGS_REMEMBERED_MAX);
         Self(Arc::new(Api {
             tokens: Tokens::new(&config),
-            accounts: Accounts::new(pool.clone(), config.role_ttl),
+            accounts: Accounts::new(pools.commands.clone(), config.role_ttl),
             guesses: Guesses::new(salt),
             trust_forwarded_for: config.trust_forwarded_for,
             hasher: Hasher::new(config.hashes_at_once, config.hashes_waiting_max, &*ambient),
@@ -119,19 +123,20 @@ impl ApiState {
             events: Cache::builder().max_capacity(EVENTS_REMEMBERED_MAX).build_with_hasher(FxBuildHasher),
             flight_moves: Mutex::new(()),
             places: Places::new(),
-            searches: Searches::new(&pool),
+            searches: Searches::new(&pools),
             first_admin: config.first_admin,
             compat: config.compat,
             compat_hosts: config.compat_hosts,
             catalogue_is_open: config.catalogue_is_open,
             webhook_key: config.webhook_key,
             webhooks_allow_private: config.webhooks_allow_private,
-            pool,
+            pool: pools.reads.clone(),
+            store_look: StoreLook::new(pools.readiness.clone(), flow),
+            pools,
             writer: Commands::new(writer),
             ambient,
             read_models,
             projectors,
-            flow,
             prometheus,
         }))
     }

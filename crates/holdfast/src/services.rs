@@ -13,11 +13,11 @@ use crate::notifying::{self, MailWay};
 use crate::prometheus;
 use crate::roles::relay::events_topic;
 use crate::signals::{POSTGRES_SHARE, Stop};
-use crate::system::System;
+use crate::system::{DISCONNECT_MAX, System};
 use anyhow::Context as _;
 use holdfast_ambient::{Ambient, Machine};
 use holdfast_api::{
-    ApiConfig, ApiParts, ApiState, ConnectionLimits, NamedProjector, ReadModels, TokenSecrets,
+    ApiConfig, ApiParts, ApiState, ConnectionLimits, NamedProjector, Pools, ReadModels, TokenSecrets,
 };
 use holdfast_event_log::identity;
 use holdfast_messaging::{Kafka, KafkaSource, Topic};
@@ -65,6 +65,7 @@ pub(crate) struct Services {
     limits: ConnectionLimits,
     state: ApiState,
     writer: Writer,
+    pools: Pools,
     tasks: TaskTracker,
     /// Ends projectors and sweeper; not before HTTP and writer have ended.
     stop_tasks: CancellationToken,
@@ -92,13 +93,14 @@ impl Services {
             memory_bookings_max: http.memory_bookings.try_into().unwrap_or(usize::MAX),
             ..WriterConfig::new(ambient.new_id(), owner_address(address))
         };
-        let writer = Writer::start(system.pool.clone(), system.connect.clone(), ambient.clone(), config)
+        let pools = Pools::new(&system.connect);
+        let writer = Writer::start(pools.loads.clone(), system.connect.clone(), ambient.clone(), config)
             .await
             .context("the log could not be read; `holdfast migrate` makes it")?;
         let (tasks, stop_tasks) = (TaskTracker::new(), CancellationToken::new());
         let read_models = ReadModels {
-            availability: Model::Availability.positions(&system.pool),
-            booking_history: Model::BookingHistory.positions(&system.pool),
+            availability: Model::Availability.positions(&pools.reads),
+            booking_history: Model::BookingHistory.positions(&pools.reads),
         };
         for model in plan.projectors {
             if let Err(error) = model.stand_by(&system.pool).await {
@@ -128,11 +130,11 @@ impl Services {
                 spawner.projectors(plan.projectors, &read_models, |name| source(group_of(name)))
             }
         };
-        let swept = sweep(system.pool.clone(), writer.clone(), ambient.clone());
+        let swept = sweep(pools.background.clone(), writer.clone(), ambient.clone());
         spawn_until(&tasks, &stop_tasks, swept);
         spawn_until(&tasks, &stop_tasks, prometheus::keep_up(prometheus.clone()));
-        let (flow, clock) = (Flow::new(&system.pool, FOLLOWERS), ambient.clone());
-        spawn_until(&tasks, &stop_tasks, sample_flow(flow.clone(), move || clock.now()));
+        let (flow, clock) = (Flow::new(&pools.background, FOLLOWERS), ambient.clone());
+        spawn_until(&tasks, &stop_tasks, sample_flow(flow, move || clock.now()));
         tasks.close();
         let first_admin = match &plan.data {
             Some(data) => first_admin::of(&system.pool, data).await?,
@@ -140,12 +142,12 @@ impl Services {
         };
         let usual = ApiConfig::new(plan.token_secrets, plan.webhook_key);
         let state = ApiState::new(ApiParts {
-            pool: system.pool.clone(),
+            flow: Flow::new(&pools.readiness, FOLLOWERS),
+            pools: pools.clone(),
             writer: writer.clone(),
             ambient,
             read_models,
             projectors,
-            flow,
             prometheus,
             config: ApiConfig {
                 token_ttl: Duration::from_secs(http.token_seconds.into()),
@@ -160,7 +162,7 @@ impl Services {
             },
         });
         let limits = ConnectionLimits::within(descriptors::limit(), http.connections_per_address());
-        Ok(Self { address, listener, limits, state, writer, tasks, stop_tasks })
+        Ok(Self { address, listener, limits, state, writer, pools, tasks, stop_tasks })
     }
 
     /// Serves until `stop`, then ends everything in order.
@@ -174,6 +176,10 @@ impl Services {
         self.stop_tasks.cancel();
         if timeout(stop.left_but(POSTGRES_SHARE), self.tasks.wait()).await.is_err() {
             tracing::warn!("the projectors did not end in time; their statements commit whole or not at all");
+        }
+        // A statement that hangs ends with the process.
+        if timeout(DISCONNECT_MAX, self.pools.close()).await.is_err() {
+            tracing::debug!("connections are still in use; they end with the process");
         }
         served.context("the HTTP server failed")
     }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Name of the embedded system's database.
 const DATABASE: &str = "holdfast";
-/// Connections of one process besides its flushers': reads, loads, projectors.
+/// Connections of one process besides those of its flushers, its projectors and its HTTP side (`holdfast_api::Pools`).
 const POOL_CONNECTIONS_MAX: u32 = 16;
 /// How long a query waits for a connection: Postgres is gone, and the caller is told within a second.
 const ACQUIRE_MAX: Duration = Duration::from_millis(900);
@@ -26,7 +26,7 @@ const BESIDE_MAX: Duration = Duration::from_secs(30);
 /// How often it looks.
 const BESIDE_EVERY: Duration = Duration::from_millis(100);
 /// How long connections may take to be closed in good order; what comes after cuts them.
-const DISCONNECT_MAX: Duration = Duration::from_millis(300);
+pub(crate) const DISCONNECT_MAX: Duration = Duration::from_millis(300);
 /// How long a given Postgres may take to accept a first connection.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// How often who leaves looks whether somebody else still uses Postgres: of two that leave at the same moment, one is

@@ -28,7 +28,7 @@ pub(crate) async fn sign_in(
 ) -> Result<SignedIn, Problem> {
     let email = users::kept_email(email);
     let attempt = api.guesses.admit(&email, client.0, &*api.ambient).await?;
-    let found = users::credentials(&api.pool, &email).await?;
+    let found = users::credentials(&api.pools.accounts, &email).await?;
     let account = found.as_ref().map(|found| (found.user.user_id, found.password_hash.clone()));
     let right = api.hasher.matches(password, account, salt(&*api.ambient)?).await?;
     let now = api.ambient.now();

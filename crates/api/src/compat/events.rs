@@ -83,7 +83,7 @@ pub(crate) async fn create_event(State(api): State<ApiState>, request: Lenient<C
 }
 
 async fn open(api: &Api, trace: &Trace, name: String, tickets: u32) -> Result<Answer, Answer> {
-    let number = next_number(&api.pool).await.map_err(|error| {
+    let number = next_number(&api.pools.commands).await.map_err(|error| {
         warn!(error = &error as &dyn std::error::Error, "no number for an event");
         Answer::unavailable()
     })?;

@@ -3,10 +3,9 @@
 //! The log and the writer must work. Who follows the log (projectors, the topic, the notifier) is shown, but bookings go on
 //! without them, so that one that lags or has stopped does not make the process unready.
 
-use super::{FollowerHealth, OperatorProblems, flow_health};
+use super::{FollowerHealth, OperatorProblems};
 use crate::{
     first_admin::FirstAdmin,
-    problem::StoreError,
     state::{Api, ApiState},
     view::JsonAnswer,
 };
@@ -17,12 +16,8 @@ use axum::{
 };
 use holdfast_projector::{ProjectorStatus, State as ProjectorState};
 use serde::Serialize;
-use std::time::Duration;
-use tokio::{sync::watch, time::timeout};
+use tokio::sync::watch;
 use utoipa::ToSchema;
-
-/// How long Postgres may take to answer a ping: a log that is slower cannot serve bookings.
-const PING_MILLISECONDS_MAX: u64 = 500;
 
 /// A projector of this process.
 #[derive(Clone, Debug)]
@@ -98,8 +93,8 @@ pub(crate) async fn ready(State(api): State<ApiState>) -> Response {
 }
 
 async fn readiness(api: &Api) -> Readiness {
-    let (ping, flow) = tokio::join!(ping(api), flow_health(&api.flow, api.ambient.now()));
-    let log = LogHealth { ready: ping.is_ok() };
+    let seen = api.store_look.of(api.ambient.now()).await;
+    let log = LogHealth { ready: seen.answers };
     let status = api.writer.status();
     let all = status.owned == status.partitions;
     let writer = WriterHealth { ready: all, owned: status.owned, partitions: status.partitions };
@@ -109,15 +104,9 @@ async fn readiness(api: &Api) -> Readiness {
         log,
         writer,
         projectors,
-        flow,
+        flow: seen.flow,
         first_admin_password_unchanged: api.first_admin.as_ref().is_some_and(FirstAdmin::has_first_password),
     }
-}
-
-async fn ping(api: &Api) -> Result<(), StoreError> {
-    let ping = sqlx::query("SELECT").execute(&api.pool);
-    timeout(Duration::from_millis(PING_MILLISECONDS_MAX), ping).await.map_err(|_| StoreError::Timeout)??;
-    Ok(())
 }
 
 fn health(projector: &NamedProjector) -> ProjectorHealth {

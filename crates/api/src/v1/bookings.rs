@@ -47,7 +47,7 @@ async fn locate(api: &Api, booking_id: BookingId) -> Result<Made, Problem> {
     if let Some(made) = api.bookings.get(&booking_id) {
         return Ok(made);
     }
-    let found = bounded(find_booking(&api.pool, booking_id)).await?;
+    let found = bounded(find_booking(&api.pools.commands, booking_id)).await?;
     let Some(Recorded { event: InventoryEvent::SeatsReserved(reserved), inventory_id, recorded_at, .. }) =
         found
     else {
@@ -67,7 +67,7 @@ async fn find(api: &Api, caller: &Principal, booking_id: BookingId) -> Result<Ve
     }
     let happened = booking.sequences.map(i64::from);
     let happened: Vec<_> = happened.into_iter().filter(|sequence| *sequence > 0).collect();
-    Ok(bounded(read_sequences(&api.pool, inventory_id, &happened)).await?)
+    Ok(bounded(read_sequences(&api.pools.commands, inventory_id, &happened)).await?)
 }
 
 /// The answer to an accepted command on a booking: the booking as it was after the command. Only what this process
@@ -85,7 +85,7 @@ async fn answer(api: &Api, mut made: Made, accepted: Accepted) -> Result<Respons
     let unknown: Vec<_> = before.into_iter().skip(known.map_or(0, |_| 1)).flatten().collect();
     let mut events = match unknown.is_empty() {
         true => vec![],
-        false => bounded(read_sequences(&api.pool, inventory_id, &unknown)).await?,
+        false => bounded(read_sequences(&api.pools.commands, inventory_id, &unknown)).await?,
     };
     events.extend(answer);
     let reserved = BookingView::made(inventory_id, &made.reserved, made.reserved_at);

@@ -10,7 +10,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use holdfast_ambient::{Ambient, Machine, StoppedClock};
-use holdfast_api::{ApiConfig, ApiParts, ApiState, ReadModels, TokenSecrets, router, users};
+use holdfast_api::{ApiConfig, ApiParts, ApiState, Pools, ReadModels, TokenSecrets, router, users};
 use holdfast_availability::Availability;
 use holdfast_booking_history::BookingHistory;
 use holdfast_notifier::{Notices, WebhookKey};
@@ -185,7 +185,7 @@ impl App {
             force: true,
             ..WriterConfig::new(Machine.new_id(), "127.0.0.1:1".to_owned())
         };
-        let writer = Writer::start(pool.clone(), connect, ambient.clone(), writing).await.unwrap();
+        let writer = Writer::start(pool.clone(), connect.clone(), ambient.clone(), writing).await.unwrap();
         let read_models = ReadModels {
             availability: Positions::of::<Availability>(&pool),
             booking_history: Positions::of::<BookingHistory>(&pool),
@@ -194,14 +194,15 @@ impl App {
         config.role_ttl = ROLE_TTL;
         config.hashes_at_once = 2;
         configure(&mut config);
+        let pools = Pools::new(&connect);
         let recorder = PrometheusBuilder::new().build_recorder();
         let state = ApiState::new(ApiParts {
-            pool: pool.clone(),
+            flow: Flow::new(&pools.readiness, [TOPIC, Availability::NAME, BookingHistory::NAME, "notifier"]),
+            pools,
             writer,
             ambient,
             read_models: read_models.clone(),
             projectors: vec![],
-            flow: Flow::new(&pool, [TOPIC, Availability::NAME, BookingHistory::NAME, "notifier"]),
             prometheus: recorder.handle(),
             config,
         });

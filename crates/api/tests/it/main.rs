@@ -7,6 +7,7 @@ mod app;
 mod authorisation;
 mod bad_input;
 mod bookings;
+mod budgets;
 mod catalogue;
 mod compat;
 mod cost;

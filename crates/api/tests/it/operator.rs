@@ -63,6 +63,7 @@ async fn a_server_whose_postgres_is_gone_is_alive_but_not_ready_and_says_which_p
     assert_eq!(app.get("/health/live").send().await.status, 200);
     proxy.pass();
     eventually(crate::app::PATIENCE, "it is ready again, by itself", async || {
+        app.clock.advance(TimeDelta::seconds(1));
         app.get("/health/ready").send().await.status == 200
     })
     .await;

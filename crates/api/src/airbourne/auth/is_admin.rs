@@ -63,6 +63,6 @@ async fn told(api: &Api, known: Known, sent: &Sent) -> Result<bool, Refusal> {
     if role != Role::Admin {
         return Err(Problem::new(Code::Forbidden, "only an admin may ask this of others").into());
     }
-    let found = users::find_by_number(&api.pool, asked_of).await.map_err(Problem::from)?;
+    let found = users::find_by_number(&api.pools.accounts, asked_of).await.map_err(Problem::from)?;
     found.map(|user| user.role == Role::Admin).ok_or_else(|| Refusal::unknown("account"))
 }

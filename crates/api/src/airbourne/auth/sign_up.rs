@@ -75,7 +75,7 @@ async fn make(api: &Api, sent: &Sent) -> Result<Account, Refusal> {
     let salt = salt(&*api.ambient).map_err(Problem::from)?;
     let fits_staff = fits_staff(&password);
     let password = NewPassword { hash: api.hasher.sign_up(password, salt).await?, fits_staff };
-    let user = users::insert(&api.pool, &*api.ambient, &email, &password, Role::Customer).await;
+    let user = users::insert(&api.pools.accounts, &*api.ambient, &email, &password, Role::Customer).await;
     let user = user.map_err(Problem::from)?;
     let at = written(user.created_at);
     Ok(Account { id: user.number, email: user.email, updated_at: at.clone(), created_at: at })

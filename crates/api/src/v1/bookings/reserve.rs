@@ -106,7 +106,7 @@ pub(crate) async fn reserve(
     let (booking_id, quantity) = (BookingId(name.command_id), request.quantity.get());
     if user_id != caller.user_id && api.accounts.of(user_id, api.ambient.now()).await?.is_none() {
         // A user who was deleted since: the first answer is owed all the same.
-        if bounded(find_booking(&api.pool, booking_id)).await?.is_none() {
+        if bounded(find_booking(&api.pools.commands, booking_id)).await?.is_none() {
             return Err(Problem::invalid(vec![FieldError {
                 pointer: "/user_id".to_owned(),
                 detail: "must be a user's id; there is no such user".to_owned(),

@@ -24,7 +24,7 @@ pub(crate) async fn end_session(
     CallerSession(session): CallerSession,
 ) -> Result<StatusCode, Problem> {
     let now = api.ambient.now();
-    users::end_token(&api.pool, session.user_id, session.token_id, session.expires_at, now).await?;
+    users::end_token(&api.pools.accounts, session.user_id, session.token_id, session.expires_at, now).await?;
     api.accounts.changed(session.user_id);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -55,7 +55,8 @@ pub(crate) async fn change_password(
     Body(request): Body<ChangePassword>,
 ) -> Result<StatusCode, Problem> {
     let wrong = || Problem::new(Code::WrongPassword, "nothing was changed");
-    let found = users::credentials_of(&api.pool, caller.user_id).await?.ok_or_else(Problem::not_found)?;
+    let found =
+        users::credentials_of(&api.pools.accounts, caller.user_id).await?.ok_or_else(Problem::not_found)?;
     let (user, old_hash) = (found.user, found.password_hash);
     let attempt = api.guesses.admit(&user.email, client.0, &*api.ambient).await?;
     let account = Some((user.user_id, old_hash.clone()));
@@ -71,7 +72,7 @@ pub(crate) async fn change_password(
     let hash = api.hasher.hash(request.new_password.0, salt(&*api.ambient)?).await?;
     let new = NewPassword { hash, fits_staff };
     // Two who change it at once know the same old one: the second does not any more.
-    if !users::replace_password(&api.pool, user.user_id, &old_hash, &new).await? {
+    if !users::replace_password(&api.pools.accounts, user.user_id, &old_hash, &new).await? {
         return Err(wrong());
     }
     api.accounts.changed(user.user_id);

@@ -24,6 +24,6 @@ pub(crate) async fn me(
     State(api): State<ApiState>,
     Caller(caller): Caller,
 ) -> Result<JsonAnswer<UserView>, Problem> {
-    let user = users::find_by_id(&api.pool, caller.user_id).await?;
+    let user = users::find_by_id(&api.pools.accounts, caller.user_id).await?;
     user.map(|user| JsonAnswer(user.into())).ok_or_else(Problem::not_found)
 }

@@ -52,7 +52,7 @@ pub(crate) async fn set_role(
     Body(request): Body<SetRole>,
 ) -> Result<JsonAnswer<UserView>, Problem> {
     let (user, by) = (UserId(id), Some(admin.user_id));
-    let user = users::set_role(&api.pool, &*api.ambient, user, request.role.0, by).await?;
+    let user = users::set_role(&api.pools.accounts, &*api.ambient, user, request.role.0, by).await?;
     api.accounts.changed(user.user_id);
     Ok(JsonAnswer(user.into()))
 }
