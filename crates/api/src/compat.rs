@@ -15,6 +15,7 @@ mod history;
 mod request;
 
 pub(crate) use events::next_number as next_inventory_number;
+pub(crate) use history::HistoryReads;
 
 use crate::state::ApiState;
 use utoipa_axum::{router::OpenApiRouter, routes};

@@ -3,6 +3,7 @@
 use crate::{
     auth::{Accounts, Guesses, Hasher, Tokens},
     commands::Commands,
+    compat::HistoryReads,
     config::ApiConfig,
     first_admin::FirstAdmin,
     ops::{NamedProjector, StoreLook},
@@ -100,6 +101,8 @@ pub struct Api {
     pub(crate) events: Cache<InventoryId, (), FxBuildHasher>,
     /// Where searches share statements.
     pub(crate) searches: Searches,
+    /// What bounds booking_monitor's history.
+    pub(crate) history: HistoryReads,
     /// Airports by the places that searches name.
     pub(crate) places: Places,
 }
@@ -122,6 +125,7 @@ impl ApiState {
             flights: Cache::builder().max_capacity(FLIGHTS_REMEMBERED_MAX).build_with_hasher(FxBuildHasher),
             events: Cache::builder().max_capacity(EVENTS_REMEMBERED_MAX).build_with_hasher(FxBuildHasher),
             flight_moves: Mutex::new(()),
+            history: HistoryReads::new(),
             places: Places::new(),
             searches: Searches::new(&pools),
             first_admin: config.first_admin,

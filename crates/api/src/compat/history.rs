@@ -1,12 +1,15 @@
 //! `GET /api/v1/history`: the orders of all users that are known by a number, the latest first.
+//!
+//! Pages by number and a total cost more the more orders there are, and anybody may ask. So they have bounds of their own:
+//! one request reads at a time, a total is counted at most twice a second, and pages end at a depth.
 
 use super::{
     answer::{Answer, ErrorBody},
     request::correlation_id,
 };
 use crate::{
-    state::{Api, ApiState},
-    store::bounded,
+    state::ApiState,
+    store::{STORE_MILLISECONDS_MAX, bounded},
     view::is_not_made_yet,
 };
 use axum::{
@@ -16,7 +19,12 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use holdfast_booking_history::{Booking, numbered_count, numbered_page};
+use holdfast_domain::BookingStatus;
+use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Semaphore, time::timeout};
 use tracing::warn;
 use utoipa::ToSchema;
 
@@ -24,6 +32,17 @@ use utoipa::ToSchema;
 const SIZE_DEFAULT: i64 = 10;
 /// Most orders of a page. The original had no limit.
 const SIZE_MAX: i64 = 200;
+/// Orders before a page. Postgres reads all of them for it; the original had no limit.
+const OFFSET_MAX: i64 = 10_000;
+/// How long a total is good: a load script that looks once a second sees a new one each time.
+const TOTAL_GOOD_FOR: Duration = Duration::from_millis(500);
+/// Requests that read at a time, so that they leave the other reads their connections.
+const AT_ONCE: usize = 1;
+/// How long a request waits for its turn. What comes later would have no time left for its statements.
+const TURN_MAX: Duration = Duration::from_millis(STORE_MILLISECONDS_MAX / 2);
+/// The statuses that orders have.
+const STATUSES: [BookingStatus; 4] =
+    [BookingStatus::Held, BookingStatus::Confirmed, BookingStatus::Cancelled, BookingStatus::Expired];
 /// An order's number is its booking's position, then its partition: this many partitions at most.
 const PARTITIONS_MAX: i64 = 1024;
 
@@ -42,6 +61,13 @@ struct History {
     /// Null when there are none.
     data: Option<Vec<Order>>,
     meta: HistoryMeta,
+}
+
+impl History {
+    fn of(bookings: &[Booking], total: i64, page: i64, size: i64) -> Self {
+        let orders: Vec<_> = bookings.iter().map(Order::from).collect();
+        Self { data: (!orders.is_empty()).then_some(orders), meta: HistoryMeta { total, page, size } }
+    }
 }
 
 /// About the page.
@@ -78,6 +104,29 @@ impl From<&Booking> for Order {
     }
 }
 
+/// What bounds the reading of all requests together.
+pub(crate) struct HistoryReads {
+    turns: Arc<Semaphore>,
+    totals: Cache<Option<&'static str>, i64>,
+}
+
+impl HistoryReads {
+    pub(crate) fn new() -> Self {
+        let totals = Cache::builder().max_capacity(STATUSES.len() as u64 + 1).time_to_live(TOTAL_GOOD_FOR);
+        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), totals: totals.build() }
+    }
+
+    /// How many orders there are, or were a moment ago.
+    async fn total(&self, db: &mut PgConnection, status: Option<&'static str>) -> Result<i64, sqlx::Error> {
+        if let Some(total) = self.totals.get(&status) {
+            return Ok(total);
+        }
+        let total = numbered_count(db, status).await?;
+        self.totals.insert(status, total);
+        Ok(total)
+    }
+}
+
 /// The page, checked: numbers below 1 mean the usual ones.
 #[derive(Debug, PartialEq, Eq)]
 struct Wanted {
@@ -97,11 +146,14 @@ impl HistoryQuery {
         if self.status.as_ref().is_some_and(|status| status.contains('\0')) {
             return Err(Answer::error(StatusCode::BAD_REQUEST, "status must not contain a null character"));
         }
-        Ok(Wanted {
-            page: page.max(1),
-            size: if size < 1 { SIZE_DEFAULT } else { size.min(SIZE_MAX) },
-            status: self.status.filter(|status| !status.is_empty()),
-        })
+        let (page, size) = (page.max(1), if size < 1 { SIZE_DEFAULT } else { size.min(SIZE_MAX) });
+        if (page - 1).saturating_mul(size) > OFFSET_MAX {
+            return Err(Answer::error(
+                StatusCode::BAD_REQUEST,
+                "only the latest 10000 orders can be paged through",
+            ));
+        }
+        Ok(Wanted { page, size, status: self.status.filter(|status| !status.is_empty()) })
     }
 }
 
@@ -115,7 +167,7 @@ impl HistoryQuery {
     ),
     responses(
         (status = 200, description = "A page.", body = History),
-        (status = 400, description = "Page or size is no whole number.", body = ErrorBody<'static>),
+        (status = 400, description = "Page or size is no whole number, or the page lies behind the latest 10,000 orders.", body = ErrorBody<'static>),
         (status = 503, description = "Come again after a second.", body = ErrorBody<'static>),
     )
 )]
@@ -132,15 +184,18 @@ pub(crate) async fn list_history(
     answer.to(correlation_id(&headers, &api))
 }
 
-async fn history(api: &Api, wanted: Wanted) -> Answer {
+async fn history(api: &ApiState, wanted: Wanted) -> Answer {
     let Wanted { page, size, ref status } = wanted;
-    let (status, offset) = (status.as_deref(), (page - 1).saturating_mul(size));
-    let found = bounded(async {
-        // Page and count are of one moment.
-        let mut moment = api.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let orders = numbered_page(&mut *moment, status, size, offset).await?;
-        Ok::<_, sqlx::Error>((orders, numbered_count(&mut *moment, status).await?))
-    });
+    let offset = (page - 1).saturating_mul(size);
+    let status = match status {
+        None => None,
+        Some(asked) => match STATUSES.map(BookingStatus::as_str).into_iter().find(|status| status == asked) {
+            // No order has it: there is nothing to look for.
+            None => return Answer::json(StatusCode::OK, &History::of(&[], 0, page, size)),
+            known => known,
+        },
+    };
+    let found = bounded(read(api.clone(), status, size, offset));
     let (bookings, total) = match found.await {
         Err(error) if is_not_made_yet(&error) => (vec![], 0),
         Err(error) => {
@@ -149,9 +204,25 @@ async fn history(api: &Api, wanted: Wanted) -> Answer {
         }
         Ok(found) => found,
     };
-    let orders: Vec<_> = bookings.iter().map(Order::from).collect();
-    let data = (!orders.is_empty()).then_some(orders);
-    Answer::json(StatusCode::OK, &History { data, meta: HistoryMeta { total, page, size } })
+    Answer::json(StatusCode::OK, &History::of(&bookings, total, page, size))
+}
+
+/// A page and the total. Once it has its turn it goes on without its client: its turn lasts as long as its statements.
+async fn read(
+    api: ApiState,
+    status: Option<&'static str>,
+    size: i64,
+    offset: i64,
+) -> Result<(Vec<Booking>, i64), sqlx::Error> {
+    let turn = timeout(TURN_MAX, api.history.turns.clone().acquire_owned());
+    let turn = turn.await.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+    let reading = tokio::spawn(async move {
+        let _turn = turn;
+        let mut db = api.pool.acquire().await?;
+        let total = api.history.total(&mut db, status).await?;
+        Ok((numbered_page(&mut *db, status, size, offset).await?, total))
+    });
+    reading.await.map_err(|_| sqlx::Error::WorkerCrashed)?
 }
 
 #[cfg(test)]
@@ -170,6 +241,9 @@ mod tests {
         assert_eq!(checked("-5", "-5"), Some((1, 10)));
         assert_eq!(checked("", ""), Some((1, 10)));
         assert_eq!(checked("1", "5000"), Some((1, 200)));
+        assert_eq!(checked("51", "200"), Some((51, 200)));
+        assert_eq!(checked("52", "200"), None, "the cost of a page has a bound");
+        assert_eq!(checked("9223372036854775807", "200"), None);
         assert_eq!(checked("x", "1"), None);
         assert_eq!(checked("1", "1.5"), None);
     }

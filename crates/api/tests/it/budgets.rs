@@ -106,3 +106,34 @@ async fn readiness_asks_postgres_at_most_once_a_second() {
     assert_eq!(app.get("/health/ready").send().await.ok(503)["log"]["ready"], false);
     assert_eq!(proxy.losses(), 1);
 }
+
+/// Anybody may ask for the history, and it can be long: its requests wait for each other and leave the reads their connections.
+#[tokio::test]
+async fn histories_that_hang_leave_the_other_reads_their_connections() {
+    let app = App::with(|config| config.compat = true).await;
+    app.project().await;
+    let mut held = app.pool.begin().await.unwrap();
+    lock_read_models(&mut held).await;
+    let done = Cell::new(false);
+    let histories = join_all((0..READS).map(|nth| {
+        let path = ["/api/v1/history", "/api/v1/history?status=expired"][nth % 2];
+        let (app, done) = (&app, &done);
+        async move {
+            while !done.get() {
+                assert_eq!(app.get(path).send().await.status, 503);
+            }
+        }
+    }));
+    let others = async {
+        eventually(PATIENCE, "a history hangs", async || waiting(&mut held).await > 0).await;
+        for _ in 0..5 {
+            assert_eq!(waiting(&mut held).await.max(1), 1);
+            app.get("/api/v1/city").send().await.ok(200);
+            assert_eq!(app.get("/api/v1/history?status=paid").send().await.ok(200)["meta"]["total"], 0);
+        }
+        done.set(true);
+    };
+    join(histories, others).await;
+    held.rollback().await.unwrap();
+    app.get("/api/v1/history").send().await.ok(200);
+}

@@ -53,6 +53,7 @@ pub(crate) async fn create_user(
     let salt = auth::salt(&*api.ambient)?;
     let fits_staff = fits_staff(&request.password.0);
     let password = NewPassword { hash: api.hasher.sign_up(request.password.0, salt).await?, fits_staff };
-    let user = users::insert(&api.pools.accounts, &*api.ambient, &request.email.0, &password, Role::Customer).await?;
+    let user = users::insert(&api.pools.accounts, &*api.ambient, &request.email.0, &password, Role::Customer)
+        .await?;
     Ok(Made { at: "/v1/users/me".to_owned(), replayed: false, body: user.into() })
 }
