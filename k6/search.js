@@ -116,7 +116,9 @@ function everyPage({ airports, flights }) {
     pages.add(1);
     return check(answer, { 'a page was answered': (a) => a.status === 200 });
   };
-  const filters = { from: oneOf([id, code, city]), sort, limit: PAGE };
+  // Prices compare within one currency; the flights here are all sold in this one.
+  const currency = sort === 'price' ? { currency: 'EUR' } : {};
+  const filters = { from: oneOf([id, code, city]), sort, ...currency, limit: PAGE };
   const found = allPages(filters, answered, LIST);
   if (found) {
     compare(found, flights.filter((f) => f.from === code), sort);

@@ -75,6 +75,11 @@ impl Params {
         self.errors.push(FieldError { pointer: format!("/{name}"), detail: detail.to_owned() });
     }
 
+    /// Whether something is noted of the parameter `name`.
+    pub(crate) fn is_wrong(&self, name: &str) -> bool {
+        self.errors.iter().any(|error| error.pointer.strip_prefix('/') == Some(name))
+    }
+
     fn read<T: FromQuery>(pairs: Vec<(String, String)>) -> Result<T, FormRefused> {
         let mut params = Self { pairs, errors: Vec::new() };
         let read = T::read(&mut params);

@@ -134,9 +134,9 @@ async fn a_day_is_one_by_the_clocks_of_the_departure_airport() {
 #[tokio::test]
 async fn flights_are_sorted_by_departure_price_or_duration_and_filtered_by_price() {
     let network = Network::with_flights().await;
-    assert_eq!(network.found("sort=price").await, ["HF5", "HF2", "HF3", "HF1", "HF4"]);
+    assert_eq!(network.found("sort=price&currency=EUR").await, ["HF5", "HF2", "HF3", "HF1", "HF4"]);
     assert_eq!(network.found("sort=duration").await, ["HF3", "HF2", "HF1", "HF5", "HF4"]);
-    assert_eq!(network.found("min_price=100&max_price=200").await, ["HF2", "HF3"]);
+    assert_eq!(network.found("min_price=100&max_price=200&currency=EUR").await, ["HF2", "HF3"]);
     assert_eq!(network.found("currency=EUR&max_price=50").await, ["HF5"]);
     assert_eq!(network.found("currency=USD").await, Vec::<String>::new());
 }
@@ -194,7 +194,7 @@ async fn cancelled_flights_and_those_that_have_left_are_not_found() {
 #[tokio::test]
 async fn pages_do_not_shift_when_flights_are_opened_and_cancelled_before_them() {
     let network = Network::with_flights().await;
-    for sort in ["departure", "price", "duration"] {
+    for sort in ["departure", "price&currency=EUR", "duration"] {
         let whole = network.found(&format!("sort={sort}")).await;
         let first = network.page(&format!("sort={sort}&limit=2")).await;
         // It comes first in every order.
@@ -222,7 +222,7 @@ async fn a_cursor_is_good_for_its_own_search_only() {
     for query in [
         format!("cursor={of_berlin}"),
         format!("from=TXL&cursor={of_berlin}"),
-        format!("from=BER&sort=price&cursor={of_berlin}"),
+        format!("from=BER&sort=price&currency=EUR&cursor={of_berlin}"),
         format!("from=BER&seats=1&cursor={of_berlin}"),
         format!("cursor={shows}"),
         "cursor=made-up".to_owned(),
@@ -273,7 +273,13 @@ async fn every_wrong_parameter_is_named() {
     }
     for (query, pointers) in [
         ("from=XXX&to=YYY", vec!["/from", "/to"]),
-        ("min_price=2&max_price=1", vec!["/max_price"]),
+        ("min_price=2&max_price=1&currency=EUR", vec!["/max_price"]),
+        // Amounts of different currencies do not compare.
+        ("sort=price", vec!["/currency"]),
+        ("min_price=1", vec!["/currency"]),
+        ("max_price=1", vec!["/currency"]),
+        ("min_price=2&max_price=1", vec!["/max_price", "/currency"]),
+        ("sort=price&currency=eur", vec!["/currency"]),
         ("from=BER&from=TXL", vec!["/from"]),
         ("sort=x&limit=0&seats=0&date=x", vec!["/date", "/seats", "/sort", "/limit"]),
     ] {
@@ -345,7 +351,7 @@ async fn a_statement_that_nobody_waits_for_any_more_is_ended() {
     let mut held = network.app.pool.begin().await.unwrap();
     sqlx::query("LOCK TABLE availability.inventories").execute(&mut *held).await.unwrap();
     let route = "from=BER&to=JFK&date=2026-06-01";
-    let asked = ["sort=price", "sort=duration", route, route].map(|query| {
+    let asked = ["sort=price&currency=EUR", "sort=duration", route, route].map(|query| {
         let path = format!("/v1/flights?{query}");
         async { network.app.get(&{ path }).send().await }
     });

@@ -15,7 +15,7 @@ const ROUTES_AND_DAYS: usize = 10_000;
 /// Leads from one drawn flight to the next: a prime, so that their order has nothing to do with that of the timetable.
 const STRIDE: usize = 7_919;
 /// All flights by their price, as far as a page reaches.
-const BY_PRICE: &str = "/v1/flights?sort=price";
+const BY_PRICE: &str = "/v1/flights?sort=price&currency=EUR";
 
 /// Queries that are asked in turn, and what they were answered.
 #[derive(Debug, Default)]

@@ -112,6 +112,14 @@ impl FromQuery for FlightsQuery {
         if flights.min_price.zip(flights.max_price).is_some_and(|(min, max)| min > max) {
             params.wrong("max_price", "must not be less than min_price");
         }
+        let compares_prices =
+            flights.sort == Sort::Price || flights.min_price.is_some() || flights.max_price.is_some();
+        if compares_prices && flights.currency.is_none() && !params.is_wrong("currency") {
+            params.wrong(
+                "currency",
+                "must be given with sort=price, min_price and max_price, such as currency=EUR: amounts of different currencies do not compare",
+            );
+        }
         Self { flights, limit: params.limit(), cursor: params.cursor() }
     }
 }
@@ -149,13 +157,13 @@ problems! {
         ("date" = Option<chrono::NaiveDate>, Query, description = "Only those that leave on this day, by the clocks of the departure airport."),
         ("seats" = Option<u32>, Query, description = "Only those of which one booking can have so many seats now: sales are open, so many are left, and the flight's policy allows so many in one booking.",
             minimum = 1, maximum = 100),
-        ("min_price" = Option<i64>, Query, description = "Only those whose seat costs at least so much, in minor units.",
+        ("min_price" = Option<i64>, Query, description = "Only those whose seat costs at least so much, in minor units of `currency`, which is required with it.",
             minimum = 0, maximum = 1_000_000_000_000_i64),
-        ("max_price" = Option<i64>, Query, description = "Only those whose seat costs at most so much, in minor units.",
+        ("max_price" = Option<i64>, Query, description = "Only those whose seat costs at most so much, in minor units of `currency`, which is required with it.",
             minimum = 0, maximum = 1_000_000_000_000_i64),
-        ("currency" = Option<String>, Query, description = "Only those sold in this currency (ISO 4217). Without it amounts are compared whatever their currency.",
+        ("currency" = Option<String>, Query, description = "Only those sold in this currency (ISO 4217). Required with `sort=price`, `min_price` and `max_price`, because amounts of different currencies do not compare.",
             pattern = "^[A-Z]{3}$"),
-        ("sort" = inline(Option<Sort>), Query, description = "What the least of comes first; `departure` if left out. What is equal by it follows by departure."),
+        ("sort" = inline(Option<Sort>), Query, description = "What the least of comes first; `departure` if left out. `price` requires `currency`. What is equal by it follows by departure."),
         ("limit" = Option<u32>, Query, description = "Flights of a page; 50 if left out.", minimum = 1, maximum = 200),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before, with the same filters and order."),
         ("Consistency-Token" = Option<String>, Header, description = "Of a command: the page waits up to 500 ms to include it, else says that it is stale."),
