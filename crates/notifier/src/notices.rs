@@ -42,7 +42,7 @@ enum MailTo {
 }
 
 impl MailTo {
-    /// None: nobody is written to, because the event is not mailed or its user never has an account.
+    /// None: no mail, because the event is not mailed or its user never has an account.
     fn of(kind: EventKind, event: &InventoryEvent) -> Option<Self> {
         match event {
             _ if !kind.is_mailed() => None,

@@ -42,7 +42,7 @@ pub(crate) struct Writer {
 /// Who changes the catalogue, or why it may not.
 pub(crate) struct CatalogueWriter(pub(crate) Result<Writer, Refusal>);
 
-/// Somebody who signs up, or why it may not.
+/// A sign-up, or why it is refused.
 pub(crate) struct Newcomer(pub(crate) Result<(), Refusal>);
 
 /// The part of an event's metadata that names its actor.

@@ -30,7 +30,7 @@ use uuid::Uuid;
 
 /// An append that takes longer has failed: its outcome is unknown.
 const APPEND_MAX: Duration = Duration::from_secs(10);
-/// Pause before bookings are ended again where that was refused: nobody waits for it.
+/// Pause before bookings are ended again where that was refused: no request waits for it.
 const END_DUE_AGAIN: Duration = Duration::from_secs(1);
 
 impl Flusher {
