@@ -43,7 +43,7 @@ pub use config::{
     ApiConfig, TOKEN_SECRET_BYTES_MIN, TOKEN_SECRETS_MAX, TokenSecret, TokenSecretError, TokenSecrets,
 };
 pub use first_admin::FirstAdmin;
-pub use ops::{FollowerHealth, NamedProjector, flow_health};
+pub use ops::{FollowerHealth, NamedProjector, flow_health, ops_router};
 pub use pools::Pools;
 pub use router::router;
 pub use serve::{ConnectionLimits, serve};

@@ -68,7 +68,7 @@ const PAGE_POLICY: &str =
         (name = "reminders", description = "E-mails at a time that was asked for; and, for admins, e-mails that failed.\n\n\
             A customer is reminded at its account's address; an agent or admin may name another. A mail that failed for a while is \
             tried again for about three days. At least once, with the same `Message-ID`."),
-        (name = "operator", description = "Health and metrics."),
+        (name = "operator", description = "Whether this server is well. More is on an address of its own (`--ops-listen`)."),
         (name = "airbourne", description = "Airbourne's contract over the same commands, for its clients and load scripts; on only \
             where it was asked for. Every route is also reached through its gateway's prefixes: `/auth`, `/flights`, \
             `/bookingservice`, `/reminder`."),

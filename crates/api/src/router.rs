@@ -16,7 +16,7 @@ use axum::Router;
 use std::sync::Arc;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// The whole HTTP side: the native API, its documentation, health and metrics, and, where the
+/// What clients reach: the native API, its documentation, whether it is well, and, where the
 /// configuration says so, the routes of Airbourne and booking_monitor.
 ///
 /// Install the metrics recorder first: the handles are made here.
@@ -78,8 +78,7 @@ fn documented(compat: bool) -> OpenApiRouter<ApiState> {
         .routes(routes!(hooks::list_deliveries))
         .routes(routes!(hooks::redeliver))
         .routes(routes!(ops::live))
-        .routes(routes!(ops::ready))
-        .routes(routes!(ops::metrics));
+        .routes(routes!(ops::ready));
     if compat { router.merge(compat::routes()).merge(airbourne::routes()) } else { router }
 }
 

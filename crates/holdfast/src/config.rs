@@ -153,6 +153,8 @@ pub(crate) struct Up {
     pub(crate) data: PathBuf,
     #[command(flatten)]
     pub(crate) http: Http,
+    #[command(flatten)]
+    pub(crate) ops: Ops,
     /// Send the log to Kafka and build the read models from there: with a broker of its own in the data folder, or the one
     /// that KAFKA_BROKERS names. The own one needs Java and the folder with Kafka's jars, which `scripts/run` sets up.
     #[arg(long, env = "HOLDFAST_KAFKA")]
@@ -174,6 +176,8 @@ pub(crate) struct Api {
     pub(crate) access: Access,
     #[command(flatten)]
     pub(crate) http: Http,
+    #[command(flatten)]
+    pub(crate) ops: Ops,
     /// File with the secret that signs tokens, at least 32 bytes; else HOLDFAST_TOKEN_SECRET holds the
     /// secret itself. Several, one on a line: the first signs, all verify.
     #[arg(long, env = "HOLDFAST_TOKEN_SECRET_FILE", value_name = "FILE")]

@@ -1,7 +1,7 @@
-//! Health and metrics of a worker (`relay`, `project`, …): a small HTTP server beside its work, where it is asked for.
+//! The operator's address of a process, for health and metrics, and what a worker (`relay`, `project`, …) answers there.
 //!
-//! Guarantee: it is there before the work begins, so that "it waits for Kafka" is an answer; the address is taken first, so
-//! that a second worker on it fails before it touches anything. What it says, it says to whoever reaches it: no word of
+//! Guarantee: a worker answers there before its work begins, so that "it waits for Kafka" is an answer; the address is taken
+//! first, so that a second process on it fails before it touches anything. It needs no token, so no answer repeats an error of
 //! Postgres, which can carry SQL, rows and addresses.
 
 use crate::prometheus;
@@ -21,7 +21,11 @@ use holdfast_projector::{Flow, ProjectorStatus, sample_flow};
 use holdfast_relay::RelayStatus;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    str::FromStr,
+    sync::Arc,
+};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
@@ -30,15 +34,36 @@ const LIMITS: ConnectionLimits = ConnectionLimits { total: 64, per_address: 64 }
 /// The text format of Prometheus.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Where a worker answers its operator.
+/// Where operators reach a process when no address was asked for.
+const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9180);
+
+/// Where a process answers its operator.
 #[derive(Debug, Args)]
 pub(crate) struct Ops {
-    /// Address for /health/live, /health/ready and /metrics of this process; nothing is served without it.
-    #[arg(long, env = "HOLDFAST_OPS_LISTEN", value_name = "ADDRESS:PORT", value_parser = crate::config::address)]
-    pub(crate) ops_listen: Option<SocketAddr>,
+    /// Address for /health/live, /health/ready in full, and /metrics of this process; `off`: none. They need no token: let
+    /// operators reach it, and no client. If left out it is 127.0.0.1:9180, or another port of 127.0.0.1 where that one is taken.
+    #[arg(long, env = "HOLDFAST_OPS_LISTEN", value_name = "ADDRESS:PORT|off")]
+    ops_listen: Option<OpsListen>,
 }
 
-/// Whether a worker does its work, in words for everybody.
+#[derive(Clone, Copy, Debug)]
+enum OpsListen {
+    Off,
+    At(SocketAddr),
+}
+
+impl FromStr for OpsListen {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" { Ok(Self::Off) } else { crate::config::address(text).map(Self::At) }
+    }
+}
+
+/// The operator's address, taken; nothing where there is to be none.
+pub(crate) struct OpsListener(Option<(TcpListener, SocketAddr)>);
+
+/// Whether a worker does its work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Work {
     /// It does.
@@ -52,11 +77,8 @@ pub(crate) struct Work {
 /// Asks the worker what it is doing; asked anew for each request.
 type Look = Arc<dyn Fn() -> Work + Send + Sync>;
 
-/// The server, whose listener is open.
-pub(crate) struct OpsServer(Option<(TcpListener, PrometheusHandle)>);
-
-/// How the worker tells what it is doing.
-pub(crate) struct Teller(watch::Sender<Look>);
+/// How a worker reports what it is doing.
+pub(crate) struct Reporter(watch::Sender<Look>);
 
 #[derive(Clone)]
 struct Asked {
@@ -118,32 +140,56 @@ impl From<&ProjectorStatus> for Work {
     }
 }
 
-impl OpsServer {
-    /// Takes the address, if there is one, and begins to count.
+impl OpsListener {
+    /// Takes the address.
     pub(crate) async fn bind(ops: &Ops) -> anyhow::Result<Self> {
-        let Some(address) = ops.ops_listen else { return Ok(Self(None)) };
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("{address} cannot be listened on; choose another with --ops-listen"))?;
-        Ok(Self(Some((listener, prometheus::install()?))))
+        let listener = match ops.ops_listen {
+            Some(OpsListen::Off) => return Ok(Self(None)),
+            Some(OpsListen::At(address)) => TcpListener::bind(address)
+                .await
+                .with_context(|| format!("{address} cannot be listened on; choose another with --ops-listen"))?,
+            None => match TcpListener::bind(ADDRESS).await {
+                Ok(listener) => listener,
+                Err(_) => TcpListener::bind((ADDRESS.ip(), 0)).await.with_context(|| {
+                    format!("no port of {} can be listened on; choose an address with --ops-listen", ADDRESS.ip())
+                })?,
+            },
+        };
+        let address = listener.local_addr().context("the operator's listener has no address")?;
+        Ok(Self(Some((listener, address))))
     }
 
-    /// Does the work, and answers until it has ended. The worker is `followers` of the log: usually itself.
+    /// The address, for the line that says that the process is ready; nothing if there is none.
+    pub(crate) fn shown(&self) -> String {
+        let shown = |(_, address): &(TcpListener, SocketAddr)| format!(", health and metrics at http://{address}");
+        self.0.as_ref().map_or_else(String::new, shown)
+    }
+
+    /// Serves until `ended`.
+    pub(crate) async fn serve(self, router: Router, ended: CancellationToken) -> anyhow::Result<()> {
+        let Some((listener, _)) = self.0 else { return Ok(()) };
+        let served = holdfast_api::serve(listener, router, LIMITS, ended).await;
+        served.context("health and metrics could not be served")
+    }
+
+    /// Does a worker's work, and answers until it has ended. The worker is `followers` of the log: usually itself.
     pub(crate) async fn beside(
         self,
         role: &'static str,
         system: &System,
         followers: &[&'static str],
-        work: impl AsyncFnOnce(Teller) -> anyhow::Result<()>,
+        work: impl AsyncFnOnce(Reporter) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let starting: Look = Arc::new(|| Work::starting("it has only just begun"));
-        let (tell, look) = watch::channel(starting);
-        let work = work(Teller(tell));
-        let Some((listener, prometheus)) = self.0 else { return work.await };
+        let (report, look) = watch::channel(starting);
+        let Some((_, address)) = &self.0 else { return work(Reporter(report)).await };
+        tracing::info!("health and metrics at http://{address}");
+        let prometheus = prometheus::install()?;
+        let work = work(Reporter(report));
         let flow = Flow::new(&system.pool, followers.iter().copied());
         let asked = Asked { role, look, flow: flow.clone(), prometheus: prometheus.clone() };
         let ended = CancellationToken::new();
-        let served = holdfast_api::serve(listener, router(asked), LIMITS, ended.clone());
+        let served = self.serve(router(asked), ended.clone());
         let upkeep = async {
             let upkeep =
                 async { tokio::join!(prometheus::keep_up(prometheus), sample_flow(flow, || Machine.now())) };
@@ -155,22 +201,22 @@ impl OpsServer {
             done
         };
         let (done, served, _) = tokio::join!(work, served, upkeep);
-        done.and(served.context("health and metrics could not be served"))
+        done.and(served)
     }
 }
 
-impl Teller {
+impl Reporter {
     /// From now on `look` says what the worker is doing.
-    pub(crate) fn tell(&self, look: impl Fn() -> Work + Send + Sync + 'static) {
+    pub(crate) fn report(&self, look: impl Fn() -> Work + Send + Sync + 'static) {
         self.0.send_replace(Arc::new(look));
     }
 
     /// From now on this status says it.
-    pub(crate) fn tell_of<S: Send + Sync + 'static>(&self, status: watch::Receiver<S>)
+    pub(crate) fn follow<S: Send + Sync + 'static>(&self, status: watch::Receiver<S>)
     where
         Work: for<'a> From<&'a S>,
     {
-        self.tell(move || Work::from(&*status.borrow()));
+        self.report(move || Work::from(&*status.borrow()));
     }
 }
 
@@ -199,7 +245,7 @@ mod tests {
     use super::*;
     use holdfast_projector::State;
 
-    /// What Postgres says can carry SQL, rows and addresses; the page is open to everybody who reaches it.
+    /// What Postgres says can carry SQL, rows and addresses; the page needs no token.
     #[test]
     fn a_worker_that_waits_says_nothing_that_postgres_said() {
         let said = "error returned from database: INSERT INTO users";

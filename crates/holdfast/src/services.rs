@@ -10,6 +10,7 @@ use crate::descriptors;
 use crate::first_admin;
 use crate::models::{FOLLOWERS, MODELS, WhenStopped, group_of};
 use crate::notifying::{self, MailWay};
+use crate::ops::OpsListener;
 use crate::prometheus;
 use crate::roles::relay::events_topic;
 use crate::signals::{POSTGRES_SHARE, Stop};
@@ -58,10 +59,18 @@ pub(crate) struct Plan {
     pub(crate) mails: Option<MailWay>,
 }
 
-/// A server that is ready: everything runs but HTTP, whose listener is open.
+/// Where a server listens.
+pub(crate) struct Listeners {
+    /// For clients.
+    pub(crate) clients: TcpListener,
+    /// For operators.
+    pub(crate) ops: OpsListener,
+}
+
+/// A server that is ready: everything runs but HTTP, whose listeners are open.
 pub(crate) struct Services {
     pub(crate) address: SocketAddr,
-    listener: TcpListener,
+    pub(crate) listeners: Listeners,
     limits: ConnectionLimits,
     state: ApiState,
     writer: Writer,
@@ -79,11 +88,11 @@ impl Plan {
 impl Services {
     pub(crate) async fn start(
         system: &System,
-        listener: TcpListener,
+        listeners: Listeners,
         http: &Http,
         plan: Plan,
     ) -> anyhow::Result<Self> {
-        let address = listener.local_addr().context("the listener has no address")?;
+        let address = listeners.clients.local_addr().context("the listener has no address")?;
         let prometheus = prometheus::install()?;
         let ambient: Arc<dyn Ambient> = Arc::new(Machine);
         let config = WriterConfig {
@@ -162,14 +171,18 @@ impl Services {
             },
         });
         let limits = ConnectionLimits::within(descriptors::limit(), http.connections_per_address());
-        Ok(Self { address, listener, limits, state, writer, pools, tasks, stop_tasks })
+        Ok(Self { address, listeners, limits, state, writer, pools, tasks, stop_tasks })
     }
 
     /// Serves until `stop`, then ends everything in order.
     pub(crate) async fn serve(self, stop: &Stop) -> anyhow::Result<()> {
-        let served =
-            holdfast_api::serve(self.listener, holdfast_api::router(self.state), self.limits, stop.token())
-                .await;
+        let Listeners { clients, ops } = self.listeners;
+        let to_operators = holdfast_api::ops_router(self.state.clone());
+        let to_clients = holdfast_api::router(self.state);
+        let (served, ops_served) = tokio::join!(
+            holdfast_api::serve(clients, to_clients, self.limits, stop.token()),
+            ops.serve(to_operators, stop.token()),
+        );
         if timeout(stop.left_but(POSTGRES_SHARE), self.writer.shutdown()).await.is_err() {
             tracing::warn!("the writer did not end in time; what it had not answered is asked for again");
         }
@@ -181,7 +194,7 @@ impl Services {
         if timeout(DISCONNECT_MAX, self.pools.close()).await.is_err() {
             tracing::debug!("connections are still in use; they end with the process");
         }
-        served.context("the HTTP server failed")
+        served.context("the HTTP server failed").and(ops_served)
     }
 }
 

@@ -1,19 +1,18 @@
-//! Who follows the log and how far each is, as an operator is told.
+//! How far each follower of the log is, as operators see it.
 
 use holdfast_domain::Timestamp;
 use holdfast_projector::{Flow, Follower};
 use serde::Serialize;
 use std::time::Duration;
 use tokio::time::timeout;
-use utoipa::ToSchema;
 
-/// How long Postgres may take to say it: whoever asks for health does not wait for long.
+/// How long Postgres may take: health checks do not wait for long.
 const LOOK_MAX: Duration = Duration::from_millis(500);
 
-/// How far somebody is who follows the log.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+/// How far a follower of the log is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FollowerHealth {
-    /// A read model, `notifier`, or `topic`: the log's copy in Kafka, as the relays last told, once a second.
+    /// A read model, `notifier`, or `topic`: the log's copy in Kafka, as the relays report once a second.
     follower: &'static str,
     /// `current`, `behind`, `parked` (some streams wait, see `holdfast parked list`), `ahead` (the log was set back) or `not_there` (it has not begun).
     state: &'static str,
@@ -23,7 +22,7 @@ pub struct FollowerHealth {
     lag_events: Option<i64>,
     /// How old the oldest of them is; 0 if there is none.
     lag_seconds: Option<f64>,
-    /// Streams that it has set aside until somebody looks (`holdfast parked list`).
+    /// Streams that it has set aside (`holdfast parked list`).
     parked_streams: Option<i64>,
 }
 
@@ -41,7 +40,7 @@ impl From<&Follower> for FollowerHealth {
     }
 }
 
-/// How far everybody is; none if Postgres does not say so in time.
+/// How far each follower is; none if Postgres does not answer in time.
 pub async fn flow_health(flow: &Flow, now: Timestamp) -> Option<Vec<FollowerHealth>> {
     let seen = timeout(LOOK_MAX, flow.look(now)).await.ok()?.ok()?;
     Some(seen.followers.iter().map(FollowerHealth::from).collect())

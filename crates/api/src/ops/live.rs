@@ -1,4 +1,4 @@
-//! `GET /health/live`: the process answers. It asks nothing of anybody: a process whose database is
+//! `GET /health/live`: the process answers. It asks no other system: a process whose database is
 //! gone must not be killed for it.
 
 use super::OperatorProblems;

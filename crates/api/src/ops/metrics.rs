@@ -1,6 +1,5 @@
 //! `GET /metrics`: what is counted, for Prometheus.
 
-use super::OperatorProblems;
 use crate::state::ApiState;
 use axum::{extract::State, http::header, response::IntoResponse};
 
@@ -8,10 +7,6 @@ use axum::{extract::State, http::header, response::IntoResponse};
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All metrics of this process, in Prometheus' text format.
-#[utoipa::path(
-    get, path = "/metrics", tag = "operator",
-    responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain"), OperatorProblems)
-)]
-pub(crate) async fn metrics(State(api): State<ApiState>) -> impl IntoResponse {
+pub(super) async fn metrics(State(api): State<ApiState>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], api.prometheus.render())
 }

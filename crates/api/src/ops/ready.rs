@@ -1,4 +1,4 @@
-//! `GET /health/ready`: whether bookings can be taken now, and if not, what is missing.
+//! `GET /health/ready`: whether bookings can be taken now, and, on the operator's address, what is missing if not.
 //!
 //! The log and the writer must work. Who follows the log (projectors, the topic, the notifier) is shown, but bookings go on
 //! without them, so that one that lags or has stopped does not make the process unready.
@@ -28,9 +28,16 @@ pub struct NamedProjector {
     pub status: watch::Receiver<ProjectorStatus>,
 }
 
-/// Whether bookings can be taken, part by part.
+/// Whether bookings can be taken.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Readiness {
+pub(crate) struct Ready {
+    /// Whether they can.
+    ready: bool,
+}
+
+/// Whether bookings can be taken, part by part.
+#[derive(Debug, Serialize)]
+struct Readiness {
     /// Whether they can.
     ready: bool,
     /// Postgres answers.
@@ -47,15 +54,15 @@ pub(crate) struct Readiness {
 }
 
 /// Whether Postgres answers.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct LogHealth {
+#[derive(Debug, Serialize)]
+struct LogHealth {
     /// Within half a second.
     ready: bool,
 }
 
 /// Which partitions can be written.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct WriterHealth {
+#[derive(Debug, Serialize)]
+struct WriterHealth {
     /// All of them can.
     ready: bool,
     /// Partitions this process owns and can write.
@@ -65,8 +72,8 @@ pub(crate) struct WriterHealth {
 }
 
 /// What a projector of this process is doing.
-#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct ProjectorHealth {
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct ProjectorHealth {
     /// The read model's name.
     name: &'static str,
     /// `running`, `catching_up`, `retrying` or `stopped`.
@@ -77,22 +84,32 @@ pub(crate) struct ProjectorHealth {
     lag_events: i64,
 }
 
-/// Whether bookings can be taken now, and if not, what is missing.
+/// Whether bookings can be taken now. What is missing if not is for the operator, on another address.
 #[utoipa::path(
     get, path = "/health/ready", tag = "operator",
     responses(
-        (status = 200, description = "Bookings can be taken.", body = Readiness),
-        (status = 503, description = "They cannot; `ready` is false where it is missing.", body = Readiness),
+        (status = 200, description = "Bookings can be taken.", body = Ready),
+        (status = 503, description = "They cannot.", body = Ready),
         OperatorProblems,
     )
 )]
 pub(crate) async fn ready(State(api): State<ApiState>) -> Response {
-    let readiness = readiness(&api).await;
-    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, JsonAnswer(readiness)).into_response()
+    let ready = parts(&api).await.ready;
+    answer(ready, Ready { ready })
 }
 
-async fn readiness(api: &Api) -> Readiness {
+/// The same, part by part.
+pub(super) async fn readiness(State(api): State<ApiState>) -> Response {
+    let parts = parts(&api).await;
+    answer(parts.ready, parts)
+}
+
+fn answer(ready: bool, body: impl Serialize) -> Response {
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, JsonAnswer(body)).into_response()
+}
+
+async fn parts(api: &Api) -> Readiness {
     let seen = api.store_look.of(api.ambient.now()).await;
     let log = LogHealth { ready: seen.answers };
     let status = api.writer.status();
@@ -127,7 +144,7 @@ fn health(projector: &NamedProjector) -> ProjectorHealth {
 mod tests {
     use super::*;
 
-    /// What Postgres says can carry SQL, rows and addresses; the page is open to everybody who reaches it.
+    /// What Postgres says can carry SQL, rows and addresses; the page needs no token.
     #[test]
     fn a_stopped_projector_says_where_and_nothing_that_postgres_said() {
         let said = "error returned from database: INSERT INTO users";

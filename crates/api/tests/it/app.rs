@@ -10,7 +10,9 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use holdfast_ambient::{Ambient, Machine, StoppedClock};
-use holdfast_api::{ApiConfig, ApiParts, ApiState, Pools, ReadModels, TokenSecrets, router, users};
+use holdfast_api::{
+    ApiConfig, ApiParts, ApiState, Pools, ReadModels, TokenSecrets, ops_router, router, users,
+};
 use holdfast_availability::Availability;
 use holdfast_booking_history::BookingHistory;
 use holdfast_notifier::{Notices, WebhookKey};
@@ -40,6 +42,8 @@ pub(crate) struct App {
     pub(crate) pool: PgPool,
     pub(crate) clock: StoppedClock,
     pub(crate) router: Router,
+    /// What operators reach on an address of its own.
+    ops: Router,
     read_models: ReadModels,
     document: Value,
 }
@@ -85,6 +89,7 @@ impl Answer {
 /// A request that is being written.
 pub(crate) struct Ask<'a> {
     app: &'a App,
+    router: &'a Router,
     request: axum::http::request::Builder,
     body: Body,
 }
@@ -118,7 +123,7 @@ impl Ask<'_> {
     pub(crate) async fn send(self) -> Answer {
         let request = self.request.body(self.body).unwrap();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let response = self.app.router.clone().oneshot(request).await.unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let bytes = to_bytes(body, ANSWER_BYTES_MAX).await.unwrap();
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -206,8 +211,9 @@ impl App {
             prometheus: recorder.handle(),
             config,
         });
+        let ops = ops_router(state.clone());
         let router = metrics::with_local_recorder(&recorder, || router(state));
-        let mut app = Self { db, pool, clock, router, read_models, document: Value::Null };
+        let mut app = Self { db, pool, clock, router, ops, read_models, document: Value::Null };
         app.document = app.get("/openapi.json").send().await.ok(200);
         app
     }
@@ -229,7 +235,13 @@ impl App {
     }
 
     pub(crate) fn ask(&self, method: Method, path: &str) -> Ask<'_> {
-        Ask { app: self, request: Request::builder().method(method).uri(path), body: Body::empty() }
+        let request = Request::builder().method(method).uri(path);
+        Ask { app: self, router: &self.router, request, body: Body::empty() }
+    }
+
+    /// What an operator asks, on the address for operators.
+    pub(crate) fn operator(&self, path: &str) -> Ask<'_> {
+        Ask { router: &self.ops, ..self.get(path) }
     }
 
     /// Somebody with an account of that role.

@@ -120,7 +120,6 @@ fn table() -> Vec<Row> {
         Row("DELETE", "/v1/webhook-endpoints/{endpoint}", Body::None, [401, 403, 403, 403, 204]),
         Row("GET", "/health/live", Body::None, anyone(200)),
         Row("GET", "/health/ready", Body::None, anyone(200)),
-        Row("GET", "/metrics", Body::None, anyone(200)),
     ]
 }
 

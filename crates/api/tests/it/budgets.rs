@@ -65,7 +65,7 @@ async fn while_all_reads_hang_bookings_sign_ins_and_readiness_go_on() {
             app.post(&format!("{path}/cancel")).by(&ada).json(&json!({})).send().await.ok(200);
             app.signed_in("ada@example.com").await;
             app.clock.advance(TimeDelta::seconds(1));
-            assert_eq!(app.get("/health/ready").send().await.ok(200)["log"]["ready"], true);
+            assert_eq!(app.operator("/health/ready").send().await.ok(200)["log"]["ready"], true);
         }
         let bob = json!({"email": "bob@example.com", "password": PASSWORD});
         app.post("/v1/users").json(&bob).send().await.ok(201);
@@ -97,13 +97,13 @@ async fn abandoned_reads_give_their_connections_back() {
 #[tokio::test]
 async fn readiness_asks_postgres_at_most_once_a_second() {
     let (app, proxy) = App::behind_proxy().await;
-    let ready = async || app.get("/health/ready").send().await.ok(200);
+    let ready = async || app.operator("/health/ready").send().await.ok(200);
     ready().await;
     proxy.lose_requests(|sql| sql == "SELECT");
     join_all((0..READS).map(|_| ready())).await;
     assert_eq!(proxy.losses(), 0);
     app.clock.advance(TimeDelta::seconds(1));
-    assert_eq!(app.get("/health/ready").send().await.ok(503)["log"]["ready"], false);
+    assert_eq!(app.operator("/health/ready").send().await.ok(503)["log"]["ready"], false);
     assert_eq!(proxy.losses(), 1);
 }
 

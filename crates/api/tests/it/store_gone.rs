@@ -28,7 +28,7 @@ async fn bookings_go_200_503_200_as_postgres_goes_and_comes_back() {
     assert_unavailable(&app.reserve(&ada, &show, 1, "k").send().await);
     assert!(asked.elapsed() < REFUSED_WITHIN);
     eventually(PATIENCE, "the writer is not ready", async || {
-        app.get("/health/ready").send().await.ok(503)["writer"]["ready"] == false
+        app.operator("/health/ready").send().await.ok(503)["writer"]["ready"] == false
     })
     .await;
     for asked in [app.get(&path).by(&ada), app.get("/v1/bookings").by(&ada), app.get("/v1/shows")] {

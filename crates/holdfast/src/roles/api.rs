@@ -3,9 +3,10 @@
 use crate::config::{Api, Target};
 use crate::keeper;
 use crate::notifying;
+use crate::ops::OpsListener;
 use crate::out;
 use crate::secrets;
-use crate::services::{Plan, Services};
+use crate::services::{Listeners, Plan, Services};
 use crate::signals::{self, Stop};
 use crate::system::{self, System};
 use anyhow::{Context as _, bail};
@@ -21,7 +22,7 @@ const TOKEN_SECRET: &str = "HOLDFAST_TOKEN_SECRET";
 enum Place {
     /// In a folder that is ours while we run.
     Locked(DataFolder),
-    /// In the Postgres of this URL, which somebody else looks after.
+    /// In the Postgres of this URL, which we neither start nor stop.
     Given(String),
 }
 
@@ -39,9 +40,10 @@ pub(crate) async fn run(api: Api) -> anyhow::Result<()> {
         Place::Given(_) => None,
     };
     let token_secrets = token_secrets(api.token_secret_file.as_deref(), folder)?;
-    let listener = TcpListener::bind(listen)
+    let clients = TcpListener::bind(listen)
         .await
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
+    let listeners = Listeners { clients, ops: OpsListener::bind(&api.ops).await? };
     let plan = Plan {
         token_secrets,
         force: folder.is_some(),
@@ -52,7 +54,7 @@ pub(crate) async fn run(api: Api) -> anyhow::Result<()> {
         mails: None,
         kafka: None,
     };
-    let serve = async |system: &System| serve(system, listener, &api, plan, &stop).await;
+    let serve = async |system: &System| serve(system, listeners, &api, plan, &stop).await;
     match &place {
         Place::Locked(folder) => keeper::with_own_postgres(folder, &stop, serve).await,
         Place::Given(url) => {
@@ -66,14 +68,18 @@ pub(crate) async fn run(api: Api) -> anyhow::Result<()> {
 
 async fn serve(
     system: &System,
-    listener: TcpListener,
+    listeners: Listeners,
     api: &Api,
     plan: Plan,
     stop: &Stop,
 ) -> anyhow::Result<()> {
-    let started = stop.or(Services::start(system, listener, &api.http, plan)).await.transpose()?;
+    let started = stop.or(Services::start(system, listeners, &api.http, plan)).await.transpose()?;
     let Some(services) = started else { return Ok(()) };
-    out::line(format_args!("holdfast api is ready: http://{0} (API: http://{0}/docs)", services.address));
+    out::line(format_args!(
+        "holdfast api is ready: http://{0} (API: http://{0}/docs){1}",
+        services.address,
+        services.listeners.ops.shown()
+    ));
     services.serve(stop).await
 }
 

@@ -2,7 +2,7 @@
 
 use crate::config::{EventSource, Notify, Target};
 use crate::notifying::{self, GROUP, MailWay};
-use crate::ops::{OpsServer, Teller};
+use crate::ops::{OpsListener, Reporter};
 use crate::out;
 use crate::roles::relay::events_topic;
 use crate::system::System;
@@ -19,9 +19,9 @@ pub(crate) async fn run(notify: &Notify) -> anyhow::Result<()> {
         EventSource::Kafka => Some((notify.kafka.kafka()?, events_topic()?)),
     };
     let mails = notifying::mail_way(&notify.mails, None)?;
-    let ops = OpsServer::bind(&notify.ops).await?;
+    let ops = OpsListener::bind(&notify.ops).await?;
     System::serve(&notify.access, async |system, stop| {
-        let work = async |operator: Teller| match kafka {
+        let work = async |operator: Reporter| match kafka {
             None => {
                 serve(notify, mails, system, LogSource::new(&system.pool), "the log", stop, &operator).await
             }
@@ -44,7 +44,7 @@ async fn serve(
     source: impl Source,
     from: &str,
     stop: CancellationToken,
-    operator: &Teller,
+    operator: &Reporter,
 ) -> anyhow::Result<()> {
     let folder = match notify.access.target()? {
         Target::Folder(folder) => Some(folder),
@@ -58,7 +58,7 @@ async fn serve(
     if let Some(from) = &notify.from_position {
         begin_from(&system.pool, from).await.context("--from-position")?;
     }
-    operator.tell_of(notifier.status());
+    operator.follow(notifier.status());
     out::line(format_args!("holdfast notifies from {from}{carried}"));
     // A failure that needs somebody ends what is queued, and not what is sent; readiness and the log tell it.
     notifier.keep_running(None, stop).await;

@@ -2,7 +2,7 @@
 
 use crate::config::{Access, EventSource, KafkaAccess, Model};
 use crate::models::{WhenStopped, group_of};
-use crate::ops::{Ops, OpsServer, Teller};
+use crate::ops::{Ops, OpsListener, Reporter};
 use crate::out;
 use crate::roles::relay::events_topic;
 use crate::system::System;
@@ -23,9 +23,9 @@ pub(crate) async fn run(
         EventSource::Log => None,
         EventSource::Kafka => Some((kafka.kafka()?, events_topic()?)),
     };
-    let ops = OpsServer::bind(ops).await?;
+    let ops = OpsListener::bind(ops).await?;
     System::serve(access, async |system, stop| {
-        let work = async |operator: Teller| project(model, kafka, system, stop, &operator).await;
+        let work = async |operator: Reporter| project(model, kafka, system, stop, &operator).await;
         ops.beside("project", system, &[model.name()], work).await
     })
     .await
@@ -36,7 +36,7 @@ async fn project(
     kafka: Option<(Kafka, Topic)>,
     system: &System,
     stop: CancellationToken,
-    operator: &Teller,
+    operator: &Reporter,
 ) -> anyhow::Result<()> {
     let positions = model.positions(&system.pool);
     let from = kafka.as_ref().map_or("the log", |_| "Kafka");
@@ -50,7 +50,7 @@ async fn project(
             model.projector(&system.pool, source, positions)
         }
     };
-    operator.tell_of(projector.status.clone());
+    operator.follow(projector.status.clone());
     out::line(format_args!("holdfast projects {} from {from}", model.name()));
     Ok(projector.run(None, stop, WhenStopped::End).await?)
 }

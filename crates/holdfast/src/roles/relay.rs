@@ -1,7 +1,7 @@
 //! `holdfast relay`: copies the log into its Kafka topic.
 
 use crate::config::{Access, KafkaAccess};
-use crate::ops::{Ops, OpsServer, Teller};
+use crate::ops::{Ops, OpsListener, Reporter};
 use crate::out;
 use crate::system::System;
 use anyhow::Context as _;
@@ -12,13 +12,13 @@ use holdfast_relay::Relay;
 
 pub(crate) async fn run(access: &Access, kafka: &KafkaAccess, ops: &Ops) -> anyhow::Result<()> {
     let (kafka, topic) = (kafka.kafka()?, events_topic()?);
-    let ops = OpsServer::bind(ops).await?;
+    let ops = OpsListener::bind(ops).await?;
     System::serve(access, async |system, stop| {
-        let work = async |operator: Teller| {
+        let work = async |operator: Reporter| {
             let address = kafka.address().to_owned();
             out::line(format_args!("holdfast relays the log to {} at {address}", topic.name));
             let relay = Relay::new(system.pool.clone(), kafka, topic, Machine.new_id());
-            operator.tell_of(relay.status());
+            operator.follow(relay.status());
             Ok(relay.run(None, stop).await?)
         };
         ops.beside("relay", system, &[TOPIC], work).await

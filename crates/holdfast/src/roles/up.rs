@@ -5,8 +5,9 @@ use crate::first_admin;
 use crate::keeper;
 use crate::notifying::{self, MailWay};
 use crate::out;
+use crate::ops::OpsListener;
 use crate::own_kafka::OwnKafka;
-use crate::services::{Plan, Services};
+use crate::services::{Listeners, Plan, Services};
 use crate::signals;
 use crate::system::System;
 use anyhow::Context as _;
@@ -28,9 +29,10 @@ pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
     let opened = stop.or(DataFolder::open_within(&up.data, ENDING_MAX)).await;
     let Some(folder) = opened.transpose()? else { return Ok(()) };
     let listen = up.http.listen;
-    let listener = TcpListener::bind(listen)
+    let clients = TcpListener::bind(listen)
         .await
         .with_context(|| format!("{listen} cannot be listened on; choose another with --listen"))?;
+    let listeners = Listeners { clients, ops: OpsListener::bind(&up.ops).await? };
     let mail_folder = folder.path().join(notifying::MAIL_FOLDER);
     let sends = !up.no_projectors;
     let mails = sends.then(|| notifying::mail_way(&up.mails, Some(&mail_folder))).transpose()?;
@@ -44,7 +46,7 @@ pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
             Some(starting) => stop.or(starting).await.transpose()?,
             None => None,
         };
-        let started = start(system, &folder, listener, &up, &secret, own_kafka.as_ref(), mails);
+        let started = start(system, &folder, listeners, &up, &secret, own_kafka.as_ref(), mails);
         let served = match stop.or(started).await.transpose() {
             Ok(Some(services)) => services.serve(&stop).await,
             Ok(None) => Ok(()),
@@ -61,7 +63,7 @@ pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
 async fn start(
     system: &System,
     folder: &DataFolder,
-    listener: TcpListener,
+    listeners: Listeners,
     up: &Up,
     secret: &SecretFile,
     own_kafka: Option<&OwnKafka>,
@@ -85,12 +87,13 @@ async fn start(
         webhooks_allow_private: up.webhooks.webhooks_allow_private,
         mails,
     };
-    let services = Services::start(system, listener, &up.http, plan).await?;
+    let services = Services::start(system, listeners, &up.http, plan).await?;
     out::line(format_args!(
-        "holdfast is ready: http://{0} (API: http://{0}/docs), {partitions} log partitions in {1}{through}, {admin}{2}",
+        "holdfast is ready: http://{0} (API: http://{0}/docs), {partitions} log partitions in {1}{through}, {admin}{2}{3}",
         services.address,
         up.data.display(),
         if up.http.compat { ", Airbourne's and booking_monitor's routes on" } else { "" },
+        services.listeners.ops.shown(),
     ));
     Ok(services)
 }

@@ -98,9 +98,8 @@ async fn api_on_the_default_folder_owns_it_and_ends_its_postgres() {
     assert_eq!(place.book(&token, &show, &rand_key()).await.expect("an answer").0, StatusCode::CREATED);
     let (code, text) = place.run(&["up", "--listen", "127.0.0.1:0"]).await;
     assert!(code == Some(1) && text.contains("in use by process"), "{text}");
-    let ready = place.http.get(place.url("/health/ready")).send().await.unwrap();
-    let ready: Value = ready.json().await.unwrap();
-    assert_eq!(ready["flow"][1]["lag_events"], 2, "nobody projects here: {ready}");
+    let ready = api.readiness().await;
+    assert_eq!(ready["flow"][1]["lag_events"], 2, "no projector runs here: {ready}");
     let postmaster = place.postmaster();
     assert_eq!(api.terminate().await, Some(0));
     assert!(test_kill_process(postmaster).is_err(), "its Postgres was stopped");

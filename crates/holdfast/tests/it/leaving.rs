@@ -21,8 +21,7 @@ impl Place {
         let token = place.admin().await;
         place.open_show(&token, 10, 0).await;
         eventually(PATIENCE, "the read models are there", async || {
-            let ready = place.http.get(place.url("/health/ready")).send().await.unwrap();
-            let ready: Value = ready.json().await.unwrap();
+            let ready = server.readiness().await;
             let projectors = ready["projectors"].as_array().unwrap();
             projectors.iter().all(|projector| projector["state"] == "running" && projector["lag_events"] == 0)
         })
@@ -114,10 +113,7 @@ async fn the_ready_line_says_of_the_admin_only_what_is_true() {
     assert_eq!(server.terminate().await, Some(0));
     let server = place.up().await;
     assert!(server.ready_line.contains("whose first password is in"), "{}", server.ready_line);
-    let ready = async || {
-        let ready = place.http.get(place.url("/health/ready")).send().await.unwrap();
-        ready.json::<serde_json::Value>().await.unwrap()["first_admin_password_unchanged"].clone()
-    };
+    let ready = async || server.readiness().await["first_admin_password_unchanged"].clone();
     let status = async || {
         let output = place.command(&["status"]).output().await.unwrap();
         String::from_utf8(output.stdout).unwrap().contains("the first admin's password has not been changed")

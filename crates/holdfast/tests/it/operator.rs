@@ -81,7 +81,7 @@ async fn the_flow_is_seen_in_status_readiness_and_metrics_while_kafka_comes_late
     let (code, said) = health(&format!("http://{at_relay}/health/ready")).await;
     assert!(code == Some(1) && said.contains("503") && said.contains(&brokers), "{said}");
     assert_eq!(health(&format!("http://{at_relay}/health/live")).await.0, Some(0));
-    assert_eq!(place.ready_at(&place.address).await.unwrap().0, StatusCode::OK);
+    assert_eq!(place.ready_at(server.ops()).await.unwrap().0, StatusCode::OK);
     let (code, said) = place.run(&["status", "--kafka-brokers", &brokers]).await;
     assert!(code == Some(0) && said.contains("does not answer") && said.contains("not there"), "{said}");
     let taken = place.command(&["relay", "--kafka-brokers", &brokers, "--ops-listen", &at_relay]).output();
@@ -96,7 +96,7 @@ async fn the_flow_is_seen_in_status_readiness_and_metrics_while_kafka_comes_late
     place.becomes(&at_projector, StatusCode::OK, "").await;
     assert_eq!(health(&format!("http://{at_projector}/health/ready")).await.0, Some(0));
     eventually(PATIENCE, "topic and read model are as far as the log", async || {
-        let flow = place.ready_at(&place.address).await.unwrap().1["flow"].clone();
+        let flow = place.ready_at(server.ops()).await.unwrap().1["flow"].clone();
         flow[0]["lag_events"] == 0 && flow[1]["lag_events"] == 0
     })
     .await;
@@ -130,10 +130,10 @@ async fn the_flow_is_seen_in_status_readiness_and_metrics_while_kafka_comes_late
     let (_, said) = place.run(&["status"]).await;
     assert!(said.contains("2 (-3)  2 (-3)") || said.contains("2 (-3)        2 (-3)"), "{said}");
     eventually(PATIENCE, "the server measures it", async || {
-        place.metrics_at(&place.address).await.contains("holdfast_follower_lag_events{follower=\"topic\"} 3")
+        place.metrics_at(server.ops()).await.contains("holdfast_follower_lag_events{follower=\"topic\"} 3")
     })
     .await;
-    let ready = place.ready_at(&place.address).await.unwrap();
+    let ready = place.ready_at(server.ops()).await.unwrap();
     assert_eq!((ready.0, &ready.1["flow"][0]["lag_events"]), (StatusCode::OK, &json!(3)));
 
     // A topic of another log says nothing about this one.
@@ -145,6 +145,30 @@ async fn the_flow_is_seen_in_status_readiness_and_metrics_while_kafka_comes_late
     assert_eq!((&status["topic_from"], &status["followers"][0]["lag_events"]), (&json!("told"), &json!(3)));
     assert_eq!(server.terminate().await, Some(0));
     broker.stop().await.unwrap();
+}
+
+/// What an operator sees is on no address that clients reach.
+#[tokio::test]
+async fn operators_have_an_address_of_their_own() {
+    let (place, other) = (Place::new(), Place::new());
+    let server = place.up().await;
+    let beside = other.up_with(&["--ops-listen", "off"]).await;
+    assert!(place.metrics_at(server.ops()).await.contains("holdfast_http_requests_total"));
+    assert_eq!(server.readiness().await["writer"]["ready"], true);
+    let ready = place.http.get(place.url("/health/ready")).send().await.unwrap();
+    assert_eq!(ready.json::<Value>().await.unwrap(), json!({"ready": true}));
+    assert_eq!(place.http.get(place.url("/metrics")).send().await.unwrap().status(), StatusCode::NOT_FOUND);
+    assert!(!beside.ready_line.contains("health and metrics"), "{}", beside.ready_line);
+    let (code, said) = other.run(&["up", "--listen", "127.0.0.1:0", "--ops-listen", "public"]).await;
+    assert!(code == Some(2) && said.contains("--ops-listen"), "{said}");
+    assert_eq!(beside.terminate().await, Some(0));
+    // An address that was asked for and is taken is an error; the usual one is not.
+    let (code, said) = other.run(&["up", "--listen", "127.0.0.1:0", "--ops-listen", server.ops()]).await;
+    assert!(code == Some(1) && said.contains("--ops-listen"), "{said}");
+    let beside = other.up().await;
+    assert_ne!(beside.ops(), server.ops());
+    assert_eq!(beside.terminate().await, Some(0));
+    assert_eq!(server.terminate().await, Some(0));
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ async fn an_event_that_cannot_be_applied_is_shown_decided_and_gone() {
     book(&held_up, StatusCode::CREATED).await;
 
     let state = async || {
-        let ready = place.ask(Method::GET, "/health/ready", &admin, Value::Null, StatusCode::OK).await;
+        let ready = server.readiness().await;
         let flow = ready["flow"].as_array().unwrap();
         let availability = flow.iter().find(|follower| follower["follower"] == "availability").unwrap();
         availability["state"].clone()

@@ -162,6 +162,18 @@ impl Place {
 }
 
 impl Server {
+    /// Where its operators reach it: an address and a port.
+    pub(crate) fn ops(&self) -> &str {
+        let (_, address) = self.ready_line.split_once("health and metrics at http://").expect("an address");
+        address
+    }
+
+    /// `/health/ready` in full.
+    pub(crate) async fn readiness(&self) -> Value {
+        let ready = reqwest::get(format!("http://{}/health/ready", self.ops())).await.unwrap();
+        ready.json().await.unwrap()
+    }
+
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().unwrap().try_into().unwrap()).unwrap()
     }
