@@ -86,12 +86,25 @@ pub(crate) struct Problem {
     code: Code,
     detail: Cow<'static, str>,
     extension: Option<Extension>,
+    /// Postgres got the statement and did not answer it.
+    unanswered: bool,
 }
 
 impl Problem {
     /// A problem with a sentence for this occasion.
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), extension: None }
+        Self { code, detail: detail.into(), extension: None, unanswered: false }
+    }
+
+    /// The same, where the statement was a write: one that was not answered has perhaps committed.
+    pub(crate) fn of_write(self) -> Self {
+        if !self.unanswered {
+            return self;
+        }
+        Self::new(
+            Code::OutcomeUnknown,
+            "it was perhaps done: look, or send it again; with the same Idempotency-Key it has one effect",
+        )
     }
 
     /// There is no such thing, or it is somebody else's: nobody can tell which.
@@ -139,6 +152,10 @@ impl Problem {
             Some(Extension::RateLimited { retry_after_seconds }) => Some(retry_after_seconds),
             _ => None,
         }
+    }
+
+    fn unanswered(self, unanswered: bool) -> Self {
+        Self { unanswered, ..self }
     }
 
     pub(crate) fn with(self, extension: Extension) -> Self {

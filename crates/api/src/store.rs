@@ -26,6 +26,14 @@ where
     Ok(answer.map_err(|_| StoreError::Timeout)??)
 }
 
+/// Awaits a write, within the same bound. One that is not answered has perhaps been done: `outcome_unknown`.
+pub(crate) async fn bounded_write<T, E>(write: impl Future<Output = Result<T, E>>) -> Result<T, Problem>
+where
+    Problem: From<E>,
+{
+    bounded_work(write).await.map_err(Problem::of_write)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     problem::if_known,
     state::{Api, ApiState},
-    store::bounded_work,
+    store::{bounded_work, bounded_write},
 };
 use axum::{
     extract::{Path, State},
@@ -78,7 +78,7 @@ pub(crate) async fn create_airplane(
             model: sent.required_line::<MODEL_CHARS_MAX>("modelNumber")?,
             capacity: sent.count("capacity", CAPACITY_MAX)?.unwrap_or(CAPACITY_DEFAULT),
         };
-        let made = bounded_work(airplanes::create(&api.pool, new, None, api.ambient.now())).await?;
+        let made = bounded_write(airplanes::create(&api.pool, new, None, api.ambient.now())).await?;
         Ok(AirplaneView::from(made.thing))
     };
     CREATE.answer(made.await)
@@ -141,7 +141,7 @@ async fn update(api: &Api, writer: Writer, id: &str, sent: &Sent) -> Result<[u32
     let Some(id) = number(id).and_then(AirplaneId::from_number) else { return Ok([0]) };
     writer.may_change(api, id.0).await?;
     let edit = airplanes::edit(&api.pool, id, change, &Expected::Any, api.ambient.now());
-    Ok([if_known(bounded_work(edit).await)?.is_some().into()])
+    Ok([if_known(bounded_write(edit).await)?.is_some().into()])
 }
 
 /// Delete an airplane.
@@ -159,7 +159,7 @@ pub(crate) async fn delete_airplane(
         let writer = may?;
         let Some(id) = number(&id).and_then(AirplaneId::from_number) else { return Ok(0_u32) };
         writer.may_change(&api, id.0).await?;
-        let deleted = bounded_work(airplanes::delete(&api.pool, id, &Expected::Any)).await;
+        let deleted = bounded_write(airplanes::delete(&api.pool, id, &Expected::Any)).await;
         Ok(if_known(deleted)?.is_some().into())
     };
     DELETE.answer(deleted.await)

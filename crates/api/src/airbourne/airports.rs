@@ -12,7 +12,7 @@ use super::{
 use crate::{
     problem::if_known,
     state::{Api, ApiState},
-    store::bounded_work,
+    store::{bounded_work, bounded_write},
 };
 use axum::{
     extract::{Path, State},
@@ -90,7 +90,7 @@ pub(crate) async fn create_airport(
             zone: ZONE,
             address: sent.line::<ADDRESS_CHARS_MAX>("address")?,
         };
-        let made = bounded_work(airports::create(&api.pool, new, None, api.ambient.now())).await?;
+        let made = bounded_write(airports::create(&api.pool, new, None, api.ambient.now())).await?;
         Ok(AirportView::from(made.thing))
     };
     CREATE.answer(made.await)
@@ -155,7 +155,7 @@ async fn update(api: &Api, writer: Writer, id: &str, sent: &Sent) -> Result<[u32
     let Some(id) = number(id).and_then(AirportId::from_number) else { return Ok([0]) };
     writer.may_change(api, id.0).await?;
     let edit = airports::edit(&api.pool, id, change, &Expected::Any, api.ambient.now());
-    Ok([if_known(bounded_work(edit).await)?.is_some().into()])
+    Ok([if_known(bounded_write(edit).await)?.is_some().into()])
 }
 
 /// Delete an airport.
@@ -173,7 +173,7 @@ pub(crate) async fn delete_airport(
         let writer = may?;
         let Some(id) = number(&id).and_then(AirportId::from_number) else { return Ok(0_u32) };
         writer.may_change(&api, id.0).await?;
-        let deleted = bounded_work(airports::delete(&api.pool, id, &Expected::Any)).await;
+        let deleted = bounded_write(airports::delete(&api.pool, id, &Expected::Any)).await;
         Ok(if_known(deleted)?.is_some().into())
     };
     DELETE.answer(deleted.await)

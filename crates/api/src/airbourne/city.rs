@@ -12,7 +12,7 @@ use super::{
 use crate::{
     problem::if_known,
     state::{Api, ApiState},
-    store::bounded_work,
+    store::{bounded_work, bounded_write},
 };
 use axum::{
     extract::{Path, Query, State},
@@ -68,7 +68,7 @@ pub(crate) async fn create_city(
         may?;
         let sent = sent?;
         let name = sent.required_line::<NAME_CHARS_MAX>("name")?;
-        let made = bounded_work(cities::create(&api.pool, name, None, api.ambient.now())).await?;
+        let made = bounded_write(cities::create(&api.pool, name, None, api.ambient.now())).await?;
         Ok(CityView::from(made.thing))
     };
     CREATE.answer(made.await)
@@ -136,7 +136,7 @@ async fn update(api: &Api, writer: Writer, id: &str, sent: &Sent) -> Result<City
     let name = sent.line::<NAME_CHARS_MAX>("name")?;
     writer.may_change(api, id.0).await?;
     let edit = cities::edit(&api.pool, id, name, &Expected::Any, api.ambient.now());
-    if_known(bounded_work(edit).await)?.ok_or_else(|| Refusal::unknown("city"))
+    if_known(bounded_write(edit).await)?.ok_or_else(|| Refusal::unknown("city"))
 }
 
 /// Delete a city.
@@ -154,7 +154,7 @@ pub(crate) async fn delete_city(
         let writer = may?;
         let Some(id) = number(&id).and_then(CityId::from_number) else { return Ok(true) };
         writer.may_change(&api, id.0).await?;
-        if_known(bounded_work(cities::delete(&api.pool, id, &Expected::Any)).await)?;
+        if_known(bounded_write(cities::delete(&api.pool, id, &Expected::Any)).await)?;
         Ok(true)
     };
     DELETE.answer(deleted.await)

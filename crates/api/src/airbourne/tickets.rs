@@ -16,7 +16,7 @@ use crate::{
     form::Email,
     problem::Problem,
     state::{Api, ApiState},
-    store::bounded_work,
+    store::bounded_write,
     v1::reminders::{Content, SubjectText, recipient_for},
 };
 use axum::{
@@ -97,7 +97,7 @@ async fn keep(
         content,
         remind_at,
     };
-    let kept = bounded_work(create_reminder(&api.pool, &new, api.ambient.now()));
+    let kept = bounded_write(create_reminder(&api.pool, &new, api.ambient.now()));
     Ok(view(kept.await?.0, address))
 }
 

@@ -1,8 +1,9 @@
 //! Who may change the catalogue and the flights.
 //!
-//! Airbourne let anybody. Where compatibility is served on loopback alone, requests without an admin's token may do it too, for
+//! Airbourne let everyone. Where compatibility is served on loopback alone, requests without an admin's token may do it too, for
 //! its load scripts: unless a proxy or a foreign page sent them (`tokenless`), and only with what such a request has made.
-//! What was made natively, or by an admin, takes an admin's token; and so does everything where compatibility is served elsewhere.
+//! What was made natively, and a flight that an admin opened, takes an admin's token; and so does everything where compatibility
+//! is served elsewhere.
 
 use super::refusal::Refusal;
 use crate::{
@@ -62,7 +63,7 @@ impl FromRequestParts<ApiState> for CatalogueWriter {
                 Ok(Writer { actor: principal.into(), is_admin: true })
             }
             Err(Nobody::Problem(problem)) => Err(problem.into()),
-            // Whatever token its clients send, it does not make them more than anybody.
+            // Whatever token its clients send, it gives them no more rights.
             _ if api.catalogue_is_open => without_token(parts, api),
             Ok(_) => Err(Problem::new(Code::Forbidden, "only an admin may change this").into()),
             Err(nobody) => Err(nobody.into()),

@@ -120,9 +120,9 @@ codes! {
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many attempts";
     /// Our fault. Sending it again with the same key is safe.
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something failed on our side";
-    /// Too much is waiting. Nothing was done and nothing will be; `Retry-After` says when to try again.
+    /// Too much is waiting. This request did nothing and will do nothing; `Retry-After` says when to try again.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many requests are waiting";
-    /// The log cannot be reached or takes nothing. Nothing was done and nothing will be; `Retry-After` says when to try again.
+    /// The store cannot be reached or takes nothing. This request did nothing and will do nothing; `Retry-After` says when to try again.
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "The store cannot be reached";
     /// It was perhaps done: send it again with the same key.
     OutcomeUnknown = "outcome_unknown", SERVICE_UNAVAILABLE, "It is not known whether this was done";

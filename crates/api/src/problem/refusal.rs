@@ -66,7 +66,7 @@ impl From<ExecuteError> for Problem {
             }
             ExecuteError::OutcomeUnknown => Self::new(
                 Code::OutcomeUnknown,
-                "send it again with the same Idempotency-Key: it will have one effect, and you will be told which",
+                "send it again with the same Idempotency-Key: it has one effect, and the answer says which",
             ),
         }
     }
@@ -143,11 +143,30 @@ impl StoreError {
     }
 }
 
+impl StoreError {
+    /// Whether Postgres may have done what it was asked: the connection or our patience ended before its answer (SQLSTATE
+    /// classes 08 and 57P: it ended the connection itself). A wait for a connection that ends is none of these.
+    fn is_unanswered(&self) -> bool {
+        let (Self::Database(error) | Self::Log(ReadError::Database(error))) = self else {
+            return matches!(self, Self::Timeout);
+        };
+        match error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
+            sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(answer) => {
+                answer.code().is_some_and(|code| ["08", "57P"].iter().any(|class| code.starts_with(class)))
+            }
+            _ => false,
+        }
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         if error.passes() {
             warn!(error = &error as &dyn Error, "the store cannot be reached");
-            return Self::new(Code::StoreUnavailable, "nothing was done; try again after a second");
+            return Self::new(Code::StoreUnavailable, "nothing was done; try again after a second")
+                .unanswered(error.is_unanswered());
         }
         error!(error = &error as &dyn Error, "the store answered with something unexpected");
         Self::internal()

@@ -13,13 +13,12 @@ pub(crate) use me::{__path_me, me};
 pub(crate) use set_role::{__path_set_role, set_role};
 
 use crate::{
-    problem::{Code, FieldError, Problem},
+    problem::{Code, FieldError, Problem, StoreError},
     users::{User, UserError},
 };
 use chrono::{DateTime, Utc};
 use holdfast_domain::UserId;
 use serde::Serialize;
-use tracing::warn;
 use utoipa::ToSchema;
 
 /// An account, as its owner sees it.
@@ -56,10 +55,8 @@ impl From<UserError> for Problem {
             UserError::Password | UserError::CommonPassword => {
                 Self::invalid(vec![FieldError { pointer: "/password".to_owned(), detail: error.to_string() }])
             }
-            UserError::Store(_) | UserError::Timeout => {
-                warn!(error = &error as &dyn std::error::Error, "the accounts cannot be reached");
-                Self::new(Code::StoreUnavailable, "nothing was done; try again after a second")
-            }
+            UserError::Store(error) => StoreError::Database(error).into(),
+            UserError::Timeout => StoreError::Timeout.into(),
         }
     }
 }

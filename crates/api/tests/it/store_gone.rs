@@ -1,8 +1,9 @@
 //! Postgres gone and back: refused within a second, nothing acknowledged, and well again by itself.
 
-use crate::app::{Answer, App, PATIENCE};
+use crate::app::{Answer, App, PASSWORD, PATIENCE};
+use axum::http::Method;
 use holdfast_testkit::eventually;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -76,4 +77,57 @@ async fn a_lost_answer_is_settled_by_sending_the_request_again() {
     .await;
     assert!(answers.iter().all(|answer| matches!(answer.status.as_u16(), 201 | 503)));
     assert_eq!((proxy.losses(), app.events().await), (1, events + 1));
+}
+
+/// Accounts, the catalogue, reminders and webhooks are no log, and their writes are lost on the way back all the same.
+#[tokio::test]
+async fn a_write_that_is_perhaps_done_is_never_called_undone() {
+    let (app, proxy) = App::behind_proxy().await;
+    let (admin, ada) = (app.admin().await, app.customer("ada").await);
+    let city = format!("/v1/cities/{}", app.city(&admin).await);
+    let reminder = format!("/v1/reminders/{}", app.reminder(&ada, json!({})).await);
+    let endpoint = app.webhook_endpoint(&admin).await;
+    let endpoint = format!("/v1/webhook-endpoints/{}", endpoint["id"].as_str().unwrap());
+    let role = format!("/v1/users/{}/role", ada.id);
+    let password = json!({"current_password": PASSWORD, "new_password": "another horse battery"});
+    let bob = json!({"email": "bob@example.com", "password": PASSWORD});
+    let hook = json!({"url": "https://example.com/other", "event_types": ["booking.confirmed.v1"]});
+    let mail = json!({"subject": "a", "content": "b", "remind_at": "2030-06-01T07:30:00Z"});
+    for (by, method, path, body) in [
+        (&ada, Method::POST, "/v1/users", bob),
+        (&ada, Method::POST, "/v1/reminders", mail),
+        (&ada, Method::DELETE, &reminder, Value::Null),
+        (&admin, Method::POST, "/v1/cities", json!({"name": "Oslo"})),
+        (&admin, Method::PATCH, &city, json!({"name": "Bergen"})),
+        (&admin, Method::DELETE, &city, Value::Null),
+        (&admin, Method::POST, "/v1/webhook-endpoints", hook),
+        (&admin, Method::POST, &format!("{endpoint}/rotate-secret"), Value::Null),
+        (&admin, Method::DELETE, &endpoint, Value::Null),
+        (&admin, Method::PUT, &role, json!({"role": "agent"})),
+        (&ada, Method::PUT, "/v1/users/me/password", password),
+        (&admin, Method::DELETE, "/v1/sessions/current", Value::Null),
+    ] {
+        let lost = proxy.losses();
+        proxy.lose_next_answer(|sql| {
+            ["INSERT", "UPDATE", "DELETE", "WITH"].iter().any(|write| sql.trim_start().starts_with(write))
+        });
+        let ask = app.ask(method.clone(), path).by(by).key("k").header("if-match", "*");
+        let answer = if body.is_null() { ask.send().await } else { ask.json(&body).send().await };
+        assert_eq!(
+            (proxy.losses(), answer.code()),
+            (lost + 1, "outcome_unknown"),
+            "{method} {path}: {answer:?}"
+        );
+    }
+}
+
+/// What was never sent is said to be undone.
+#[tokio::test]
+async fn a_write_that_reached_no_postgres_is_called_undone() {
+    let (app, proxy) = App::behind_proxy().await;
+    let admin = app.admin().await;
+    proxy.refuse();
+    proxy.cut();
+    let asked = app.post("/v1/cities").by(&admin).key("k").json(&json!({"name": "Oslo"}));
+    assert_eq!(asked.send().await.code(), "store_unavailable");
 }

@@ -14,6 +14,7 @@ use crate::{
     form,
     problem::Problem,
     state::{Api, ApiState},
+    store::bounded_write,
     users::{self, NewPassword, Role, fits_staff},
 };
 use axum::{extract::State, http::StatusCode, response::Response};
@@ -75,8 +76,8 @@ async fn make(api: &Api, sent: &Sent) -> Result<Account, Refusal> {
     let salt = salt(&*api.ambient).map_err(Problem::from)?;
     let fits_staff = fits_staff(&password);
     let password = NewPassword { hash: api.hasher.sign_up(password, salt).await?, fits_staff };
-    let user = users::insert(&api.pools.accounts, &*api.ambient, &email, &password, Role::Customer).await;
-    let user = user.map_err(Problem::from)?;
+    let made = users::insert(&api.pools.accounts, &*api.ambient, &email, &password, Role::Customer);
+    let user = bounded_write(made).await?;
     let at = written(user.created_at);
     Ok(Account { id: user.number, email: user.email, updated_at: at.clone(), created_at: at })
 }

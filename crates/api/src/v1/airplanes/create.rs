@@ -7,7 +7,7 @@ use crate::{
     form::{Fields, Form},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
     view::Versioned,
 };
 use axum::extract::State;
@@ -42,7 +42,7 @@ problems! {
     /// Why there is no airplane.
     CreateAirplaneProblems:
         MalformedJson, IdempotencyKeyRequired, IdempotencyKeyInvalid, Unauthenticated, Forbidden, PayloadTooLarge,
-        UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused, RequestTimeout, StoreUnavailable,
+        UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused, RequestTimeout, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Make an airplane.
@@ -63,7 +63,7 @@ pub(crate) async fn create_airplane(
     let name = CommandName::keyed(admin.into(), ROUTE, Uuid::nil(), &key, &request);
     let new = NewAirplane { model: &request.model.0, capacity: request.capacity.get() };
     let made = airplanes::create(&api.pool, new, Some(name.for_catalogue()), api.ambient.now());
-    let made = bounded_work(made).await?;
+    let made = bounded_write(made).await?;
     let made_at = Some(format!("/v1/airplanes/{}", made.thing.airplane_id));
     Ok(Versioned { made_at, replayed: made.replayed, ..made.thing.into() })
 }

@@ -4,7 +4,7 @@ use crate::{
     extract::{Admin, IfMatch, PathId},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
 };
 use axum::{extract::State, http::StatusCode};
 use holdfast_catalogue::{Expected, airplanes};
@@ -12,7 +12,7 @@ use holdfast_domain::AirplaneId;
 
 problems! {
     /// Why it is not deleted.
-    DeleteAirplaneProblems: Unauthenticated, Forbidden, NotFound, InUse, VersionMismatch, StoreUnavailable,
+    DeleteAirplaneProblems: Unauthenticated, Forbidden, NotFound, InUse, VersionMismatch, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Delete an airplane. Refused while it has flights.
@@ -30,6 +30,6 @@ pub(crate) async fn delete_airplane(
     expected: Option<IfMatch>,
 ) -> Result<StatusCode, Problem> {
     let expected = expected.map_or(Expected::Any, |IfMatch(expected)| expected);
-    bounded_work(airplanes::delete(&api.pool, AirplaneId(id), &expected)).await?;
+    bounded_write(airplanes::delete(&api.pool, AirplaneId(id), &expected)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

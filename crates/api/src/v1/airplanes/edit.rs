@@ -6,7 +6,7 @@ use crate::{
     form::{Fields, Form, Whole, given},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
     view::Versioned,
 };
 use axum::extract::State;
@@ -41,7 +41,7 @@ problems! {
     /// Why it is not changed.
     EditAirplaneProblems:
         MalformedJson, Unauthenticated, Forbidden, NotFound, VersionMismatch, PreconditionRequired,
-        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, RequestTimeout, StoreUnavailable,
+        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, RequestTimeout, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Change an airplane. Flights that are open keep the capacity they were opened with.
@@ -62,5 +62,5 @@ pub(crate) async fn edit_airplane(
     let model = request.model.as_ref().map(|model| model.0.as_str());
     let change = AirplaneChange { model, capacity: request.capacity.map(Whole::get) };
     let edited = airplanes::edit(&api.pool, AirplaneId(id), change, &expected, api.ambient.now());
-    Ok(bounded_work(edited).await?.into())
+    Ok(bounded_write(edited).await?.into())
 }

@@ -7,7 +7,7 @@ use crate::{
     form::{AirportCode, Fields, Form, Id, Zone},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
     view::Versioned,
 };
 use axum::extract::State;
@@ -69,7 +69,7 @@ problems! {
     CreateAirportProblems:
         MalformedJson, IdempotencyKeyRequired, IdempotencyKeyInvalid, Unauthenticated, Forbidden, AirportCodeTaken,
         PayloadTooLarge, UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused, RequestTimeout,
-        StoreUnavailable,
+        StoreUnavailable, OutcomeUnknown,
 }
 
 /// Make an airport.
@@ -89,7 +89,7 @@ pub(crate) async fn create_airport(
     let name = CommandName::keyed(admin.into(), ROUTE, Uuid::nil(), &key, &request);
     let command = Some(name.for_catalogue());
     let made =
-        bounded_work(airports::create(&api.pool, (&request).into(), command, api.ambient.now())).await?;
+        bounded_write(airports::create(&api.pool, (&request).into(), command, api.ambient.now())).await?;
     let made_at = Some(format!("/v1/airports/{}", made.thing.airport_id));
     Ok(Versioned { made_at, replayed: made.replayed, ..made.thing.into() })
 }

@@ -4,7 +4,7 @@ use crate::{
     extract::{Admin, IfMatch, PathId},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
 };
 use axum::{extract::State, http::StatusCode};
 use holdfast_catalogue::{Expected, airports};
@@ -12,7 +12,7 @@ use holdfast_domain::AirportId;
 
 problems! {
     /// Why it is not deleted.
-    DeleteAirportProblems: Unauthenticated, Forbidden, NotFound, InUse, VersionMismatch, StoreUnavailable,
+    DeleteAirportProblems: Unauthenticated, Forbidden, NotFound, InUse, VersionMismatch, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Delete an airport. Refused while it has flights.
@@ -30,6 +30,6 @@ pub(crate) async fn delete_airport(
     expected: Option<IfMatch>,
 ) -> Result<StatusCode, Problem> {
     let expected = expected.map_or(Expected::Any, |IfMatch(expected)| expected);
-    bounded_work(airports::delete(&api.pool, AirportId(id), &expected)).await?;
+    bounded_write(airports::delete(&api.pool, AirportId(id), &expected)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

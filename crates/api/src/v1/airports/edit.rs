@@ -6,7 +6,7 @@ use crate::{
     form::{AirportCode, Fields, Form, Id, Zone, given},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
     view::Versioned,
 };
 use axum::extract::State;
@@ -70,7 +70,7 @@ problems! {
     EditAirportProblems:
         MalformedJson, Unauthenticated, Forbidden, NotFound, AirportCodeTaken, VersionMismatch,
         PreconditionRequired, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, RequestTimeout,
-        StoreUnavailable,
+        StoreUnavailable, OutcomeUnknown,
 }
 
 /// Change an airport. Flights that are open keep the zone they were opened with.
@@ -89,5 +89,5 @@ pub(crate) async fn edit_airport(
     Body(request): Body<EditAirport>,
 ) -> Result<Versioned<AirportView>, Problem> {
     let edited = airports::edit(&api.pool, AirportId(id), (&request).into(), &expected, api.ambient.now());
-    Ok(bounded_work(edited).await?.into())
+    Ok(bounded_write(edited).await?.into())
 }

@@ -7,7 +7,7 @@ use crate::{
     form::{Fields, Form},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
     view::Versioned,
 };
 use axum::extract::State;
@@ -39,7 +39,7 @@ problems! {
     CreateCityProblems:
         MalformedJson, IdempotencyKeyRequired, IdempotencyKeyInvalid, Unauthenticated, Forbidden, NameTaken,
         PayloadTooLarge, UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused, RequestTimeout,
-        StoreUnavailable,
+        StoreUnavailable, OutcomeUnknown,
 }
 
 /// Make a city.
@@ -58,7 +58,7 @@ pub(crate) async fn create_city(
 ) -> Result<Versioned<CityView>, Problem> {
     let name = CommandName::keyed(admin.into(), ROUTE, Uuid::nil(), &key, &request);
     let made = cities::create(&api.pool, &request.name.0, Some(name.for_catalogue()), api.ambient.now());
-    let made = bounded_work(made).await?;
+    let made = bounded_write(made).await?;
     let made_at = Some(format!("/v1/cities/{}", made.thing.city_id));
     Ok(Versioned { made_at, replayed: made.replayed, ..made.thing.into() })
 }

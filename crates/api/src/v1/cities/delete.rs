@@ -4,7 +4,7 @@ use crate::{
     extract::{Admin, IfMatch, PathId},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
 };
 use axum::{extract::State, http::StatusCode};
 use holdfast_catalogue::{Expected, cities};
@@ -12,7 +12,7 @@ use holdfast_domain::CityId;
 
 problems! {
     /// Why it is not deleted.
-    DeleteCityProblems: Unauthenticated, Forbidden, NotFound, InUse, VersionMismatch, StoreUnavailable,
+    DeleteCityProblems: Unauthenticated, Forbidden, NotFound, InUse, VersionMismatch, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Delete a city. Refused while airports are in it.
@@ -30,6 +30,6 @@ pub(crate) async fn delete_city(
     expected: Option<IfMatch>,
 ) -> Result<StatusCode, Problem> {
     let expected = expected.map_or(Expected::Any, |IfMatch(expected)| expected);
-    bounded_work(cities::delete(&api.pool, CityId(id), &expected)).await?;
+    bounded_write(cities::delete(&api.pool, CityId(id), &expected)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,7 +6,7 @@ use crate::{
     form::{Fields, Form, given},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
     view::Versioned,
 };
 use axum::extract::State;
@@ -36,7 +36,7 @@ problems! {
     /// Why it is not changed.
     EditCityProblems:
         MalformedJson, Unauthenticated, Forbidden, NotFound, NameTaken, VersionMismatch, PreconditionRequired,
-        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, RequestTimeout, StoreUnavailable,
+        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, RequestTimeout, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Change a city.
@@ -56,5 +56,5 @@ pub(crate) async fn edit_city(
 ) -> Result<Versioned<CityView>, Problem> {
     let name = request.name.as_ref().map(|name| name.0.as_str());
     let edited = cities::edit(&api.pool, CityId(id), name, &expected, api.ambient.now());
-    Ok(bounded_work(edited).await?.into())
+    Ok(bounded_write(edited).await?.into())
 }

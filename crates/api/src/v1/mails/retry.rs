@@ -3,9 +3,9 @@
 use super::MailView;
 use crate::{
     extract::{Admin, PathId},
-    problem::{Problem, problems},
+    problem::{Problem, StoreError, problems},
     state::ApiState,
-    store::bounded,
+    store::bounded_write,
     view::JsonAnswer,
 };
 use axum::{
@@ -13,11 +13,12 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use futures::TryFutureExt as _;
 use holdfast_notifier::retry_mail as again;
 
 problems! {
     /// Why it is not sent again.
-    RetryMailProblems: Unauthenticated, Forbidden, NotFound, StoreUnavailable,
+    RetryMailProblems: Unauthenticated, Forbidden, NotFound, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Send a mail that was given up once more, with the same Message-ID, to the address that the account has by then.
@@ -32,7 +33,8 @@ pub(crate) async fn retry_mail(
     _admin: Admin,
     PathId(id): PathId,
 ) -> Result<Response, Problem> {
-    let queued = bounded(again(&api.pool, id, api.ambient.now())).await?;
+    let now = api.ambient.now();
+    let queued = bounded_write(again(&api.pool, id, now).map_err(StoreError::from)).await?;
     let queued = queued.ok_or_else(Problem::not_found)?;
     Ok((StatusCode::ACCEPTED, JsonAnswer(MailView::from(queued))).into_response())
 }

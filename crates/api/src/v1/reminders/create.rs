@@ -7,7 +7,7 @@ use crate::{
     form::{Email, Fields, Form, Instant},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
     view::Made,
 };
 use axum::extract::State;
@@ -51,7 +51,7 @@ problems! {
     CreateReminderProblems:
         MalformedJson, IdempotencyKeyRequired, IdempotencyKeyInvalid, Unauthenticated, Forbidden, NotFound,
         TooManyReminders, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused, RequestTimeout,
-        StoreUnavailable,
+        StoreUnavailable, OutcomeUnknown,
 }
 
 /// Ask to be reminded by e-mail. At most 1,000 of an account wait.
@@ -79,7 +79,7 @@ pub(crate) async fn create_reminder(
         content: request.content.0,
         remind_at: request.remind_at.0,
     };
-    let (reminder, replayed) = bounded_work(keep(&api.pool, &new, api.ambient.now())).await?;
+    let (reminder, replayed) = bounded_write(keep(&api.pool, &new, api.ambient.now())).await?;
     let at = format!("/v1/reminders/{}", reminder.reminder_id);
     Ok(Made { at, replayed, body: reminder.into() })
 }

@@ -4,14 +4,14 @@ use crate::{
     extract::{Caller, PathId},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
 };
 use axum::{extract::State, http::StatusCode};
 use holdfast_notifier::delete_reminder as take_back;
 
 problems! {
     /// Why it is not deleted.
-    DeleteReminderProblems: Unauthenticated, NotFound, ReminderState, StoreUnavailable,
+    DeleteReminderProblems: Unauthenticated, NotFound, ReminderState, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Take a reminder back that waits. One that is being sent, or was, stays.
@@ -26,6 +26,6 @@ pub(crate) async fn delete_reminder(
     Caller(caller): Caller,
     PathId(id): PathId,
 ) -> Result<StatusCode, Problem> {
-    bounded_work(take_back(&api.pool, id, caller.only_own())).await?;
+    bounded_write(take_back(&api.pool, id, caller.only_own())).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,7 +5,7 @@ use crate::{
     extract::{Caller, PathId},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
     view::JsonAnswer,
 };
 use axum::{
@@ -17,7 +17,7 @@ use holdfast_notifier::retry_reminder as again;
 
 problems! {
     /// Why it is not sent again.
-    RetryReminderProblems: Unauthenticated, NotFound, ReminderState, StoreUnavailable,
+    RetryReminderProblems: Unauthenticated, NotFound, ReminderState, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Send a reminder that failed once more, with the same Message-ID.
@@ -32,6 +32,6 @@ pub(crate) async fn retry_reminder(
     Caller(caller): Caller,
     PathId(id): PathId,
 ) -> Result<Response, Problem> {
-    let queued = bounded_work(again(&api.pool, id, caller.only_own(), api.ambient.now())).await?;
+    let queued = bounded_write(again(&api.pool, id, caller.only_own(), api.ambient.now())).await?;
     Ok((StatusCode::ACCEPTED, JsonAnswer(ReminderView::from(queued))).into_response())
 }

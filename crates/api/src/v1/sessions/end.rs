@@ -4,13 +4,14 @@ use crate::{
     extract::CallerSession,
     problem::{Problem, problems},
     state::ApiState,
+    store::bounded_write,
     users,
 };
 use axum::{extract::State, http::StatusCode};
 
 problems! {
     /// Why the token has not ended.
-    EndSessionProblems: Unauthenticated, StoreUnavailable,
+    EndSessionProblems: Unauthenticated, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Sign out: the token of this request ends, on other servers within 5 seconds. Others of the account stay, unless it has
@@ -24,7 +25,8 @@ pub(crate) async fn end_session(
     CallerSession(session): CallerSession,
 ) -> Result<StatusCode, Problem> {
     let now = api.ambient.now();
-    users::end_token(&api.pools.accounts, session.user_id, session.token_id, session.expires_at, now).await?;
+    let (pool, session_of) = (&api.pools.accounts, session.user_id);
+    bounded_write(users::end_token(pool, session_of, session.token_id, session.expires_at, now)).await?;
     api.accounts.changed(session.user_id);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,6 +8,7 @@ use crate::{
     form::{Fields, Form, NewPasswordText},
     problem::{Code, FieldError, Problem, problems},
     state::ApiState,
+    store::bounded_write,
     users::{self, NewPassword, Role, UserError, fits_staff},
     v1::sessions::GivenPassword,
 };
@@ -39,7 +40,7 @@ problems! {
     /// Why it is not changed.
     ChangePasswordProblems:
         MalformedJson, Unauthenticated, WrongPassword, NotFound, PayloadTooLarge, UnsupportedMediaType,
-        ValidationFailed, RequestTimeout, RateLimited, Overloaded, StoreUnavailable,
+        ValidationFailed, RequestTimeout, RateLimited, Overloaded, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Change your password. Every token of the account ends, this one too: sign in again.
@@ -72,7 +73,8 @@ pub(crate) async fn change_password(
     let hash = api.hasher.hash(request.new_password.0, salt(&*api.ambient)?).await?;
     let new = NewPassword { hash, fits_staff };
     // Two who change it at once know the same old one: the second does not any more.
-    if !users::replace_password(&api.pools.accounts, user.user_id, &old_hash, &new).await? {
+    let replaced = users::replace_password(&api.pools.accounts, user.user_id, &old_hash, &new);
+    if !bounded_write(replaced).await? {
         return Err(wrong());
     }
     api.accounts.changed(user.user_id);

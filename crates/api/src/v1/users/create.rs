@@ -7,6 +7,7 @@ use crate::{
     form::{Email, Fields, Form, NewPasswordText},
     problem::{Problem, problems},
     state::ApiState,
+    store::bounded_write,
     users::{self, NewPassword, Role, fits_staff},
     view::Made,
 };
@@ -38,7 +39,7 @@ problems! {
     /// Why there is no account.
     CreateUserProblems:
         MalformedJson, EmailTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, RequestTimeout,
-        Overloaded, StoreUnavailable,
+        Overloaded, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Sign up. The account is a customer's.
@@ -53,7 +54,8 @@ pub(crate) async fn create_user(
     let salt = auth::salt(&*api.ambient)?;
     let fits_staff = fits_staff(&request.password.0);
     let password = NewPassword { hash: api.hasher.sign_up(request.password.0, salt).await?, fits_staff };
-    let user = users::insert(&api.pools.accounts, &*api.ambient, &request.email.0, &password, Role::Customer)
-        .await?;
+    let (pool, ambient) = (&api.pools.accounts, &*api.ambient);
+    let user =
+        bounded_write(users::insert(pool, ambient, &request.email.0, &password, Role::Customer)).await?;
     Ok(Made { at: "/v1/users/me".to_owned(), replayed: false, body: user.into() })
 }

@@ -6,6 +6,7 @@ use crate::{
     form::{Fields, Form, RoleWord},
     problem::{Problem, problems},
     state::ApiState,
+    store::bounded_write,
     users,
     view::JsonAnswer,
 };
@@ -34,7 +35,7 @@ problems! {
     /// Why the role is not given.
     SetRoleProblems:
         MalformedJson, Unauthenticated, Forbidden, NotFound, LastAdmin, StaffPassword, PayloadTooLarge,
-        UnsupportedMediaType, ValidationFailed, RequestTimeout, StoreUnavailable,
+        UnsupportedMediaType, ValidationFailed, RequestTimeout, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Give an account a role: here at once, on other servers within 5 seconds. The last admin stays one. An agent's and
@@ -52,7 +53,8 @@ pub(crate) async fn set_role(
     Body(request): Body<SetRole>,
 ) -> Result<JsonAnswer<UserView>, Problem> {
     let (user, by) = (UserId(id), Some(admin.user_id));
-    let user = users::set_role(&api.pools.accounts, &*api.ambient, user, request.role.0, by).await?;
+    let user =
+        bounded_write(users::set_role(&api.pools.accounts, &*api.ambient, user, request.role.0, by)).await?;
     api.accounts.changed(user.user_id);
     Ok(JsonAnswer(user.into()))
 }

@@ -8,7 +8,7 @@ use crate::{
     form::{EventTypes, Fields, Form, Text},
     problem::{FieldError, Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
     view::Made,
 };
 use axum::extract::State;
@@ -47,7 +47,7 @@ problems! {
     CreateEndpointProblems:
         MalformedJson, IdempotencyKeyRequired, IdempotencyKeyInvalid, Unauthenticated, Forbidden,
         TooManyWebhookEndpoints, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused,
-        RequestTimeout, StoreUnavailable,
+        RequestTimeout, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Register a webhook endpoint. It is owed every event of its types from now on. The secret is told here, and again for the
@@ -71,7 +71,7 @@ pub(crate) async fn create_endpoint(
     let name = CommandName::keyed(admin.into(), ROUTE, Uuid::nil(), &key, &request);
     let new = NewEndpoint { endpoint_id: name.command_id, url, event_types: request.event_types.0 };
     let made = create(&api.pool, &api.webhook_key, &new, api.ambient.now());
-    let (endpoint, secret, replayed) = bounded_work(made).await?;
+    let (endpoint, secret, replayed) = bounded_write(made).await?;
     let at = format!("/v1/webhook-endpoints/{}", endpoint.endpoint_id);
     Ok(Made { at, replayed, body: EndpointWithSecret::of(endpoint, &secret) })
 }

@@ -4,14 +4,14 @@ use crate::{
     extract::{Admin, PathId},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
 };
 use axum::{extract::State, http::StatusCode};
 use holdfast_notifier::delete;
 
 problems! {
     /// Why it is not deleted.
-    DeleteEndpointProblems: Unauthenticated, Forbidden, NotFound, StoreUnavailable,
+    DeleteEndpointProblems: Unauthenticated, Forbidden, NotFound, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Delete a webhook endpoint. What is under way may still arrive; what was owed is not sent any more.
@@ -26,6 +26,6 @@ pub(crate) async fn delete_endpoint(
     _admin: Admin,
     PathId(id): PathId,
 ) -> Result<StatusCode, Problem> {
-    bounded_work(delete(&api.pool, id, api.ambient.now())).await?;
+    bounded_write(delete(&api.pool, id, api.ambient.now())).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,7 +5,7 @@ use crate::{
     extract::{Admin, PathId},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
     view::JsonAnswer,
 };
 use axum::extract::State;
@@ -13,7 +13,7 @@ use holdfast_notifier::enable;
 
 problems! {
     /// Why it is not enabled.
-    EnableEndpointProblems: Unauthenticated, Forbidden, NotFound, StoreUnavailable,
+    EnableEndpointProblems: Unauthenticated, Forbidden, NotFound, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Send to a webhook endpoint again that was paused or disabled. What was queued before goes on, what was answered 410 too;
@@ -29,5 +29,5 @@ pub(crate) async fn enable_endpoint(
     _admin: Admin,
     PathId(id): PathId,
 ) -> Result<JsonAnswer<EndpointView>, Problem> {
-    Ok(JsonAnswer(bounded_work(enable(&api.pool, id)).await?.into()))
+    Ok(JsonAnswer(bounded_write(enable(&api.pool, id)).await?.into()))
 }

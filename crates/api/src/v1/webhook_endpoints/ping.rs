@@ -5,7 +5,7 @@ use crate::{
     extract::{Admin, PathId},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
     view::JsonAnswer,
 };
 use axum::{
@@ -17,7 +17,7 @@ use holdfast_notifier::ping;
 
 problems! {
     /// Why none is sent.
-    PingProblems: Unauthenticated, Forbidden, NotFound, StoreUnavailable,
+    PingProblems: Unauthenticated, Forbidden, NotFound, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Send a `webhook.ping.v1`, to see that it arrives. Its delivery is listed with the others; an endpoint that is not active
@@ -33,6 +33,6 @@ pub(crate) async fn ping_endpoint(
     _admin: Admin,
     PathId(id): PathId,
 ) -> Result<Response, Problem> {
-    let queued = bounded_work(ping(&api.pool, id, api.ambient.new_id(), api.ambient.now())).await?;
+    let queued = bounded_write(ping(&api.pool, id, api.ambient.new_id(), api.ambient.now())).await?;
     Ok((StatusCode::ACCEPTED, JsonAnswer(DeliveryView::from(queued))).into_response())
 }

@@ -5,7 +5,7 @@ use crate::{
     extract::{Admin, PathIds},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
     view::JsonAnswer,
 };
 use axum::{
@@ -17,7 +17,7 @@ use holdfast_notifier::redeliver as again;
 
 problems! {
     /// Why it is not sent.
-    RedeliverProblems: Unauthenticated, Forbidden, NotFound, StoreUnavailable,
+    RedeliverProblems: Unauthenticated, Forbidden, NotFound, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Send a delivery once more, with the same id and the same body, whatever became of it. One that is pending is tried now.
@@ -33,6 +33,6 @@ pub(crate) async fn redeliver(
     _admin: Admin,
     PathIds(id, delivery_id): PathIds,
 ) -> Result<Response, Problem> {
-    let queued = bounded_work(again(&api.pool, id, delivery_id, api.ambient.now())).await?;
+    let queued = bounded_write(again(&api.pool, id, delivery_id, api.ambient.now())).await?;
     Ok((StatusCode::ACCEPTED, JsonAnswer(DeliveryView::from(queued))).into_response())
 }

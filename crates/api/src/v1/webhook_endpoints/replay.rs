@@ -5,7 +5,7 @@ use crate::{
     form::{EventTypes, Fields, Form, FromPositions},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
     view::JsonAnswer,
 };
 use axum::{
@@ -50,7 +50,7 @@ problems! {
     /// Why nothing is replayed.
     ReplayProblems:
         MalformedJson, Unauthenticated, Forbidden, NotFound, ReplayRunning, PayloadTooLarge, UnsupportedMediaType,
-        ValidationFailed, RequestTimeout, StoreUnavailable,
+        ValidationFailed, RequestTimeout, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Send events again, or for the first time, from a position of the log up to its end as it is now. They have the ids and
@@ -70,6 +70,6 @@ pub(crate) async fn replay_events(
 ) -> Result<Response, Problem> {
     let from = request.from_positions.map_or_else(Vec::new, |from| from.0);
     let event_types = request.event_types.as_ref().map(|types| types.0.as_slice());
-    let events = bounded_work(replay(&api.pool, id, &from, event_types)).await?;
+    let events = bounded_write(replay(&api.pool, id, &from, event_types)).await?;
     Ok((StatusCode::ACCEPTED, JsonAnswer(Replay { events })).into_response())
 }

@@ -5,7 +5,7 @@ use crate::{
     extract::{Admin, PathId},
     problem::{Problem, problems},
     state::ApiState,
-    store::bounded_work,
+    store::bounded_write,
     view::JsonAnswer,
 };
 use axum::extract::State;
@@ -13,7 +13,7 @@ use holdfast_notifier::rotate_secret as rotate;
 
 problems! {
     /// Why it has its old secret.
-    RotateSecretProblems: Unauthenticated, Forbidden, NotFound, StoreUnavailable,
+    RotateSecretProblems: Unauthenticated, Forbidden, NotFound, StoreUnavailable, OutcomeUnknown,
 }
 
 /// Give a webhook endpoint another secret. Both sign for 24 hours: take the new one into your receiver within them. If an
@@ -30,6 +30,6 @@ pub(crate) async fn rotate_secret(
     PathId(id): PathId,
 ) -> Result<JsonAnswer<EndpointWithSecret>, Problem> {
     let rotated = rotate(&api.pool, &api.webhook_key, id, api.ambient.now());
-    let (endpoint, secret) = bounded_work(rotated).await?;
+    let (endpoint, secret) = bounded_write(rotated).await?;
     Ok(JsonAnswer(EndpointWithSecret::of(endpoint, &secret)))
 }
