@@ -16,11 +16,11 @@ use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header},
 };
-use connections::{Connections, Open};
+use connections::{Asked, Connections, Open};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use progress::Progressing;
-use std::{io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, pin::Pin, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::{sleep, timeout},
@@ -37,7 +37,7 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long requests in flight may take after the signal to stop. The process has 10 seconds in all, and
 /// the writer and Postgres end after this.
 const DRAIN_SECONDS_MAX: u64 = 5;
-/// How long the last answer of a connection that gives way may still take to be written.
+/// How long a connection that gives way may still take to write what it has of its last answer: at most [`HEAD_BYTES_MAX`].
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// Pause after a failed accept: descriptors run out, and come back when connections close.
 const ACCEPT_PAUSE_MILLISECONDS: u64 = 100;
@@ -55,39 +55,36 @@ pub async fn serve(
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     let (tasks, connections) = (TaskTracker::new(), Connections::new(limits));
-    let abort = CancellationToken::new();
-    while let Some((stream, peer, place)) = accept(&listener, &connections, &shutdown).await {
-        // Without a place for its address the stream is dropped, and so closed.
-        let Some(open) = connections.open(peer.ip(), place) else { continue };
-        let (router, shutdown, abort) = (router.clone(), shutdown.clone(), abort.clone());
-        tasks.spawn(async move {
-            abort.run_until_cancelled(connection(stream, &open, router, shutdown)).await;
-        });
+    while let Some((stream, open)) = accept(&listener, &connections, &shutdown).await {
+        tasks.spawn(connection(stream, open, router.clone()));
     }
     drop(listener);
     tasks.close();
     debug!(%address, connections = tasks.len(), "no longer accepting");
+    connections.ask_all(Asked::Drain);
     if timeout(Duration::from_secs(DRAIN_SECONDS_MAX), tasks.wait()).await.is_err() {
         warn!(connections = tasks.len(), "cutting connections that did not finish in time");
-        abort.cancel();
+        connections.ask_all(Asked::Abort);
         tasks.wait().await;
     }
     info!(%address, "stopped serving on {address}");
     Ok(())
 }
 
-/// The next connection, when there is a place for it; none once we are to stop.
+/// The next connection that has a place; none once we are to stop.
 async fn accept(
     listener: &TcpListener,
     connections: &Connections,
     shutdown: &CancellationToken,
-) -> Option<(TcpStream, SocketAddr, connections::Place)> {
+) -> Option<(TcpStream, Open)> {
     loop {
         // First the connection, then its place: nothing gives way before it is needed.
         match shutdown.run_until_cancelled(listener.accept()).await? {
             Ok((stream, peer)) => {
-                let place = shutdown.run_until_cancelled(connections.place()).await??;
-                return Some((stream, peer, place));
+                if let Some(open) = shutdown.run_until_cancelled(connections.open(peer.ip())).await? {
+                    return Some((stream, open));
+                }
+                // Without a place for its address the stream is dropped, and so closed.
             }
             Err(error) => {
                 warn!(%error, "a connection could not be accepted");
@@ -97,7 +94,7 @@ async fn accept(
     }
 }
 
-async fn connection(stream: TcpStream, open: &Open, router: Router, shutdown: CancellationToken) {
+async fn connection(stream: TcpStream, open: Open, router: Router) {
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "a connection went before it began");
         return;
@@ -107,13 +104,13 @@ async fn connection(stream: TcpStream, open: &Open, router: Router, shutdown: Ca
         let in_flight = entry.begin();
         let router = router.clone();
         async move {
-            if !names_one_host(request.version(), request.headers()) {
-                return Ok(malformed());
-            }
-            request.extensions_mut().insert(peer);
-            let answer = router.oneshot(request.map(Body::new)).await;
-            drop(in_flight);
-            answer
+            let answer = if names_one_host(request.version(), request.headers()) {
+                request.extensions_mut().insert(peer);
+                router.oneshot(request.map(Body::new)).await?
+            } else {
+                malformed()
+            };
+            Ok::<_, Infallible>(answer.map(|body| in_flight.until_the_end_of(body)))
         }
     });
     let connection = http1::Builder::new()
@@ -122,27 +119,35 @@ async fn connection(stream: TcpStream, open: &Open, router: Router, shutdown: Ca
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(Progressing::new(stream)), service);
     let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-        () = open.gives_way() => {
-            if !open.has_had_requests() {
-                return;
-            }
-            connection.as_mut().graceful_shutdown();
-            match timeout(LAST_ANSWER, connection.as_mut()).await {
-                Ok(ended) => ended,
-                Err(_) if open.is_idle() => return,
-                Err(_) => connection.await,
-            }
-        }
-    };
-    if let Err(error) = ended {
+    if let Ok(Err(error)) = served(connection.as_mut(), &open, |it| it.graceful_shutdown()).await {
         debug!(%error, "a connection ended badly");
     }
+}
+
+/// Serves a connection to its end, or to the end that it is asked for. `drain` has it end after the answer under way.
+async fn served<C: Future>(
+    mut connection: Pin<&mut C>,
+    open: &Open,
+    drain: impl FnOnce(Pin<&mut C>),
+) -> Result<C::Output, Asked> {
+    let asked = match open.serve(connection.as_mut(), Asked::Nothing).await {
+        Err(asked) => asked,
+        ended => return ended,
+    };
+    let gives_way = asked == Asked::GiveWay;
+    if asked == Asked::Abort || gives_way && !open.has_had_requests() {
+        return Err(asked);
+    }
+    drain(connection.as_mut());
+    if gives_way {
+        let last = open.serve(connection.as_mut(), Asked::GiveWay);
+        match timeout(LAST_ANSWER, last).await {
+            Ok(Ok(ended)) => return Ok(ended),
+            Err(_) if open.is_idle() => return Err(asked),
+            _ => {}
+        }
+    }
+    open.serve(connection, Asked::Drain).await
 }
 
 /// Whether a request names its host as RFC 9112 §3.2 wants it: once, and in HTTP/1.0 at most once.

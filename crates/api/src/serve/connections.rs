@@ -2,23 +2,30 @@
 //!
 //! Guarantee: a client that opens connections and sends nothing keeps no other client out. When there is no place, the connection
 //! that has been idle for longest gives way: one that has sent no whole head, or waits for its next request. Requests in flight
-//! are never cut for a new connection.
+//! are never cut for a new connection. One of an address that has as many as it may takes the place of another of that address, or none.
 //! A request costs two stores into its connection's entry; locks are taken only when a connection opens or closes.
 
+use crate::network::network;
+use axum::body::{Body, Bytes, HttpBody};
+use futures::task::AtomicWaker;
+use http_body::{Frame, SizeHint};
+use pin_project_lite::pin_project;
 use rustc_hash::FxHashMap;
 use std::{
-    net::IpAddr,
+    future::poll_fn,
+    net::{IpAddr, Ipv6Addr},
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
 };
-use tokio_util::sync::CancellationToken;
 
 /// Most connections of a process: each costs some 20 KiB.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -34,7 +41,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub struct ConnectionLimits {
     /// At a time; later ones wait in the listener's queue.
     pub total: usize,
-    /// Of one address at a time; more are closed at once.
+    /// Of one address (of IPv6: of a /64) at a time; more are closed at once.
     pub per_address: usize,
 }
 
@@ -61,11 +68,8 @@ pub(super) struct Connections {
 struct Entries {
     next: u64,
     open: FxHashMap<u64, Arc<Entry>>,
-    by_address: FxHashMap<IpAddr, usize>,
+    by_network: FxHashMap<Ipv6Addr, usize>,
 }
-
-/// The right to have one more connection.
-pub(super) type Place = OwnedSemaphorePermit;
 
 /// What is known of a connection.
 pub(super) struct Entry {
@@ -75,7 +79,21 @@ pub(super) struct Entry {
     has_had_requests: AtomicBool,
     /// Nanoseconds after `began`: of two, one is always longer idle.
     idle_since: AtomicU64,
-    gives_way: CancellationToken,
+    asked: AtomicU8,
+    waker: AtomicWaker,
+}
+
+/// What a connection is asked to do. Each is more than the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Asked {
+    Nothing,
+    /// A new connection needs the place: end after the answer that is under way.
+    GiveWay,
+    /// The server stops: end after the answer that is under way.
+    Drain,
+    /// End now.
+    Abort,
 }
 
 /// An open connection; closed when it is dropped.
@@ -83,11 +101,20 @@ pub(super) struct Open {
     number: u64,
     entry: Arc<Entry>,
     entries: Arc<Mutex<Entries>>,
-    _place: Place,
+    _place: OwnedSemaphorePermit,
 }
 
 /// A request in flight; answered when it is dropped.
 pub(super) struct InFlight(Arc<Entry>);
+
+pin_project! {
+    /// An answer's body, whose request is in flight until all of it has been handed to the connection.
+    pub(super) struct InFlightBody {
+        #[pin]
+        body: Body,
+        in_flight: InFlight,
+    }
+}
 
 impl Connections {
     pub(super) fn new(limits: ConnectionLimits) -> Self {
@@ -95,46 +122,65 @@ impl Connections {
         Self { limits, places, began: Instant::now(), entries: Arc::default() }
     }
 
-    /// A place for one more; the longest idle connection gives way for it if there is none. None: never.
-    pub(super) async fn place(&self) -> Option<Place> {
-        loop {
-            if let Ok(place) = self.places.clone().try_acquire_owned() {
-                return Some(place);
+    /// Opens a connection of `address`, when there is a place for it; the longest idle one gives way if there is none. None:
+    /// the address has as many as it may, and none of them is idle.
+    pub(super) async fn open(&self, address: IpAddr) -> Option<Open> {
+        let of_address = network(address);
+        let is_full = {
+            let entries = lock(&self.entries);
+            let is_full = entries.of(of_address) >= self.limits.per_address;
+            if is_full && !entries.longest_idle_gives_way(Some(of_address)) {
+                return None;
             }
-            lock(&self.entries).longest_idle_gives_way(None);
-            if let Ok(place) = timeout(LOOK_EVERY, self.places.clone().acquire_owned()).await {
-                return place.ok();
-            }
-        }
-    }
-
-    /// Opens a connection of `address`. None: it has as many as it may, and none of them is idle.
-    pub(super) fn open(&self, address: IpAddr, place: Place) -> Option<Open> {
+            is_full
+        };
+        let place = self.place(is_full).await?;
         let mut entries = lock(&self.entries);
-        let of_it = entries.by_address.get(&address).copied().unwrap_or(0);
-        if of_it >= self.limits.per_address && !entries.longest_idle_gives_way(Some(address)) {
-            return None;
-        }
-        *entries.by_address.entry(address).or_default() += 1;
+        *entries.by_network.entry(of_address).or_default() += 1;
         entries.next += 1;
         let number = entries.next;
         let entry = Arc::new(Entry::new(address, self.began));
         entries.open.insert(number, entry.clone());
         Some(Open { number, entry, entries: self.entries.clone(), _place: place })
     }
+
+    /// Asks this of every connection.
+    pub(super) fn ask_all(&self, what: Asked) {
+        lock(&self.entries).open.values().for_each(|entry| entry.ask(what));
+    }
+
+    /// A place for one more. `one_gives_way`: a connection has been asked to close already. None: never.
+    async fn place(&self, mut one_gives_way: bool) -> Option<OwnedSemaphorePermit> {
+        loop {
+            if let Ok(place) = self.places.clone().try_acquire_owned() {
+                return Some(place);
+            }
+            if !std::mem::take(&mut one_gives_way) {
+                lock(&self.entries).longest_idle_gives_way(None);
+            }
+            if let Ok(place) = timeout(LOOK_EVERY, self.places.clone().acquire_owned()).await {
+                return place.ok();
+            }
+        }
+    }
 }
 
 impl Entries {
-    /// Tells the connection that has been idle for longest, of this address or of all, to close. False: none is idle.
-    fn longest_idle_gives_way(&self, address: Option<IpAddr>) -> bool {
-        let of_it = |entry: &&Arc<Entry>| address.is_none_or(|address| entry.address == address);
+    /// How many connections a network has.
+    fn of(&self, of_address: Ipv6Addr) -> usize {
+        self.by_network.get(&of_address).copied().unwrap_or(0)
+    }
+
+    /// Asks the connection that has been idle for longest, of this network or of all, to close. False: none is idle.
+    fn longest_idle_gives_way(&self, of_address: Option<Ipv6Addr>) -> bool {
+        let of_it = |entry: &&Arc<Entry>| of_address.is_none_or(|wanted| network(entry.address) == wanted);
         let idle = self
             .open
             .values()
             .filter(of_it)
-            .filter(|entry| entry.is_idle() && !entry.gives_way.is_cancelled());
+            .filter(|entry| entry.is_idle() && entry.asked() == Asked::Nothing);
         let longest = idle.min_by_key(|entry| entry.idle_since.load(Ordering::Relaxed));
-        longest.inspect(|entry| entry.gives_way.cancel()).is_some()
+        longest.inspect(|entry| entry.ask(Asked::GiveWay)).is_some()
     }
 }
 
@@ -146,7 +192,8 @@ impl Entry {
             in_flight: AtomicU32::new(0),
             has_had_requests: AtomicBool::new(false),
             idle_since: AtomicU64::new(0),
-            gives_way: CancellationToken::new(),
+            asked: AtomicU8::new(Asked::Nothing as u8),
+            waker: AtomicWaker::new(),
         };
         entry.is_idle_from_now();
         entry
@@ -161,6 +208,20 @@ impl Entry {
 
     fn is_idle(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed) == 0
+    }
+
+    fn ask(&self, what: Asked) {
+        self.asked.fetch_max(what as u8, Ordering::AcqRel);
+        self.waker.wake();
+    }
+
+    fn asked(&self) -> Asked {
+        match self.asked.load(Ordering::Acquire) {
+            0 => Asked::Nothing,
+            1 => Asked::GiveWay,
+            2 => Asked::Drain,
+            _ => Asked::Abort,
+        }
     }
 
     fn is_idle_from_now(&self) {
@@ -186,9 +247,22 @@ impl Open {
         self.entry.has_had_requests.load(Ordering::Relaxed)
     }
 
-    /// Ends when a new connection needs the place.
-    pub(super) async fn gives_way(&self) {
-        self.entry.gives_way.cancelled().await;
+    /// Serves until the connection has ended, or is asked for more than `than`. It is on the path of every request: looking
+    /// what is asked takes no lock that connections share.
+    pub(super) async fn serve<C: Future>(
+        &self,
+        mut connection: Pin<&mut C>,
+        than: Asked,
+    ) -> Result<C::Output, Asked> {
+        poll_fn(|cx| {
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                return Poll::Ready(Ok(ended));
+            }
+            self.entry.waker.register(cx.waker());
+            let asked = self.entry.asked();
+            if asked > than { Poll::Ready(Err(asked)) } else { Poll::Pending }
+        })
+        .await
     }
 }
 
@@ -196,12 +270,40 @@ impl Drop for Open {
     fn drop(&mut self) {
         let mut entries = lock(&self.entries);
         entries.open.remove(&self.number);
-        if let Some(count) = entries.by_address.get_mut(&self.entry.address) {
+        let of_address = network(self.entry.address);
+        if let Some(count) = entries.by_network.get_mut(&of_address) {
             *count -= 1;
             if *count == 0 {
-                entries.by_address.remove(&self.entry.address);
+                entries.by_network.remove(&of_address);
             }
         }
+    }
+}
+
+impl InFlight {
+    /// In flight until the body's end.
+    pub(super) fn until_the_end_of(self, body: Body) -> InFlightBody {
+        InFlightBody { body, in_flight: self }
+    }
+}
+
+impl HttpBody for InFlightBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -220,6 +322,16 @@ fn lock(entries: &Mutex<Entries>) -> MutexGuard<'_, Entries> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_request_is_in_flight_until_the_end_of_its_answers_body() {
+        let connections = Connections::new(ConnectionLimits { total: 1, per_address: 1 });
+        let open = connections.open(IpAddr::from([127, 0, 0, 1])).await.unwrap();
+        let body = open.entry().begin().until_the_end_of(Body::from("long"));
+        assert!(!open.is_idle());
+        assert_eq!(axum::body::to_bytes(Body::new(body), 4).await.unwrap(), "long");
+        assert!(open.is_idle());
+    }
 
     #[test]
     fn connections_leave_descriptors_for_everything_else() {

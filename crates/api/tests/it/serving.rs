@@ -4,10 +4,14 @@ use crate::app::{App, PATIENCE};
 use axum::{Router, routing::get};
 use futures::FutureExt;
 use holdfast_api::{ConnectionLimits, serve};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::Notify,
     task::JoinHandle,
     time::{Instant, timeout},
@@ -127,6 +131,21 @@ async fn a_connection_serves_many_requests_and_a_large_body_is_told_so() {
     assert!(client.get(url("/health/live")).send().now_or_never().is_none_or(|sent| sent.is_err()));
 }
 
+const OTHER_REQUEST: &[u8] = b"GET /other HTTP/1.1\r\nhost: x\r\n\r\n";
+
+/// Asks for /other from that address, on a connection that stays open, and reads the whole answer.
+async fn asked_from(address: Ipv4Addr, server: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((address, 0).into()).unwrap();
+    let mut client = socket.connect(server).await.unwrap();
+    client.write_all(OTHER_REQUEST).await.unwrap();
+    let mut read = Vec::new();
+    while !read.ends_with(b"other") {
+        read.push(client.read_u8().await.unwrap());
+    }
+    client
+}
+
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
 /// Sends one request on a connection that stays open, and waits for its answer.
@@ -198,6 +217,26 @@ async fn an_address_with_all_its_connections_busy_gets_no_more() {
     let mut answer = [0; 15];
     busy.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
+}
+
+/// The place that the newcomer cannot have anyway is taken from no other client.
+#[tokio::test]
+async fn an_address_with_all_its_connections_busy_takes_no_place_from_another() {
+    let (router, entered, go) = waiting();
+    let limits = ConnectionLimits { total: 2, per_address: 1 };
+    let server = served_within(router.route("/other", get(async || "other")), limits).await;
+    let mut other = asked_from(Ipv4Addr::new(127, 0, 0, 2), server.address).await;
+    let mut busy = TcpStream::connect(server.address).await.unwrap();
+    busy.write_all(REQUEST).await.unwrap();
+    entered.notified().await;
+    let mut one_more = TcpStream::connect(server.address).await.unwrap();
+    let _ = timeout(PATIENCE, one_more.read_to_end(&mut Vec::new())).await.expect("it is closed at once");
+    other.write_all(OTHER_REQUEST).await.unwrap();
+    let mut answer = [0; 15];
+    other.read_exact(&mut answer).await.expect("the idle connection of the other address is still open");
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    go.notify_one();
+    busy.read_exact(&mut answer).await.unwrap();
 }
 
 /// Its answers stay where they are for ever, unless a write that does not get on has a limit.
