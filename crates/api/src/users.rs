@@ -111,9 +111,15 @@ pub(crate) fn kept_email(email: &str) -> String {
     nfc(&kept).into_owned()
 }
 
-/// The forms under which an account of the address can be kept: an older build kept the domain as it was written.
-pub(crate) fn kept_forms(email: &str) -> [String; 2] {
-    [kept_email(email), email.to_lowercase()]
+/// The forms under which an account of the address can be kept, today's first: an older build kept the domain as it was
+/// written, in Unicode or in ASCII.
+pub(crate) fn kept_forms(email: &str) -> [String; 3] {
+    let kept = kept_email(email);
+    let ascii = kept.rsplit_once('@').and_then(|(local, domain)| {
+        idna::domain_to_ascii(domain).ok().map(|domain| format!("{local}@{domain}"))
+    });
+    let ascii = ascii.unwrap_or_else(|| kept.clone());
+    [kept, email.to_lowercase(), ascii]
 }
 
 /// Makes an account. Takes some tens of milliseconds of a blocking thread to hash the password.
@@ -143,11 +149,13 @@ pub(crate) async fn insert(
     password: &NewPassword,
     role: Role,
 ) -> Result<User, UserError> {
-    let (user_id, email, created_at) = (UserId(ambient.new_id()), kept_email(email), ambient.now());
+    let (user_id, forms, created_at) = (UserId(ambient.new_id()), kept_forms(email), ambient.now());
+    let email = forms[0].clone();
     let insert = sqlx::query_scalar(
         "WITH made AS (
              INSERT INTO users (user_id, email, password_hash, role, created_at, staff_password)
-             VALUES ($1, $2, $3, $4, $5, $7)
+             SELECT $1::uuid, $2::text, $3::text, $4::text, $5::timestamptz, $7::boolean
+             WHERE NOT EXISTS (SELECT FROM users WHERE lower(email) = ANY($8))
              ON CONFLICT (lower(email)) DO NOTHING RETURNING number
          ), audited AS (
              INSERT INTO role_changes (change_id, user_id, new_role, changed_at)
@@ -162,6 +170,7 @@ pub(crate) async fn insert(
     .bind(created_at)
     .bind(ambient.new_id())
     .bind(password.fits_staff)
+    .bind(forms)
     .fetch_optional(pool);
     let number = bounded(insert).await?.ok_or(UserError::EmailTaken)?;
     Ok(User { user_id, number, email, role, created_at })
@@ -179,7 +188,7 @@ pub async fn find(pool: &PgPool, email: &str) -> Result<Option<User>, UserError>
 pub(crate) async fn credentials(pool: &PgPool, email: &str) -> Result<Option<Credentials>, UserError> {
     let query = sqlx::query(
         "SELECT user_id, number, email, role, created_at, password_hash, token_generation FROM users
-         WHERE lower(email) = ANY($1)",
+         WHERE lower(email) = ANY($1) ORDER BY array_position($1, lower(email)) LIMIT 1",
     )
     .bind(kept_forms(email))
     .try_map(|row: PgRow| read_credentials(&row))
@@ -260,13 +269,13 @@ pub(crate) async fn list(
     bounded(query).await
 }
 
-/// Deletes an account. Its bookings stay in the log, under an id that leads to nobody any more.
+/// Deletes an account. Its bookings stay in the log, under an id that names no person any more.
 ///
 /// # Errors
 /// `Unknown`, or what failed.
 pub async fn delete(pool: &PgPool, email: &str) -> Result<(), UserError> {
-    let delete =
-        sqlx::query("DELETE FROM users WHERE lower(email) = ANY($1)").bind(kept_forms(email)).execute(pool);
+    let user = find(pool, email).await?.ok_or(UserError::Unknown)?;
+    let delete = sqlx::query("DELETE FROM users WHERE user_id = $1").bind(user.user_id.0).execute(pool);
     if bounded(delete).await?.rows_affected() == 0 { Err(UserError::Unknown) } else { Ok(()) }
 }
 

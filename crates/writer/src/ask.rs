@@ -49,12 +49,12 @@ pub enum ExecuteError {
     /// The command id was accepted before, with another request. Nothing was written.
     #[error("the command id was used for another request")]
     KeyReused,
-    /// Too much waits for the partition, or for the load of the inventory. The command was not written and
-    /// will not be; try again after a second.
+    /// Too much waits for the partition, or for the load of the inventory. This request wrote nothing and will write
+    /// nothing; an earlier one of the same id whose outcome was unknown may have. Try again after a second.
     #[error("too many commands are waiting")]
     Overloaded,
-    /// The log cannot be reached or refuses what is written, or another process owns the partition. The
-    /// command was not written and will not be.
+    /// The log cannot be reached or refuses what is written, or another process owns the partition. This request wrote
+    /// nothing and will write nothing; an earlier one of the same id whose outcome was unknown may have.
     #[error("the log cannot be written at the moment")]
     Unavailable,
     /// The command was perhaps written, by this request or by an earlier one of its id, and the log could

@@ -1,7 +1,7 @@
 //! `GET /api/v1/history`: the orders of all users that are known by a number, the latest first.
 //!
-//! Pages by number and a total cost more the more orders there are, and anybody may ask. So they have bounds of their own:
-//! one request reads at a time, a total is counted at most twice a second, and pages end at a depth.
+//! Pages by number and a total cost more the more orders there are, and no token is needed. So they have bounds of their own:
+//! one request reads at a time, each total (of all, and of each status) is counted at most twice a second, and pages end at a depth.
 
 use super::{
     answer::{Answer, ErrorBody},
@@ -32,8 +32,8 @@ use utoipa::ToSchema;
 const SIZE_DEFAULT: i64 = 10;
 /// Most orders of a page. The original had no limit.
 const SIZE_MAX: i64 = 200;
-/// Orders before a page. Postgres reads all of them for it; the original had no limit.
-const OFFSET_MAX: i64 = 10_000;
+/// Orders up to the end of a page. Postgres reads all of them for it; the original had no limit.
+const ORDERS_MAX: i64 = 10_000;
 /// How long a total is good: a load script that looks once a second sees a new one each time.
 const TOTAL_GOOD_FOR: Duration = Duration::from_millis(500);
 /// Requests that read at a time, so that they leave the other reads their connections.
@@ -147,7 +147,7 @@ impl HistoryQuery {
             return Err(Answer::error(StatusCode::BAD_REQUEST, "status must not contain a null character"));
         }
         let (page, size) = (page.max(1), if size < 1 { SIZE_DEFAULT } else { size.min(SIZE_MAX) });
-        if (page - 1).saturating_mul(size) > OFFSET_MAX {
+        if page.saturating_mul(size) > ORDERS_MAX {
             return Err(Answer::error(
                 StatusCode::BAD_REQUEST,
                 "only the latest 10000 orders can be paged through",
@@ -241,8 +241,8 @@ mod tests {
         assert_eq!(checked("-5", "-5"), Some((1, 10)));
         assert_eq!(checked("", ""), Some((1, 10)));
         assert_eq!(checked("1", "5000"), Some((1, 200)));
-        assert_eq!(checked("51", "200"), Some((51, 200)));
-        assert_eq!(checked("52", "200"), None, "the cost of a page has a bound");
+        assert_eq!(checked("50", "200"), Some((50, 200)));
+        assert_eq!(checked("51", "200"), None, "the cost of a page has a bound");
         assert_eq!(checked("9223372036854775807", "200"), None);
         assert_eq!(checked("x", "1"), None);
         assert_eq!(checked("1", "1.5"), None);

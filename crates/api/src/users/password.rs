@@ -1,6 +1,6 @@
 //! Another password. It ends every token of the account: a thief of the old one is out.
 
-use super::{NewPassword, Role, UserError, fits_staff, kept_forms, rules};
+use super::{NewPassword, Role, UserError, fits_staff, rules};
 use crate::{auth, store::bounded};
 use holdfast_ambient::Ambient;
 use holdfast_domain::{UserId, nfc};
@@ -19,13 +19,14 @@ pub async fn set_password(
     let password = nfc(password);
     let user = super::find(pool, email).await?;
     rules::check(&password, user.as_ref().map_or(Role::Customer, |user| user.role))?;
+    let user = user.ok_or(UserError::Unknown)?;
     let fits_staff = fits_staff(&password);
     let hash = auth::hash_blocking(password.into_owned(), auth::salt(ambient)?).await?;
     let update = sqlx::query(
         "UPDATE users SET password_hash = $2, token_generation = token_generation + 1, staff_password = $3
-         WHERE lower(email) = ANY($1)",
+         WHERE user_id = $1",
     )
-    .bind(kept_forms(email))
+    .bind(user.user_id.0)
     .bind(hash)
     .bind(fits_staff)
     .execute(pool);

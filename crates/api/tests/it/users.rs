@@ -72,6 +72,28 @@ async fn addresses_and_passwords_of_any_script_have_one_spelling() {
     }
 }
 
+/// An older build kept a domain as it was written: its accounts get no twin, and their owners sign in with any spelling.
+#[tokio::test]
+async fn an_account_kept_under_an_older_spelling_gets_no_twin() {
+    let app = App::new().await;
+    let written = "zoe@xn--bcher-kva.example";
+    for (email, kept) in [("zoe@b\u{fc}cher.example", "zoe@b\u{fc}cher.example"), (written, written)] {
+        app.someone("bob", Role::Customer).await;
+        sqlx::query("UPDATE users SET email = $1 WHERE email = 'bob@example.com'")
+            .bind(kept)
+            .execute(&app.pool)
+            .await
+            .unwrap();
+        for other in [email, written, "zoe@B\u{dc}CHER.example"] {
+            let account = json!({"email": other, "password": PASSWORD});
+            let taken = app.post("/v1/users").json(&account).send().await;
+            assert_eq!(taken.code(), "email_taken", "{kept} and {other}");
+            app.signed_in(other).await;
+        }
+        users::delete(&app.pool, email).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_password_and_an_unknown_address_are_answered_the_same() {
     let app = App::new().await;

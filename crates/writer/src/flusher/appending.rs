@@ -141,9 +141,8 @@ impl Flusher {
                 if alone || reason == "unwritable" =>
             {
                 tracing::warn!(error = &refused as &dyn Error, ?partitions, "commands are refused");
-                if batch.waiting.is_empty() {
-                    self.pause_endings(&partitions);
-                }
+                // An end of bookings that is refused for good must not take the commands beside it along each time.
+                self.pause_endings(&partitions);
                 give_up(batch.waiting);
                 return vec![];
             }
