@@ -191,11 +191,11 @@ stop_test_kafka() {
     done
 }
 
-# A Python of our own in the target folder, for the example consumer and for docker-compose.yml: once, and again when its
+# A Python of our own in the target folder, for the example consumer, docker-compose.yml, mails and `scripts/fuzz`: once, and again when its
 # lists have changed. Sets python.
 need_python() {
     local place wanted lists=("$root/kafka/consumers/requirements.txt" "$root/scripts/compose-requirements.txt")
-    lists+=("$root/crates/testkit/smtp/requirements.txt")
+    lists+=("$root/crates/testkit/smtp/requirements.txt" "$root/scripts/fuzz-requirements.txt")
     place="${CARGO_TARGET_DIR:-$root/target}/python"
     python="$place/bin/python"
     wanted="$(cat "${lists[@]}" | cksum)"
