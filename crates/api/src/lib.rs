@@ -14,6 +14,7 @@
 
 mod airbourne;
 mod auth;
+mod browsers;
 mod command;
 mod commands;
 mod compat;
@@ -24,6 +25,7 @@ mod first_admin;
 mod flights;
 mod form;
 pub mod metrics;
+mod network;
 mod openapi;
 mod ops;
 mod places;
@@ -39,6 +41,7 @@ pub mod users;
 mod v1;
 mod view;
 
+pub use browsers::{Browsers, Origin};
 pub use config::{
     ApiConfig, TOKEN_SECRET_BYTES_MIN, TOKEN_SECRETS_MAX, TokenSecret, TokenSecretError, TokenSecrets,
 };

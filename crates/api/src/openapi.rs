@@ -33,7 +33,8 @@ const PAGE_POLICY: &str =
         description = "A seat is sold once, an answered booking is never lost, and every screen can be rebuilt \
             from the log.\n\nErrors are `application/problem+json` (RFC 9457) with a stable `code`. \
             An accepted command answers with a `Consistency-Token`; a query that carries it includes the command, \
-            or says that it is stale. Times are UTC, money is minor units of an ISO 4217 currency.",
+            or says that it is stale. Times are UTC, money is minor units of an ISO 4217 currency. \
+            `OPTIONS` is answered to preflights of allowed origins (CORS, off unless configured), else 405.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     servers((url = "/", description = "This server.")),

@@ -1,7 +1,7 @@
 //! Puts the routes together. Each is registered once, for the router and the OpenAPI document alike.
 
 use crate::{
-    airbourne, compat,
+    airbourne, browsers, compat,
     envelope::EnvelopeLayer,
     metrics::HttpMetrics,
     openapi, ops,
@@ -30,7 +30,9 @@ pub fn router(state: ApiState) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .layer(envelope)
         .with_state(state.clone());
-    if state.compat { airbourne::Gateway::before(router, state) } else { router }
+    let browsers = state.browsers.clone();
+    let router = if state.compat { airbourne::Gateway::before(router, state) } else { router };
+    browsers::around(router, &browsers)
 }
 
 fn documented(compat: bool) -> OpenApiRouter<ApiState> {

@@ -10,9 +10,10 @@
 use crate::{
     pools::{Pools, SEARCH_ROUNDS},
     problem::{Code, Problem, StoreError},
-    state::Api,
+    state::{Api, ApiState},
     store::bounded,
 };
+use axum::response::Response;
 use futures::FutureExt as _;
 use holdfast_availability::{FlightSearch, InventoryRow, RouteSearch, search_flights, search_routes};
 use holdfast_domain::Timestamp;
@@ -22,7 +23,8 @@ use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::error;
 
 /// Searches of one statement: bounds its time, for all of them wait for its last.
@@ -35,6 +37,8 @@ const WAITING_MAX: usize = 1_024;
 pub(crate) struct Searches {
     of_rounds: PgPool,
     of_others: PgPool,
+    /// Where their rows are read, and long answers written.
+    on: Handle,
     waiting: Arc<Mutex<Waiting>>,
 }
 
@@ -77,6 +81,23 @@ impl From<SearchError> for Problem {
     }
 }
 
+/// Makes the answer to a search. One that has a statement of its own is also read and written beside the commands: a page of
+/// fifty flights takes more of our time than twenty bookings. It ends with its client.
+pub(crate) async fn answer(
+    api: &ApiState,
+    search: &FlightSearch,
+    answer: impl Future<Output = Result<Response, Problem>> + Send + 'static,
+) -> Result<Response, Problem> {
+    if RouteSearch::of(search).is_some() {
+        return answer.await;
+    }
+    let answered = AbortOnDropHandle::new(api.searches.on.spawn(answer)).await;
+    answered.unwrap_or_else(|error| {
+        error!(error = &error as &dyn std::error::Error, "the answer to a search was lost");
+        Err(Problem::internal())
+    })
+}
+
 /// The flights that leave after now.
 pub(crate) async fn find_flights(api: &Api, search: &FlightSearch) -> Result<Vec<InventoryRow>, SearchError> {
     let now = api.ambient.now();
@@ -94,8 +115,9 @@ pub(crate) async fn find_flights(api: &Api, search: &FlightSearch) -> Result<Vec
 
 impl Searches {
     /// On connections of their own.
-    pub(crate) fn new(pools: &Pools) -> Self {
+    pub(crate) fn new(pools: &Pools, on: Handle) -> Self {
         Self {
+            on,
             of_rounds: pools.search_rounds.clone(),
             of_others: pools.searches.clone(),
             waiting: Arc::default(),
@@ -119,7 +141,7 @@ impl Searches {
         waiting.searches.push_back(Asked { search, now, answer });
         if waiting.rounds < SEARCH_ROUNDS {
             waiting.rounds += 1;
-            tokio::spawn(self.clone().run_rounds());
+            self.on.spawn(self.clone().run_rounds());
         }
         Ok(shared)
     }
@@ -171,7 +193,8 @@ mod tests {
 
     /// Nobody runs rounds by itself: as if all of them were waiting for Postgres.
     fn busy() -> Searches {
-        let searches = Searches::new(&Pools::new(&"postgres://127.0.0.1:1/none".parse().unwrap()));
+        let searches =
+            Searches::new(&Pools::new(&"postgres://127.0.0.1:1/none".parse().unwrap()), Handle::current());
         searches.lock().rounds = SEARCH_ROUNDS;
         searches
     }
@@ -229,7 +252,8 @@ mod tests {
     /// Its connections reach nobody: the round fails, and its searches are told so by a closed channel.
     #[tokio::test]
     async fn a_round_that_fails_leaves_its_searches_to_themselves_and_the_next_begins_anew() {
-        let searches = Searches::new(&Pools::new(&"postgres://127.0.0.1:1/none".parse().unwrap()));
+        let searches =
+            Searches::new(&Pools::new(&"postgres://127.0.0.1:1/none".parse().unwrap()), Handle::current());
         for _ in 0..3 {
             for shared in share(&searches, 2) {
                 assert!(shared.await.is_err());

@@ -2,6 +2,7 @@
 
 use crate::{
     auth::{Accounts, Guesses, Hasher, Tokens},
+    browsers::Browsers,
     commands::Commands,
     compat::HistoryReads,
     config::ApiConfig,
@@ -22,7 +23,7 @@ use moka::sync::Cache;
 use rustc_hash::FxBuildHasher;
 use sqlx::PgPool;
 use std::{fmt, ops::Deref, sync::Arc};
-use tokio::sync::Mutex;
+use tokio::{runtime::Handle, sync::Mutex};
 
 /// Bookings whose reservation is remembered: some 20 MB. The first read or confirmation of a booking asks
 /// the log (one look-up by key); filling this on every reservation cost more than that saves.
@@ -47,6 +48,8 @@ pub struct ReadModels {
 pub struct ApiParts {
     /// Connections to the log, the users and the read models.
     pub pools: Pools,
+    /// Where searches are asked and read: beside what commands wait for.
+    pub searches_on: Handle,
     /// Where commands go.
     pub writer: Writer,
     /// Time, ids and chance.
@@ -80,6 +83,7 @@ pub struct Api {
     pub(crate) projectors: Vec<NamedProjector>,
     pub(crate) store_look: StoreLook,
     pub(crate) prometheus: PrometheusHandle,
+    pub(crate) browsers: Browsers,
     pub(crate) compat: bool,
     pub(crate) compat_hosts: Vec<String>,
     pub(crate) catalogue_is_open: bool,
@@ -111,7 +115,17 @@ impl ApiState {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
-        let ApiParts { pools, writer, ambient, read_models, projectors, flow, prometheus, config } = parts;
+        let ApiParts {
+            pools,
+            searches_on,
+            writer,
+            ambient,
+            read_models,
+            projectors,
+            flow,
+            prometheus,
+            config,
+        } = parts;
         let mut salt = [0; 32];
         ambient.random(&mut salt);
         let bookings = Cache::builder().max_capacity(BOOKINGS_REMEMBERED_MAX);
@@ -127,8 +141,9 @@ impl ApiState {
             flight_moves: Mutex::new(()),
             history: HistoryReads::new(),
             places: Places::new(),
-            searches: Searches::new(&pools),
+            searches: Searches::new(&pools, searches_on),
             first_admin: config.first_admin,
+            browsers: config.browsers,
             compat: config.compat,
             compat_hosts: config.compat_hosts,
             catalogue_is_open: config.catalogue_is_open,

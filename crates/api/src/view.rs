@@ -17,7 +17,7 @@ pub(crate) use done::Done;
 pub(crate) use flight::FlightView;
 pub(crate) use made::Made;
 pub(crate) use money::MoneyView;
-pub(crate) use page::{Meta, Page, freshness, is_not_made_yet};
+pub(crate) use page::{Freshness, Meta, Page, freshness, is_not_made_yet};
 pub(crate) use seats::SeatsView;
 pub(crate) use show::{PolicyView, ShowView};
 pub(crate) use versioned::{Versioned, tag};

@@ -24,7 +24,7 @@ pub(crate) struct Account {
     /// User id.
     pub(crate) uid: u32,
     /// Main group.
-    gid: u32,
+    pub(crate) gid: u32,
     /// Whether we are root and give our rights away.
     switch: bool,
 }

@@ -72,7 +72,24 @@ pub enum ClusterError {
         /// Name of the account.
         account: String,
     },
-    /// The cluster belongs to somebody else.
+    /// Root would give a folder away that is none of ours.
+    #[error(
+        "{folder} has files in it and is no data folder of holdfast's. Choose an empty or a new folder with --data"
+    )]
+    NotADataFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Root's rights could not be given away.
+    #[error("could not become `{account}`, which PostgreSQL runs as; start holdfast as an ordinary user")]
+    RootKept {
+        /// Name of the account.
+        account: String,
+        /// What the system said.
+        #[source]
+        source: rustix::io::Errno,
+    },
+    /// The cluster belongs to another user.
     #[error(
         "the cluster in {folder} belongs to user id {owner}, and you are {me}. Start holdfast as that user or as \
          root, or choose another data folder"

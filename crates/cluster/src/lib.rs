@@ -23,8 +23,10 @@ mod programs;
 mod settings;
 mod socket;
 mod start;
+mod unprivileged;
 
 pub use cluster::{Cluster, Stop};
 pub use error::ClusterError;
 pub use folder::{DataFolder, FolderError, SecretFile};
 pub use settings::Options;
+pub use unprivileged::leave_root;

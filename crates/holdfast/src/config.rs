@@ -1,11 +1,13 @@
 //! Flags and environment: one typed configuration. A wrong value is named with what is allowed.
 
 use crate::ops::Ops;
+use crate::own_kafka::OwnKafka;
 use crate::roles::status::Status;
+use crate::runtimes::half_of_the_cores;
 use crate::secrets;
 use anyhow::Context as _;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use holdfast_api::users::Role as UserRole;
+use holdfast_api::{Origin, users::Role as UserRole};
 use holdfast_event_log::LogPosition;
 use holdfast_messaging::Kafka;
 use holdfast_notifier::{FromPosition, Mailbox};
@@ -128,6 +130,16 @@ pub(crate) enum Role {
 }
 
 impl Role {
+    /// Threads of a server for commands; none: it is no server.
+    pub(crate) fn worker_threads(&self) -> Option<usize> {
+        match self {
+            Self::Up(Up { http, .. }) | Self::Api(Api { http, .. }) => {
+                Some(http.worker_threads.map_or_else(half_of_the_cores, usize::from))
+            }
+            _ => None,
+        }
+    }
+
     /// The log filter where none is given: servers tell what they do, commands print their result.
     pub(crate) fn log_default(&self) -> &'static str {
         match self {
@@ -287,6 +299,15 @@ pub(crate) struct Http {
     #[arg(long, env = "HOLDFAST_TRUST_FORWARDED_FOR", default_value_t = false, action = ArgAction::Set,
           value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) trust_forwarded_for: bool,
+    /// Pages of this origin, such as https://shop.example, may ask this server from a browser (CORS). Several: repeat it, or put
+    /// commas between them. None may if it is left out.
+    #[arg(long, env = "HOLDFAST_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub(crate) cors_origin: Vec<Origin>,
+    /// A proxy speaks TLS before this server: every answer tells browsers to come over TLS alone for a year
+    /// (Strict-Transport-Security).
+    #[arg(long, env = "HOLDFAST_HSTS", default_value_t = false, action = ArgAction::Set,
+          value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) hsts: bool,
     /// Password hashes computed at the same time, each on a core of its own; half of the cores if left out.
     #[arg(long, env = "HOLDFAST_HASHES_AT_ONCE", value_name = "NUMBER",
           value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -295,6 +316,11 @@ pub(crate) struct Http {
     /// --trust-forwarded-for: a connection has the proxy's address, and whom it speaks for is known only by its requests.
     #[arg(long, env = "HOLDFAST_CONNECTIONS_PER_ADDRESS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) connections_per_address: Option<u32>,
+    /// Threads that serve requests and decide commands; searches and what follows the log have as many of their own. Half
+    /// of the cores if left out: Postgres needs the others.
+    #[arg(long, env = "HOLDFAST_WORKER_THREADS", value_name = "NUMBER",
+          value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) worker_threads: Option<u16>,
     /// Tasks that append to the log, each with a connection of its own.
     #[arg(long, env = "HOLDFAST_FLUSHERS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) flushers: u16,
@@ -393,8 +419,17 @@ impl KafkaAccess {
     }
 
     /// The same, where it can be done without.
-    pub(crate) fn kafka_if_given(&self) -> anyhow::Result<Option<Kafka>> {
+    fn kafka_if_given(&self) -> anyhow::Result<Option<Kafka>> {
         self.brokers().map(|brokers| self.kafka_at(brokers)).transpose()
+    }
+
+    /// The cluster that flags or environment name, else the one that runs in the data folder of `access`.
+    pub(crate) fn kafka_of(&self, access: &Access) -> anyhow::Result<Option<Kafka>> {
+        if let Some(given) = self.kafka_if_given()? {
+            return Ok(Some(given));
+        }
+        let Target::Folder(data) = access.target()? else { return Ok(None) };
+        OwnKafka::running_in(&data).map(|brokers| self.kafka_at(&brokers)).transpose()
     }
 
     /// The brokers that flags or environment name.

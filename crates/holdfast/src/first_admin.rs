@@ -20,7 +20,7 @@ use std::{
 /// E-mail address of the admin that a new system begins with.
 const EMAIL: &str = "admin@holdfast.local";
 /// File with the password that it was made with.
-const PASSWORD_FILE: &str = "admin-password";
+pub(crate) const PASSWORD_FILE: &str = "admin-password";
 /// Random bytes of that password; written in hexadecimal.
 const PASSWORD_BYTES: usize = 16;
 

@@ -18,17 +18,20 @@ mod own_kafka;
 mod progress;
 mod prometheus;
 mod roles;
+mod runtimes;
 mod secrets;
 mod services;
 mod signals;
 mod system;
 
 use clap::Parser as _;
-use config::{Cli, LogFormat, Role, User};
+use config::{Cli, LogFormat, Role, Target, User};
+use runtimes::Runtimes;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::str::FromStr as _;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -36,32 +39,63 @@ use tracing_subscriber::filter::LevelFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long the process waits at its end for what blocks a thread, such as a question to a broker that is gone. Nothing of
-/// it is waited for by anybody any more.
+/// How long the process waits at its end for what blocks a thread, such as a question to a broker that is gone. Nothing
+/// waits for it any more.
 const BLOCKING_MAX: Duration = Duration::from_millis(500);
+/// What a server makes in its data folder, besides its Postgres.
+const OURS: [&str; 5] = [
+    roles::TOKEN_SECRET_FILE,
+    first_admin::PASSWORD_FILE,
+    notifying::KEY_FILE,
+    notifying::MAIL_FOLDER,
+    own_kafka::FOLDER,
+];
 
 fn main() -> ExitCode {
     descriptors::raise_limit();
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
+    let mut cli = Cli::parse();
+    // While there is one thread: one that is there already would keep root's rights.
+    if let Err(error) = leave_root(&mut cli.role) {
+        out::complain(format_args!("holdfast: {}", in_words(&error)));
+        return ExitCode::FAILURE;
+    }
+    let runtimes = match Runtimes::start(cli.role.worker_threads()) {
+        Ok(runtimes) => runtimes,
         Err(error) => {
             out::complain(format_args!("holdfast: no thread could be started: {error}"));
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(start());
-    runtime.shutdown_timeout(BLOCKING_MAX);
+    let code = runtimes.main.block_on(start(cli, runtimes.beside.handle()));
+    runtimes.beside.shutdown_timeout(BLOCKING_MAX);
+    runtimes.main.shutdown_timeout(BLOCKING_MAX);
     code
 }
 
-async fn start() -> ExitCode {
-    let cli = Cli::parse();
+/// A server on a data folder keeps none of root's rights: it becomes the user that its Postgres runs as.
+fn leave_root(role: &mut Role) -> anyhow::Result<()> {
+    let data = match role {
+        Role::Up(up) => &mut up.data,
+        Role::Api(api) => match api.access.target()? {
+            Target::Folder(folder) => api.access.data.insert(folder),
+            Target::Database(_) => return Ok(()),
+        },
+        _ => return Ok(()),
+    };
+    if holdfast_cluster::leave_root(data, &OURS)?.is_some() {
+        // Where we stand may be closed to the account.
+        *data = data.canonicalize()?;
+    }
+    Ok(())
+}
+
+async fn start(cli: Cli, beside: &Handle) -> ExitCode {
     let filter = cli.log.as_deref().unwrap_or_else(|| cli.role.log_default());
     if let Err(error) = log_to_stderr(filter, cli.log_format) {
         out::complain(format_args!("holdfast: --log {filter}: {error}"));
         return ExitCode::FAILURE;
     }
-    match run(cli.role).await {
+    match run(cli.role, beside).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             out::complain(format_args!("holdfast: {}", in_words(&error)));
@@ -70,10 +104,10 @@ async fn start() -> ExitCode {
     }
 }
 
-async fn run(role: Role) -> anyhow::Result<()> {
+async fn run(role: Role, beside: &Handle) -> anyhow::Result<()> {
     match role {
-        Role::Up(up) => roles::up::run(up).await,
-        Role::Api(api) => roles::api::run(api).await,
+        Role::Up(up) => roles::up::run(up, beside).await,
+        Role::Api(api) => roles::api::run(api, beside).await,
         Role::Relay { access, kafka, ops } => roles::relay::run(&access, &kafka, &ops).await,
         Role::Project { name, source, access, kafka, ops } => {
             roles::project::run(name, source, &access, &kafka, &ops).await

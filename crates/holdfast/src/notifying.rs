@@ -27,7 +27,7 @@ const SMTP_PASSWORD: &str = "HOLDFAST_SMTP_PASSWORD";
 /// Folder of mails in a data folder, where no SMTP server is configured.
 pub(crate) const MAIL_FOLDER: &str = "mail";
 /// File of the key in a data folder.
-const KEY_FILE: &str = "webhook-key";
+pub(crate) const KEY_FILE: &str = "webhook-key";
 
 /// The key of webhook secrets: the given one, or that of our data folder, which is made if it is missing.
 pub(crate) fn key(webhooks: &Webhooks, folder: Option<&DataFolder>) -> anyhow::Result<WebhookKey> {

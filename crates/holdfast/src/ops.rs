@@ -145,13 +145,16 @@ impl OpsListener {
     pub(crate) async fn bind(ops: &Ops) -> anyhow::Result<Self> {
         let listener = match ops.ops_listen {
             Some(OpsListen::Off) => return Ok(Self(None)),
-            Some(OpsListen::At(address)) => TcpListener::bind(address)
-                .await
-                .with_context(|| format!("{address} cannot be listened on; choose another with --ops-listen"))?,
+            Some(OpsListen::At(address)) => TcpListener::bind(address).await.with_context(|| {
+                format!("{address} cannot be listened on; choose another with --ops-listen")
+            })?,
             None => match TcpListener::bind(ADDRESS).await {
                 Ok(listener) => listener,
                 Err(_) => TcpListener::bind((ADDRESS.ip(), 0)).await.with_context(|| {
-                    format!("no port of {} can be listened on; choose an address with --ops-listen", ADDRESS.ip())
+                    format!(
+                        "no port of {} can be listened on; choose an address with --ops-listen",
+                        ADDRESS.ip()
+                    )
                 })?,
             },
         };
@@ -161,7 +164,8 @@ impl OpsListener {
 
     /// The address, for the line that says that the process is ready; nothing if there is none.
     pub(crate) fn shown(&self) -> String {
-        let shown = |(_, address): &(TcpListener, SocketAddr)| format!(", health and metrics at http://{address}");
+        let shown =
+            |(_, address): &(TcpListener, SocketAddr)| format!(", health and metrics at http://{address}");
         self.0.as_ref().map_or_else(String::new, shown)
     }
 

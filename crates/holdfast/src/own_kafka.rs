@@ -8,14 +8,14 @@ use anyhow::Context as _;
 use holdfast_ambient::Machine;
 use holdfast_broker::{Broker, BrokerOptions};
 use holdfast_cluster::DataFolder;
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
 };
 
 /// The folder within the data folder.
-const FOLDER: &str = "kafka";
+pub(crate) const FOLDER: &str = "kafka";
 /// The one node's number.
 const NODE: u8 = 1;
 /// How often it is looked at; a look reads files of /proc.
@@ -60,6 +60,14 @@ impl OwnKafka {
                 );
             }
         }
+    }
+
+    /// Where the broker of the data folder `data` listens; none if it does not run.
+    pub(crate) fn running_in(data: &Path) -> Option<String> {
+        let nodes = holdfast_broker::status(&data.join(FOLDER)).ok()?;
+        let running: Vec<_> =
+            nodes.into_iter().filter(|node| node.started).map(|node| node.address).collect();
+        (!running.is_empty()).then(|| running.join(","))
     }
 
     /// Where it listens.

@@ -13,3 +13,6 @@ pub(crate) mod status;
 pub(crate) mod up;
 pub(crate) mod user;
 pub(crate) mod verify;
+
+/// File in a data folder with the secret that signs tokens.
+pub(crate) const TOKEN_SECRET_FILE: &str = "token-secret";

@@ -18,7 +18,8 @@ use crate::system::{DISCONNECT_MAX, System};
 use anyhow::Context as _;
 use holdfast_ambient::{Ambient, Machine};
 use holdfast_api::{
-    ApiConfig, ApiParts, ApiState, ConnectionLimits, NamedProjector, Pools, ReadModels, TokenSecrets,
+    ApiConfig, ApiParts, ApiState, Browsers, ConnectionLimits, NamedProjector, Pools, ReadModels,
+    TokenSecrets,
 };
 use holdfast_event_log::identity;
 use holdfast_messaging::{Kafka, KafkaSource, Topic};
@@ -31,7 +32,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{net::TcpListener, runtime::Handle, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -55,6 +56,8 @@ pub(crate) struct Plan {
     pub(crate) kafka: Option<Kafka>,
     pub(crate) webhook_key: WebhookKey,
     pub(crate) webhooks_allow_private: bool,
+    /// Where searches, and what follows the log, run.
+    pub(crate) beside: Handle,
     /// The way that mails go, if this process sends webhooks and mails.
     pub(crate) mails: Option<MailWay>,
 }
@@ -116,7 +119,13 @@ impl Services {
                 tracing::debug!(%error, "{} was not made", model.name());
             }
         }
-        let spawner = Spawner { pool: &system.pool, writer: &writer, tasks: &tasks, stop: &stop_tasks };
+        let spawner = Spawner {
+            pool: &system.pool,
+            writer: &writer,
+            tasks: &tasks,
+            stop: &stop_tasks,
+            on: &plan.beside,
+        };
         let parts = plan.mails.map(|way| {
             notifying::parts(&system.pool, plan.webhook_key.clone(), plan.webhooks_allow_private, way)
         });
@@ -153,6 +162,7 @@ impl Services {
         let state = ApiState::new(ApiParts {
             flow: Flow::new(&pools.readiness, FOLLOWERS),
             pools: pools.clone(),
+            searches_on: plan.beside,
             writer: writer.clone(),
             ambient,
             read_models,
@@ -161,6 +171,7 @@ impl Services {
             config: ApiConfig {
                 token_ttl: Duration::from_secs(http.token_seconds.into()),
                 first_admin,
+                browsers: Browsers { origins: http.cors_origin.clone(), tls_alone: http.hsts },
                 compat: http.compat,
                 compat_hosts: http.hosts(),
                 catalogue_is_open: http.catalogue_is_open(),
@@ -210,6 +221,7 @@ struct Spawner<'a> {
     writer: &'a Writer,
     tasks: &'a TaskTracker,
     stop: &'a CancellationToken,
+    on: &'a Handle,
 }
 
 impl Spawner<'_> {
@@ -230,7 +242,7 @@ impl Spawner<'_> {
             running.push(NamedProjector { name: model.name(), status: projector.status.clone() });
             // It logs why it stops, and `/health/ready` tells it; the server goes on and says that reads are stale.
             let wake = Some(self.writer.commits());
-            self.tasks.spawn(projector.run(wake, self.stop.clone(), WhenStopped::LookAgain));
+            self.tasks.spawn_on(projector.run(wake, self.stop.clone(), WhenStopped::LookAgain), self.on);
         }
         running
     }
@@ -238,13 +250,13 @@ impl Spawner<'_> {
     fn notifier(&self, source: impl Source, parts: Option<NotifierParts>) -> anyhow::Result<()> {
         let Some(parts) = parts else { return Ok(()) };
         let notifier = Notifier::new(self.pool, source, parts).context("webhooks cannot be sent over TLS")?;
-        self.tasks.spawn(notifier.keep_running(Some(self.writer.commits()), self.stop.clone()));
+        self.tasks.spawn_on(notifier.keep_running(Some(self.writer.commits()), self.stop.clone()), self.on);
         Ok(())
     }
 
     fn relay(&self, kafka: Kafka, topic: Topic, relay_id: Uuid) {
         let relay = Relay::new(self.pool.clone(), kafka, topic, relay_id);
-        self.tasks.spawn(relay.keep_running(Some(self.writer.commits()), self.stop.clone()));
+        self.tasks.spawn_on(relay.keep_running(Some(self.writer.commits()), self.stop.clone()), self.on);
     }
 }
 

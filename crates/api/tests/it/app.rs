@@ -204,6 +204,7 @@ impl App {
         let state = ApiState::new(ApiParts {
             flow: Flow::new(&pools.readiness, [TOPIC, Availability::NAME, BookingHistory::NAME, "notifier"]),
             pools,
+            searches_on: tokio::runtime::Handle::current(),
             writer,
             ambient,
             read_models: read_models.clone(),

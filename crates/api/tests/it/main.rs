@@ -7,6 +7,7 @@ mod app;
 mod authorisation;
 mod bad_input;
 mod bookings;
+mod browsers;
 mod budgets;
 mod catalogue;
 mod compat;

@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use holdfast_api::TokenSecrets;
 use holdfast_cluster::DataFolder;
 use std::path::Path;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Handle};
 
 /// Environment name of the secrets themselves; it is not a flag, so that no process list shows it.
 const TOKEN_SECRET: &str = "HOLDFAST_TOKEN_SECRET";
@@ -26,7 +26,7 @@ enum Place {
     Given(String),
 }
 
-pub(crate) async fn run(api: Api) -> anyhow::Result<()> {
+pub(crate) async fn run(api: Api, beside: &Handle) -> anyhow::Result<()> {
     let (http, listen) = (&api.http, api.http.listen);
     http.check()?;
     let stop = signals::asked_to_stop()?;
@@ -53,6 +53,7 @@ pub(crate) async fn run(api: Api) -> anyhow::Result<()> {
         webhooks_allow_private: api.webhooks.webhooks_allow_private,
         mails: None,
         kafka: None,
+        beside: beside.clone(),
     };
     let serve = async |system: &System| serve(system, listeners, &api, plan, &stop).await;
     match &place {
@@ -88,7 +89,7 @@ fn token_secrets(file: Option<&Path>, folder: Option<&DataFolder>) -> anyhow::Re
         (Some(file), _, _) => secrets::read("the token secret", file)?,
         (None, Ok(secret), _) => secret,
         (None, Err(_), Some(folder)) => {
-            secrets::read("the token secret", &folder.path().join("token-secret"))
+            secrets::read("the token secret", &folder.path().join(super::TOKEN_SECRET_FILE))
                 .context("the data folder has no token secret; `holdfast up` makes it")?
         }
         (None, Err(_), None) => bail!(

@@ -75,7 +75,7 @@ struct Report {
 }
 
 pub(crate) async fn run(status: &Status) -> anyhow::Result<()> {
-    let kafka = status.kafka.kafka_if_given()?;
+    let kafka = status.kafka.kafka_of(&status.access)?;
     let report = System::with(&status.access, async |system| Report::of(system, kafka.as_ref()).await);
     let Some(report) = report.await? else { return Ok(()) };
     match status.json {

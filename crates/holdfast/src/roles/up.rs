@@ -4,8 +4,8 @@ use crate::config::Up;
 use crate::first_admin;
 use crate::keeper;
 use crate::notifying::{self, MailWay};
-use crate::out;
 use crate::ops::OpsListener;
+use crate::out;
 use crate::own_kafka::OwnKafka;
 use crate::services::{Listeners, Plan, Services};
 use crate::signals;
@@ -16,14 +16,14 @@ use holdfast_api::TokenSecrets;
 use holdfast_cluster::{DataFolder, SecretFile};
 use std::fmt::Write as _;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Handle};
 
 /// Random bytes of a secret; written in hexadecimal.
 pub(crate) const SECRET_BYTES: usize = 32;
 /// How long the process that has the folder may take to end: after `kill -9` it is gone some milliseconds later.
 const ENDING_MAX: Duration = Duration::from_secs(5);
 
-pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
+pub(crate) async fn run(up: Up, beside: &Handle) -> anyhow::Result<()> {
     up.http.check()?;
     let stop = signals::asked_to_stop()?;
     let opened = stop.or(DataFolder::open_within(&up.data, ENDING_MAX)).await;
@@ -36,7 +36,7 @@ pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
     let mail_folder = folder.path().join(notifying::MAIL_FOLDER);
     let sends = !up.no_projectors;
     let mails = sends.then(|| notifying::mail_way(&up.mails, Some(&mail_folder))).transpose()?;
-    let secret = folder.secret_file("token-secret", || random_hex(SECRET_BYTES))?;
+    let secret = folder.secret_file(super::TOKEN_SECRET_FILE, || random_hex(SECRET_BYTES))?;
     keeper::with_own_postgres(&folder, &stop, async |system| {
         let own = up.kafka && up.kafka_access.brokers().is_none();
         if !own {
@@ -46,7 +46,15 @@ pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
             Some(starting) => stop.or(starting).await.transpose()?,
             None => None,
         };
-        let started = start(system, &folder, listeners, &up, &secret, own_kafka.as_ref(), mails);
+        let parts = Parts {
+            folder: &folder,
+            listeners,
+            secret: &secret,
+            own_kafka: own_kafka.as_ref(),
+            mails,
+            beside,
+        };
+        let started = start(system, &up, parts);
         let served = match stop.or(started).await.transpose() {
             Ok(Some(services)) => services.serve(&stop).await,
             Ok(None) => Ok(()),
@@ -60,15 +68,18 @@ pub(crate) async fn run(up: Up) -> anyhow::Result<()> {
     .await
 }
 
-async fn start(
-    system: &System,
-    folder: &DataFolder,
+/// What a server is made of, besides its flags.
+struct Parts<'a> {
+    folder: &'a DataFolder,
     listeners: Listeners,
-    up: &Up,
-    secret: &SecretFile,
-    own_kafka: Option<&OwnKafka>,
+    secret: &'a SecretFile,
+    own_kafka: Option<&'a OwnKafka>,
     mails: Option<MailWay>,
-) -> anyhow::Result<Services> {
+    beside: &'a Handle,
+}
+
+async fn start(system: &System, up: &Up, parts: Parts<'_>) -> anyhow::Result<Services> {
+    let Parts { folder, listeners, secret, own_kafka, mails, beside } = parts;
     let kafka = match own_kafka.map(OwnKafka::brokers) {
         Some(brokers) => Some(up.kafka_access.kafka_at(&brokers)?),
         None if up.kafka => Some(up.kafka_access.kafka()?),
@@ -86,6 +97,7 @@ async fn start(
         webhook_key: notifying::key(&up.webhooks, Some(folder))?,
         webhooks_allow_private: up.webhooks.webhooks_allow_private,
         mails,
+        beside: beside.clone(),
     };
     let services = Services::start(system, listeners, &up.http, plan).await?;
     out::line(format_args!(

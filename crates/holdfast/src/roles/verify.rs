@@ -42,7 +42,12 @@ impl Report {
 }
 
 pub(crate) async fn run(access: &Access, kafka: Option<&KafkaAccess>) -> anyhow::Result<()> {
-    let kafka = kafka.map(KafkaAccess::kafka).transpose()?;
+    let kafka = match kafka {
+        None => None,
+        Some(kafka) => Some(kafka.kafka_of(access)?.context(
+            "which Kafka? Give --kafka-brokers HOST:PORT or KAFKA_BROKERS; the broker of an embedded system is found while it runs",
+        )?),
+    };
     System::with_all_of(access, async |system| verify(&system.pool, kafka.as_ref()).await).await
 }
 

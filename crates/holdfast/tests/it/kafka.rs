@@ -105,11 +105,16 @@ async fn up_with_a_kafka_of_its_own_feeds_the_read_models_from_the_topic() {
     has(2).await;
     let (Some(again), same_address) = node() else { panic!("the broker is back") };
     assert!(again != pid && same_address == address);
-    let (code, text) = place.verify_topic(&address).await;
+    // Other commands on the folder find the broker.
+    let output = place.command(&["verify", "--topic"]).env_remove("KAFKA_BROKERS").output().await.unwrap();
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(
-        code == Some(0) && text.contains("topic: 3 records, 3 events of the log byte for byte"),
+        output.status.success() && text.contains("topic: 3 records, 3 events of the log byte for byte"),
         "{text}"
     );
+    let output = place.command(&["status", "--json"]).env_remove("KAFKA_BROKERS").output().await.unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(status["topic_from"], "kafka", "{status}");
     assert_eq!(server.terminate().await, Some(0));
     assert_eq!(node().0, None, "it ends with the server");
 

@@ -4,7 +4,6 @@ use crate::server::{Place, program};
 use holdfast_cluster::Cluster;
 use holdfast_testkit::eventually;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 use std::fs::File;
 use std::process::Stdio;
 use std::time::Duration;

@@ -1,11 +1,13 @@
 //! What the README promises, on the executable itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod attack;
 mod booked;
 mod compose;
 mod consumers;
 mod ending;
 mod flights;
+mod fuzz;
 mod kafka;
 mod kill;
 mod leaving;

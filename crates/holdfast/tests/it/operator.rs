@@ -6,9 +6,11 @@ use holdfast_broker::{Broker, BrokerOptions};
 use holdfast_cluster::Cluster;
 use holdfast_testkit::{eventually, open_folder};
 use reqwest::StatusCode;
+use rustix::process::Pid;
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, Executor as _};
 use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 use tokio::process::Command;
 
@@ -145,6 +147,39 @@ async fn the_flow_is_seen_in_status_readiness_and_metrics_while_kafka_comes_late
     assert_eq!((&status["topic_from"], &status["followers"][0]["lag_events"]), (&json!("told"), &json!(3)));
     assert_eq!(server.terminate().await, Some(0));
     broker.stop().await.unwrap();
+}
+
+/// Users of a process, from `/proc`: real, effective, saved, and of file accesses.
+fn users_of(process: Pid) -> [u32; 4] {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero())).unwrap();
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap();
+    let users: Vec<u32> = users.split_whitespace().map(|user| user.parse().unwrap()).collect();
+    users.try_into().unwrap()
+}
+
+/// Started by root, a server becomes the user that its Postgres runs as; every file that it makes is that user's.
+#[tokio::test]
+async fn a_server_keeps_none_of_roots_rights() {
+    let place = Place::new();
+    for _ in 0..2 {
+        let server = place.up().await;
+        let users = users_of(server.pid());
+        assert_eq!(users, users_of(place.postmaster()));
+        assert!(!users.contains(&0));
+        place.admin().await;
+        for made in ["lock", "token-secret", "admin-password", "postgres.log"] {
+            assert_eq!(std::fs::metadata(place.data().join(made)).unwrap().uid(), users[0], "{made}");
+        }
+        assert_eq!(server.terminate().await, Some(0));
+    }
+    if rustix::process::geteuid().is_root() {
+        let other = Place::new();
+        std::fs::create_dir(other.data()).unwrap();
+        std::fs::write(other.data().join("letter"), "of another").unwrap();
+        let (code, said) = other.run(&["up", "--listen", "127.0.0.1:0"]).await;
+        assert!(code == Some(1) && said.contains("is no data folder"), "{said}");
+        assert_eq!(std::fs::metadata(other.data()).unwrap().uid(), 0);
+    }
 }
 
 /// What an operator sees is on no address that clients reach.

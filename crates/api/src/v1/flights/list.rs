@@ -5,13 +5,17 @@ use crate::{
     form::{CurrencyCode, Field as _, Line, PRICE_MAX, line},
     places::airports,
     problem::{FieldError, Problem, problems},
-    searches::{SearchError, find_flights},
+    searches::{SearchError, answer, find_flights},
     state::{Api, ApiState},
     view::{
-        FlightView, InvalidCursor, JsonAnswer, KeyCursor, Meta, Page, freshness, instant, is_not_made_yet,
+        FlightView, Freshness, InvalidCursor, JsonAnswer, KeyCursor, Meta, Page, freshness, instant,
+        is_not_made_yet,
     },
 };
-use axum::extract::State;
+use axum::{
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
 use chrono::{Datelike as _, NaiveDate};
 use holdfast_availability::{FlightOrder, FlightPlace, FlightSearch, InventoryRow};
 use holdfast_domain::{AirportId, InventoryId, SEATS_PER_BOOKING_MAX};
@@ -175,18 +179,26 @@ pub(crate) async fn list_flights(
     State(api): State<ApiState>,
     Query(query): Query<FlightsQuery>,
     fresh: FreshFrom,
-) -> Result<JsonAnswer<Page<FlightView>>, Problem> {
+) -> Result<Response, Problem> {
     let FlightsQuery { flights, limit, cursor } = query;
     let after = cursor.map(|text| KeyCursor::<_, Ended>::read(&text, &flights)?.try_into()).transpose()?;
     let search = search(&api, &flights, after, limit).await?;
     let freshness = freshness(&api.read_models.availability, fresh).await;
+    let page = page(api.clone(), flights, search.clone(), freshness);
+    answer(&api, &search, async { Ok(JsonAnswer(page.await?).into_response()) }).await
+}
+
+async fn page(
+    api: ApiState,
+    flights: Flights,
+    search: FlightSearch,
+    freshness: Freshness,
+) -> Result<Page<FlightView>, Problem> {
     let rows = match find_flights(&api, &search).await {
-        Err(SearchError::Store(error)) if is_not_made_yet(&error) => {
-            return Ok(JsonAnswer(Page::not_made_yet()));
-        }
+        Err(SearchError::Store(error)) if is_not_made_yet(&error) => return Ok(Page::not_made_yet()),
         rows => rows?,
     };
-    let last = rows.last().filter(|_| rows.len() == limit as usize);
+    let last = rows.last().filter(|_| rows.len() == search.limit as usize);
     let place = last.and_then(|last| search.order.place(last));
     let next_cursor = place.map(|place| KeyCursor::write(flights, Ended::from(place)));
     let flight = |row: InventoryRow| {
@@ -194,7 +206,7 @@ pub(crate) async fn list_flights(
         FlightView::of(row).map(|flight| flight.stale(stale))
     };
     let data = rows.into_iter().filter_map(flight).collect();
-    Ok(JsonAnswer(Page { data, meta: Meta { next_cursor, freshness } }))
+    Ok(Page { data, meta: Meta { next_cursor, freshness } })
 }
 
 /// What is asked of the read model. All that is not there is named at once.
