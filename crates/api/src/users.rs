@@ -23,6 +23,7 @@ use chrono::{DateTime, Utc};
 use holdfast_ambient::Ambient;
 use holdfast_domain::{UserId, nfc};
 use sqlx::{PgPool, Row, postgres::PgRow};
+use std::collections::HashMap;
 
 /// An account, without its password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -218,6 +219,19 @@ pub async fn find_by_id(pool: &PgPool, user_id: UserId) -> Result<Option<User>, 
         .try_map(|row: PgRow| user(&row))
         .fetch_optional(pool);
     Ok(bounded(query).await?)
+}
+
+/// The addresses of those of these users who have an account.
+///
+/// # Errors
+/// If Postgres does not answer.
+pub async fn addresses_of(pool: &PgPool, users: &[UserId]) -> Result<HashMap<UserId, String>, UserError> {
+    let ids: Vec<_> = users.iter().map(|user| user.0).collect();
+    let query = sqlx::query("SELECT user_id, email FROM users WHERE user_id = ANY ($1)")
+        .bind(ids)
+        .try_map(|row: PgRow| Ok((UserId(row.try_get("user_id")?), row.try_get("email")?)))
+        .fetch_all(pool);
+    Ok(bounded(query).await?.into_iter().collect())
 }
 
 /// Finds an account by its number.

@@ -31,6 +31,8 @@ pub(crate) enum Role {
     Up,
     /// The same with booking_monitor's routes, for the flash sale.
     UpWithCompat,
+    /// The same with webhooks to this machine.
+    UpWithPrivateWebhooks,
 }
 
 /// A server that is ready.
@@ -48,7 +50,7 @@ impl Role {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Api => "api alone",
-            Self::Up | Self::UpWithCompat => "up",
+            Self::Up | Self::UpWithCompat | Self::UpWithPrivateWebhooks => "up",
         }
     }
 
@@ -57,6 +59,7 @@ impl Role {
             Self::Api => &["api"],
             Self::Up => &["up"],
             Self::UpWithCompat => &["up", "--compat", "true"],
+            Self::UpWithPrivateWebhooks => &["up", "--webhooks-allow-private"],
         }
     }
 }

@@ -14,6 +14,7 @@ mod flow;
 mod holdfast;
 mod load;
 mod machine;
+mod mail;
 mod market;
 mod million;
 mod nginx;
@@ -86,6 +87,10 @@ async fn measure(bench: &mut Bench) {
         if bench.plan.has(Part::Kafka) {
             let outcome = flow::round(bench, round).await;
             note(bench, "through Kafka", outcome);
+        }
+        if bench.plan.has(Part::Mail) {
+            let outcome = mail::round(bench).await;
+            note(bench, "mail", outcome);
         }
     }
     if [Part::Start, Part::Rebuild, Part::Memory].iter().any(|part| bench.plan.has(*part)) {

@@ -41,11 +41,15 @@ impl Market {
             api.post("/v1/users", None, json!({"email": email, "password": PASSWORD})).await?;
             tokens.push(api.sign_in(&email, PASSWORD).await?);
         }
-        let mut inventories = Vec::new();
-        for nth in 0..INVENTORIES {
-            inventories.push(open_show(&api, &admin, nth).await?);
-        }
+        let inventories = open_shows(&api, &admin, HOLD_SECONDS).await?;
         Ok(Self { tokens, inventories })
+    }
+
+    /// The same customers with other inventories, whose bookings are confirmed at once.
+    pub(crate) async fn sold_at_once(&self, holdfast: &Holdfast, server: &Server) -> anyhow::Result<Self> {
+        let api = Api::of(server)?;
+        let admin = api.sign_in_admin(holdfast).await?;
+        Ok(Self { tokens: self.tokens.clone(), inventories: open_shows(&api, &admin, 0).await? })
     }
 
     /// The same customers with one inventory.
@@ -66,13 +70,21 @@ impl Market {
     }
 }
 
-async fn open_show(api: &Api, admin: &str, nth: usize) -> anyhow::Result<String> {
+async fn open_shows(api: &Api, admin: &str, hold_seconds: u32) -> anyhow::Result<Vec<String>> {
+    let mut inventories = Vec::new();
+    for nth in 0..INVENTORIES {
+        inventories.push(open_show(api, admin, hold_seconds, nth).await?);
+    }
+    Ok(inventories)
+}
+
+async fn open_show(api: &Api, admin: &str, hold_seconds: u32, nth: usize) -> anyhow::Result<String> {
     let show = json!({
         "name": format!("Night {nth}"), "starts_at": "2040-01-01T20:00:00Z", "zone": "Europe/Berlin",
         "capacity": CAPACITY, "price": {"amount": 2_000, "currency": "EUR"},
-        "policy": {"seats_per_booking": 10, "live_bookings_per_user": 0, "hold_seconds": HOLD_SECONDS,
+        "policy": {"seats_per_booking": 10, "live_bookings_per_user": 0, "hold_seconds": hold_seconds,
                    "overbooking_allowance": 0, "seats_per_user": 0, "holds_per_user": 0},
     });
-    let show = api.post("/v1/shows", Some((admin, format!("bench-show-{nth}"))), show).await?;
+    let show = api.post("/v1/shows", Some((admin, format!("bench-show-{hold_seconds}-{nth}"))), show).await?;
     text(&show, "id")
 }

@@ -48,6 +48,8 @@ pub(crate) enum Part {
     Memory,
     /// The search over 100,000 flights, by route and day and in the order of price, against nginx and pgbench's selects.
     Search,
+    /// Mails and webhooks: what one costs, mails a second by SMTP, bookings while many mails wait.
+    Mail,
     /// One short round with fewer points.
     Quick,
 }
@@ -77,6 +79,10 @@ pub(crate) struct Plan {
     pub(crate) search_flights: usize,
     /// Connections of the searches.
     pub(crate) search_connections: Vec<u32>,
+    /// Mails that are sent into a folder and by SMTP, and webhooks, each; at least as many as are booked in a second.
+    pub(crate) mails: i64,
+    /// Mails that wait beside bookings.
+    pub(crate) mails_waiting: i64,
     /// Loads: shape and connections.
     pub(crate) points: Vec<Point>,
 }
@@ -103,7 +109,16 @@ pub(crate) enum Shape {
 impl Args {
     /// The plan that the words ask for.
     pub(crate) fn plan(&self) -> Plan {
-        let all = [Part::Core, Part::K6, Part::Kafka, Part::Start, Part::Rebuild, Part::Memory, Part::Search];
+        let all = [
+            Part::Core,
+            Part::K6,
+            Part::Kafka,
+            Part::Start,
+            Part::Rebuild,
+            Part::Memory,
+            Part::Search,
+            Part::Mail,
+        ];
         let asked: Vec<Part> = all.into_iter().filter(|part| self.parts.contains(part)).collect();
         let parts = if asked.is_empty() { all.to_vec() } else { asked };
         let mut plan =
@@ -130,6 +145,8 @@ impl Plan {
             search_days: 60,
             search_flights: 100_000,
             search_connections: vec![16, 64],
+            mails: 50_000,
+            mails_waiting: 100_000,
             points: points.collect(),
         }
     }
@@ -146,6 +163,8 @@ impl Plan {
             search_days: 6,
             search_flights: 10_000,
             search_connections: vec![64],
+            mails: 5_000,
+            mails_waiting: 100_000,
             points: vec![point(Shape::Spread), point(Shape::Hot)],
             ..Self::whole(parts)
         }
@@ -196,7 +215,7 @@ mod tests {
     #[test]
     fn without_words_everything_is_measured_three_times() {
         let plan = plan(&[]);
-        assert_eq!((plan.parts.len(), plan.rounds, plan.points.len()), (7, 3, 4));
+        assert_eq!((plan.parts.len(), plan.rounds, plan.points.len()), (8, 3, 4));
     }
 
     #[test]

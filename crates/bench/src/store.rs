@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep};
 
 /// The embedded system's database.
 const DATABASE: &str = "holdfast";
+/// The notifier, as its checkpoints know it.
+const NOTIFIER: &str = "notifier";
 /// Between two looks at the read models: the resolution of "until they have caught up".
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Between two looks at the lag during a load: enough to see it grow, and too few to be felt.
@@ -102,6 +104,37 @@ impl Store {
             (Positions::of::<Availability>(&self.pool), Positions::of::<BookingHistory>(&self.pool));
         let doing = "the read models' positions cannot be read";
         Ok(availability.lag().await.context(doing)?.max(history.lag().await.context(doing)?))
+    }
+
+    /// Whether the notifier has read the whole log, and nothing in this queue waits to be sent.
+    pub(crate) async fn is_notified(&self, queue: &str) -> anyhow::Result<bool> {
+        if self.folded(NOTIFIER).await < self.events().await? {
+            return Ok(false);
+        }
+        let sql = format!("SELECT NOT EXISTS (SELECT FROM {queue} WHERE state = 'pending')");
+        Ok(sqlx::query_scalar(&sql).fetch_one(&self.pool).await?)
+    }
+
+    /// Waits until the notifier has read the whole log.
+    pub(crate) async fn notified(&self, within: Duration) -> anyhow::Result<()> {
+        let began = Instant::now();
+        while self.folded(NOTIFIER).await < self.events().await? {
+            ensure!(began.elapsed() < within, "the notifier has not read the log after {within:?}");
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    /// What waits in a queue of the notifier.
+    pub(crate) async fn waiting(&self, queue: &str) -> anyhow::Result<i64> {
+        let sql = format!("SELECT count(*) FROM {queue} WHERE state = 'pending'");
+        Ok(sqlx::query_scalar(&sql).fetch_one(&self.pool).await?)
+    }
+
+    /// What was delivered of it.
+    pub(crate) async fn delivered(&self, queue: &str) -> anyhow::Result<i64> {
+        let sql = format!("SELECT count(*) FROM {queue} WHERE state = 'delivered'");
+        Ok(sqlx::query_scalar(&sql).fetch_one(&self.pool).await?)
     }
 
     /// Looks at the lag now and then, for as long as it is polled, and keeps the most in `most`.

@@ -21,9 +21,9 @@ pub use heads::{
 };
 pub use position::LogPosition;
 pub use read::{
-    RawEvent, ReadError, Recorded, StoredCommand, booking_user_sql, event_id_sql, find_booking,
-    find_commands, last_sequence, read_after, read_at, read_raw_after, read_raw_after_each, read_raw_at,
-    read_sequences, read_stream_after,
+    RawEvent, ReadError, Recorded, StoredCommand, booking_user_sql, event_id_sql, find_answers, find_booking,
+    find_commands, last_sequence, read_after, read_at, read_each, read_openings, read_raw_after,
+    read_raw_after_each, read_raw_at, read_sequences, read_stream_after,
 };
 
 /// The SQL of the hot statements, for the test that asks Postgres how it runs them.
@@ -31,8 +31,8 @@ pub use read::{
 pub mod statements {
     pub use crate::append::APPEND;
     pub use crate::read::{
-        FIND_COMMANDS, LAST_SEQUENCE, READ_AFTER, READ_AT, READ_RAW_AFTER, READ_RAW_AFTER_EACH, READ_RAW_AT,
-        READ_SEQUENCES, READ_STREAM_AFTER,
+        FIND_COMMANDS, LAST_SEQUENCE, READ_AFTER, READ_AT, READ_EACH, READ_OPENINGS, READ_RAW_AFTER,
+        READ_RAW_AFTER_EACH, READ_RAW_AT, READ_SEQUENCES, READ_STREAM_AFTER,
     };
 }
 

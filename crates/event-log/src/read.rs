@@ -50,6 +50,19 @@ pub const READ_AT: &str = "
            event_version, payload::text AS payload, recorded_at
     FROM events WHERE log_partition = $1 AND position = $2";
 
+/// Serves `read_each`.
+pub const READ_EACH: &str = "
+    SELECT e.log_partition, e.position, e.aggregate_type, e.aggregate_id, e.sequence, e.event_type,
+           e.event_version, e.payload::text AS payload, e.recorded_at
+    FROM unnest($1::smallint[], $2::bigint[]) AS a (log_partition, position)
+    JOIN events e USING (log_partition, position)";
+
+/// Serves `read_openings`.
+pub const READ_OPENINGS: &str = "
+    SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type,
+           event_version, payload::text AS payload, recorded_at
+    FROM events WHERE aggregate_type = $1 AND aggregate_id = ANY($2) AND sequence = 1";
+
 /// Serves `read_sequences`.
 pub const READ_SEQUENCES: &str = "
     SELECT log_partition, position, aggregate_type, aggregate_id, sequence, event_type,
@@ -61,7 +74,7 @@ pub const READ_SEQUENCES: &str = "
 pub const LAST_SEQUENCE: &str =
     "SELECT max(sequence) FROM events WHERE aggregate_type = $1 AND aggregate_id = $2";
 
-/// Serves `find_commands` and `find_booking`.
+/// Serves `find_commands`, `find_answers` and `find_booking`.
 pub const FIND_COMMANDS: &str = "
     SELECT c.command_id, c.fingerprint, e.log_partition, e.position, e.aggregate_type, e.aggregate_id,
            e.sequence, e.event_type, e.event_version, e.payload::text AS payload, e.recorded_at
@@ -308,6 +321,39 @@ pub async fn read_at(db: impl PgExecutor<'_>, at: LogPosition) -> Result<Option<
     row.as_ref().map(recorded).transpose()
 }
 
+/// Reads the events at many places, each of which is given once; in no order, and without those that are not there. One that
+/// is not understood fails for itself.
+///
+/// # Errors
+/// Whatever Postgres says.
+pub async fn read_each(
+    db: impl PgExecutor<'_>,
+    places: &[LogPosition],
+) -> Result<Vec<(LogPosition, Result<Recorded, ReadError>)>, sqlx::Error> {
+    let (partitions, positions) = columns(places);
+    let rows = sqlx::query(READ_EACH).bind(partitions).bind(positions).fetch_all(db).await?;
+    rows.iter().map(|row| Ok((position(row)?, recorded(row)))).collect()
+}
+
+/// Reads the first event of each of these streams, as [`read_each`] does.
+///
+/// # Errors
+/// Whatever Postgres says.
+pub async fn read_openings(
+    db: impl PgExecutor<'_>,
+    inventories: &[InventoryId],
+) -> Result<Vec<(InventoryId, Result<Recorded, ReadError>)>, sqlx::Error> {
+    let streams: Vec<_> = inventories.iter().map(InventoryId::to_string).collect();
+    let rows = sqlx::query(READ_OPENINGS).bind(AGGREGATE_TYPE).bind(streams).fetch_all(db).await?;
+    let opening = |row: &PgRow| {
+        // It was asked for by these ids, and is one of them.
+        let id =
+            row.try_get::<&str, _>("aggregate_id")?.parse().map_err(|e| sqlx::Error::Decode(Box::new(e)))?;
+        Ok((InventoryId(id), recorded(row)))
+    };
+    rows.iter().map(opening).collect()
+}
+
 /// Reads events of one stream by their sequences, in order.
 ///
 /// # Errors
@@ -357,6 +403,18 @@ pub async fn find_commands(
             })
         })
         .collect()
+}
+
+/// The answers of those of these commands that were accepted, as [`read_each`] reads events.
+///
+/// # Errors
+/// Whatever Postgres says.
+pub async fn find_answers(
+    db: impl PgExecutor<'_>,
+    command_ids: &[Uuid],
+) -> Result<Vec<(Uuid, Result<Recorded, ReadError>)>, sqlx::Error> {
+    let rows = sqlx::query(FIND_COMMANDS).bind(command_ids).fetch_all(db).await?;
+    rows.iter().map(|row| Ok((row.try_get("command_id")?, recorded(row)))).collect()
 }
 
 /// The reservation that made a booking, found without any read model: a booking's id is the id of the

@@ -10,7 +10,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use holdfast_api::{Origin, users::Role as UserRole};
 use holdfast_event_log::LogPosition;
 use holdfast_messaging::Kafka;
-use holdfast_notifier::{FromPosition, Mailbox};
+use holdfast_notifier::{FromPosition, Mailbox, SMTP_CONNECTIONS_DEFAULT};
 use std::{
     ffi::OsString,
     net::SocketAddr,
@@ -248,6 +248,10 @@ pub(crate) struct MailOut {
     /// File with the certificate (PEM) of an authority that is trusted there besides the public ones.
     #[arg(long, env = "HOLDFAST_SMTP_CA_FILE", value_name = "FILE", requires = "smtp_url")]
     pub(crate) smtp_ca_file: Option<PathBuf>,
+    /// Connections to it that mails are handed over on at a time: so many for booking mails, and so many for reminders.
+    #[arg(long, env = "HOLDFAST_SMTP_CONNECTIONS", value_name = "COUNT", default_value_t = SMTP_CONNECTIONS_DEFAULT,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) smtp_connections: u16,
     /// Who mails are from.
     #[arg(
         long,

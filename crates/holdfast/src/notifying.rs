@@ -14,6 +14,7 @@ use holdfast_notifier::{
     WEBHOOK_KEY_BYTES_MIN, WebhookKey,
 };
 use sqlx::PgPool;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use tracing::info;
@@ -83,6 +84,7 @@ pub(crate) fn mail_way(mails: &MailOut, folder: Option<&Path>) -> anyhow::Result
                     anyhow::Error::new(error).context(setting.unwrap_or_else(|| "--smtp-url".to_owned()))
                 })?;
                 info!("mails go out by SMTP");
+                let smtp = smtp.with_connections(mails.smtp_connections);
                 (Some(Arc::new(smtp)), ", and sends mails by SMTP".to_owned())
             }
             (None, Some(folder)) => {
@@ -129,10 +131,9 @@ fn authority(mails: &MailOut) -> anyhow::Result<Option<Vec<u8>>> {
 struct Accounts(PgPool);
 
 impl AddressBook for Accounts {
-    fn address_of(&self, user: UserId) -> BoxFuture<'_, Result<Option<String>, MailError>> {
+    fn addresses_of(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<HashMap<UserId, String>, MailError>> {
         Box::pin(async move {
-            let found = users::find_by_id(&self.0, user).await.map_err(|error| MailError(Box::new(error)))?;
-            Ok(found.map(|user| user.email))
+            users::addresses_of(&self.0, &users).await.map_err(|error| MailError(Box::new(error)))
         })
     }
 }

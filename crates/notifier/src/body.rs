@@ -1,18 +1,21 @@
 //! A webhook's body: made from the log, so it is the same bytes on every retry and every replay.
 //!
-//! Shape: a booking is told as it was after the event, from two look-ups by key: the event, and the reservation that made
-//! the booking (whose command has the booking's id). What happened in between left its trace in the event itself.
+//! Shape: a booking is shown as it was after the event, from two look-ups by key for a whole batch (`background`): the event,
+//! and the reservation that made the booking (whose command has the booking's id). What happened in between left its trace in
+//! the event itself.
 //! Typed structs, not JSON values: the order of fields is theirs. Nothing personal is in it: who booked is an id.
 
-use crate::kind::PING;
+use crate::{
+    background::{Absent, Background},
+    kind::PING,
+};
 use holdfast_domain::{
     BookingId, BookingStatus, CapacityChanged, FlightCancelled, FlightRescheduled, InventoryEvent,
     InventoryId, InventoryOpened, Money, PriceChanged, SalesState, Schedule, SeatsBlocked, SeatsReserved,
     SeatsUnblocked, Timestamp, UserId,
 };
-use holdfast_event_log::{LogPosition, ReadError, Recorded, find_commands, read_at};
+use holdfast_event_log::{LogPosition, Recorded};
 use serde::Serialize;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 /// The version of the body's outer shape; the `type` carries the version of its `data`.
@@ -36,12 +39,9 @@ pub(crate) struct Owed {
 /// Why there is no body.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RenderError {
-    /// Postgres did not answer: goes away by itself.
-    #[error("the log could not be read")]
-    Database(#[source] sqlx::Error),
     /// The event, or the one that made its booking, is not understood by this build.
-    #[error("the event cannot be understood")]
-    Unreadable(#[source] ReadError),
+    #[error("the event cannot be understood: {0}")]
+    Unreadable(String),
     /// The log does not have it.
     #[error("the event, or the reservation behind it, is not in the log")]
     Missing,
@@ -50,11 +50,11 @@ pub(crate) enum RenderError {
     Json(#[from] serde_json::Error),
 }
 
-impl From<ReadError> for RenderError {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Database(error) => Self::Database(error),
-            error => Self::Unreadable(error),
+impl From<Absent<'_>> for RenderError {
+    fn from(absent: Absent<'_>) -> Self {
+        match absent {
+            Absent::Missing => Self::Missing,
+            Absent::Unreadable(error) => Self::Unreadable(error.to_string()),
         }
     }
 }
@@ -141,26 +141,16 @@ enum Previous<'a> {
     Schedule(&'a Schedule),
 }
 
-/// The body of what is owed.
-pub(crate) async fn render(pool: &PgPool, owed: &Owed) -> Result<Vec<u8>, RenderError> {
+/// The body of what is owed, from what was read for its batch.
+pub(crate) fn render(background: &Background, owed: &Owed) -> Result<Vec<u8>, RenderError> {
     let Some(at) = owed.at else {
         let object = Object::Ping { endpoint_id: owed.endpoint_id };
         return write(owed, None, Data { object, previous_attributes: None });
     };
-    let event = read_at(pool, at).await?.ok_or(RenderError::Missing)?;
-    let made = reservation(pool, &event).await?;
-    let data = data(&event, made.as_ref()).ok_or(RenderError::Missing)?;
+    let event = background.event(at)?;
+    let made = event.event.booking_id().map(|_| background.reservation(event, None)).transpose()?;
+    let data = data(event, made).ok_or(RenderError::Missing)?;
     write(owed, Some(event.sequence), data)
-}
-
-/// The event that made the booking which a later event is about.
-pub(crate) async fn reservation(pool: &PgPool, event: &Recorded) -> Result<Option<Recorded>, ReadError> {
-    let Some(booking_id) = event.event.booking_id() else { return Ok(None) };
-    if matches!(event.event, InventoryEvent::SeatsReserved(_)) {
-        return Ok(Some(event.clone()));
-    }
-    let found = find_commands(pool, &[booking_id.0]).await?.into_iter().map(|command| command.answer);
-    Ok(found.into_iter().find(|made| made.event.booking_id() == Some(booking_id)))
 }
 
 fn write(owed: &Owed, sequence: Option<i64>, data: Data<'_>) -> Result<Vec<u8>, RenderError> {

@@ -1,16 +1,18 @@
-//! Sends what is due, endpoint by endpoint, and records what came of it.
+//! Sends webhooks: what is due is claimed, made, sent and recorded, many at a time.
 //!
-//! Shape: wait for the queue's inlet, an ended attempt, a tick or shutdown → claim what is due, up to five of each endpoint
-//! → send each as a task of its own → record. There are places for five attempts of every endpoint that can exist, so one
-//! that hangs takes no place from another.
+//! Shape: claim what is due of many endpoints → read what happened, for all of it → POST each → record many attempts in a
+//! statement. `dispatch` bounds how many are under way; here is what one of them is.
 //!
 //! Guarantee: at least once. What was sent and not recorded is sent again when its claim ends, with the same id and body.
 
 use crate::{
-    body::{RenderError, render},
-    claims::{self, Claimed, Stopped, Verdict},
+    background::Background,
+    body::render,
+    claims::{self, Claimed, Holdings},
+    dispatch::Dispatch,
     endpoints::{ENDPOINTS_MAX, SECRET_OVERLAP},
     ladder,
+    records::{self, Attempted, Stopped, Verdict},
     secret::WebhookKey,
     sender::{OTHER_KEY, Outcome, Sender, UNREADABLE, Webhook},
 };
@@ -19,7 +21,7 @@ use holdfast_ambient::Ambient;
 use holdfast_domain::Timestamp;
 use sqlx::PgPool;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet},
     error::Error,
     io::{self, ErrorKind},
     sync::Arc,
@@ -27,27 +29,22 @@ use std::{
 };
 use tokio::{
     sync::watch,
-    task::JoinSet,
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 use uuid::Uuid;
 
 /// Attempts of one endpoint at a time, over all notifiers.
 pub(crate) const IN_FLIGHT_PER_ENDPOINT_MAX: usize = 5;
-/// Between two looks at the queue while nothing calls: how late a retry is, and what another process queued.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long a claim may take: milliseconds, unless Postgres is silent.
 const CLAIMING_MAX: Duration = Duration::from_secs(15);
-/// What is left of a claim when its attempt is cut off, whatever it waits for: nobody else makes it beside this one.
+/// What is left of a claim when its attempt is cut off, whatever it waits for: no other notifier makes it beside this one.
 const CLAIM_REST: TimeDelta = TimeDelta::seconds(10);
 /// When an endpoint is looked at again that was made with another key: another process may have that one.
 const OTHER_KEY_PAUSE: TimeDelta = TimeDelta::minutes(1);
 /// When an event is looked at again that this build does not understand: a later build may.
 const UNREADABLE_PAUSE: TimeDelta = TimeDelta::minutes(10);
-/// How long attempts under way may take to end at shutdown; what is cut off is sent again.
-const END_MAX: Duration = Duration::from_secs(3);
 
 /// How webhooks are sent.
 #[derive(Clone, Debug)]
@@ -95,104 +92,86 @@ impl Deliverer {
         Ok(Self { pool, ambient, key, config, sender })
     }
 
-    /// Sends what is due now, and returns how many attempts were made.
+    /// Sends what is due now, up to five of each endpoint, and returns how many attempts were made.
     ///
     /// # Errors
     /// If the queue could not be read. What was claimed is sent when its claim ends.
     pub async fn run_once(&self) -> Result<usize, sqlx::Error> {
-        let mut attempts = JoinSet::new();
-        for claimed in self.claim(&[]).await? {
-            let this = self.clone();
-            attempts.spawn(async move { this.attempt(&claimed).await });
-        }
-        Ok(attempts.join_all().await.len())
+        Dispatch::new(self.clone()).run_once().await
     }
 
     /// Sends until `shutdown`. `wake` changes when something may have been queued.
-    pub async fn run<T: Send + Sync>(self, mut wake: watch::Receiver<T>, shutdown: CancellationToken) {
-        let mut under_way = UnderWay::default();
-        let mut failing = false;
-        loop {
-            tokio::select! {
-                () = under_way.one_ends(), if !under_way.is_empty() => {}
-                gone = wake.changed(), if !failing => if gone.is_err() { sleep(LOOK_EVERY).await },
-                () = sleep(LOOK_EVERY) => {}
-                () = shutdown.cancelled() => break,
-            }
-            let busy = under_way.busy();
-            match shutdown.run_until_cancelled(self.claim(&busy)).await {
-                None => break,
-                Some(Ok(claimed)) => {
-                    failing = false;
-                    for claimed in claimed {
-                        under_way.begin(self.clone(), claimed);
-                    }
-                }
-                Some(Err(error)) => {
-                    if !failing {
-                        warn!(error = &error as &dyn Error, "the notifier waits: its queue cannot be read");
-                    }
-                    failing = true;
-                }
-            }
-        }
-        if timeout(END_MAX, under_way.all_end()).await.is_err() {
-            debug!("attempts were cut off; they are made again");
-        }
+    pub async fn run<T: Send + Sync>(self, wake: watch::Receiver<T>, shutdown: CancellationToken) {
+        Dispatch::new(self).run(wake, shutdown).await;
     }
 
-    async fn claim(&self, busy: &[Uuid]) -> Result<Vec<Claimed>, sqlx::Error> {
-        let now = self.ambient.now();
-        let claim = claims::claim(&self.pool, self.ambient.new_id(), now, now + self.config.claim_max, busy);
-        timeout(CLAIMING_MAX, claim)
+    /// Claims what is due, and makes the bodies.
+    pub(crate) async fn claim(&self, held: Holdings) -> Result<Vec<Ready>, sqlx::Error> {
+        let (now, window) = (self.ambient.now(), self.window());
+        // Taken before the claim begins to run.
+        let (begin_by, end_by) = (Instant::now() + window / 2, Instant::now() + window);
+        let until = now + self.config.claim_max;
+        let claim = claims::claim(&self.pool, self.ambient.new_id(), (now, until), &held);
+        let claimed = timeout(CLAIMING_MAX, claim)
             .await
-            .unwrap_or_else(|_| Err(io::Error::from(ErrorKind::TimedOut).into()))
+            .unwrap_or_else(|_| Err(io::Error::from(ErrorKind::TimedOut).into()))?;
+        let ready = |(claimed, body)| Ready { claimed, body, begin_by, end_by };
+        Ok(self.bodies(claimed).await?.into_iter().map(ready).collect())
     }
 
-    /// One attempt, whatever happens before its claim ends.
-    async fn attempt(&self, claimed: &Claimed) {
-        let longest = (self.config.claim_max - CLAIM_REST).to_std().unwrap_or_default();
-        if timeout(longest, self.attempt_it(claimed)).await.is_err() {
-            warn!(endpoint.id = %claimed.owed.endpoint_id, "an attempt did not end, and is made again: Postgres is silent");
+    /// How long an attempt and its record may take, from the claim on.
+    fn window(&self) -> Duration {
+        (self.config.claim_max - CLAIM_REST).to_std().unwrap_or_default()
+    }
+
+    /// The bodies of a batch, or words for why there are none.
+    async fn bodies(
+        &self,
+        batch: Vec<Claimed>,
+    ) -> Result<Vec<(Claimed, Result<Vec<u8>, &'static str>)>, sqlx::Error> {
+        let wanted: Vec<_> = batch.iter().filter_map(|claimed| Some((claimed.owed.at?, None))).collect();
+        let background = Background::read(&self.pool, &wanted).await?;
+        Ok(batch
+            .into_iter()
+            .map(|claimed| {
+                let body = self.body(&background, &claimed);
+                (claimed, body)
+            })
+            .collect())
+    }
+
+    fn body(&self, background: &Background, claimed: &Claimed) -> Result<Vec<u8>, &'static str> {
+        let owed = &claimed.owed;
+        if claimed.key_id != self.key.id() {
+            error!(endpoint.id = %owed.endpoint_id, "an endpoint was made with another webhook key than this process has");
+            return Err(OTHER_KEY);
         }
+        render(background, owed).map_err(|error| {
+            error!(error = &error as &dyn Error, event.id = %owed.event_id, "a webhook has no body");
+            UNREADABLE
+        })
     }
 
-    /// One attempt, from its body to its record. What cannot be recorded is made again when its claim ends.
-    async fn attempt_it(&self, claimed: &Claimed) {
+    /// One attempt. None: it was cut off before its claim ended.
+    pub(crate) async fn attempt(&self, ready: Ready) -> Option<Attempted> {
+        let Ready { claimed, body, end_by, .. } = ready;
         let (began, started) = (self.ambient.now(), Instant::now());
-        let outcome = match self.send(claimed, began).await {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                return warn!(error = &error as &dyn Error, "an event could not be read; it is sent later");
-            }
+        let outcome = match body {
+            Ok(body) => timeout_at(end_by, self.send(&claimed, began, body)).await.ok()?,
+            Err(why) => Outcome::Failed(why),
         };
         let (ended, took) = (self.ambient.now(), started.elapsed());
-        let verdict = self.verdict(claimed, &outcome, ended);
+        let verdict = self.verdict(&claimed, &outcome, ended);
         metrics::counter!("holdfast_webhook_deliveries_total", "outcome" => verdict.as_str()).increment(1);
         metrics::histogram!("holdfast_webhook_attempt_seconds").record(took);
         let milliseconds = i32::try_from(took.as_millis()).unwrap_or(i32::MAX);
-        if let Err(error) = self.record(claimed, (began, ended), milliseconds, &outcome, verdict).await {
-            warn!(error = &error as &dyn Error, "an attempt could not be recorded; it is made again");
-        }
+        Some(Attempted { claimed, began, ended, milliseconds, outcome, verdict })
     }
 
-    async fn send(&self, claimed: &Claimed, now: Timestamp) -> Result<Outcome, sqlx::Error> {
-        let Claimed { owed, url, .. } = claimed;
-        if claimed.key_id != self.key.id() {
-            error!(endpoint.id = %owed.endpoint_id, "an endpoint was made with another webhook key than this process has");
-            return Ok(Outcome::Failed(OTHER_KEY));
-        }
-        let body = match render(&self.pool, owed).await {
-            Ok(body) => body,
-            Err(RenderError::Database(error)) => return Err(error),
-            Err(error) => {
-                error!(error = &error as &dyn Error, event.id = %owed.event_id, "a webhook has no body");
-                return Ok(Outcome::Failed(UNREADABLE));
-            }
-        };
+    async fn send(&self, claimed: &Claimed, now: Timestamp, body: Vec<u8>) -> Outcome {
         let signatures = self.signatures(claimed, now, &body);
-        let webhook = Webhook { id: owed.event_id, at: now, signatures, body };
-        Ok(self.sender.send(url, webhook, now).await)
+        let webhook = Webhook { id: claimed.owed.event_id, at: now, signatures, body };
+        self.sender.send(&claimed.url, webhook, now).await
     }
 
     /// By the secret, and by each that was replaced within a day.
@@ -225,96 +204,104 @@ impl Deliverer {
         pause.map_or(Verdict::Dead, |pause| Verdict::Again(now + pause))
     }
 
-    async fn record(
-        &self,
-        claimed: &Claimed,
-        times: (Timestamp, Timestamp),
-        milliseconds: i32,
-        outcome: &Outcome,
-        verdict: Verdict,
-    ) -> Result<(), sqlx::Error> {
-        let (pool, endpoint_id, now) = (&self.pool, claimed.owed.endpoint_id, times.1);
-        // First: what is given back must not be claimed again.
-        if verdict == Verdict::Gone && claims::stop(pool, endpoint_id, now, Stopped::Gone).await? {
-            warn!(endpoint.id = %endpoint_id, "a webhook endpoint is gone, and disabled");
-        }
-        let ours = claims::record(pool, claimed, times, milliseconds, outcome, verdict).await?;
-        if !ours {
-            debug!(delivery.id = %claimed.delivery_id, "a claim had ended before its attempt did");
-        }
-        match verdict {
-            Verdict::Delivered => return claims::succeeded(pool, endpoint_id).await,
-            Verdict::NotSent(_) | Verdict::Gone => return Ok(()),
-            Verdict::Again(_) => {}
-            Verdict::Dead => {
-                warn!(endpoint.id = %endpoint_id, event.id = %claimed.owed.event_id, "a webhook was given up");
+    /// Records attempts that have ended, at the latest by `end_by`. What cannot be recorded is made again.
+    pub(crate) async fn record(&self, batch: Vec<Attempted>, end_by: Instant) {
+        match timeout_at(end_by, self.try_record(&batch)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let attempts = batch.len();
+                warn!(
+                    error = &error as &dyn Error,
+                    attempts, "attempts could not be recorded; they are made again"
+                );
+            }
+            Err(_) => {
+                warn!(
+                    attempts = batch.len(),
+                    "attempts were not recorded in time, and are made again: Postgres is silent"
+                );
             }
         }
-        claims::failed(pool, endpoint_id, now).await?;
-        if claims::stop(pool, endpoint_id, now, Stopped::Failing).await? {
+    }
+
+    async fn try_record(&self, batch: &[Attempted]) -> Result<(), sqlx::Error> {
+        let (pool, now) = (&self.pool, self.ambient.now());
+        let gone = endpoints_with(batch, |verdict| verdict == Verdict::Gone);
+        // First: what is given back must not be claimed again.
+        if !gone.is_empty() {
+            for endpoint_id in records::stop(pool, &gone, now, Stopped::Gone).await? {
+                warn!(endpoint.id = %endpoint_id, "a webhook endpoint is gone, and disabled");
+            }
+        }
+        let ours = records::record(pool, batch).await?;
+        if ours < batch.len() as u64 {
+            debug!(attempts = batch.len(), ours, "claims had ended before their attempts did");
+        }
+        for dead in batch.iter().filter(|attempted| attempted.verdict == Verdict::Dead) {
+            let owed = &dead.claimed.owed;
+            warn!(endpoint.id = %owed.endpoint_id, event.id = %owed.event_id, "a webhook was given up");
+        }
+        self.note_endpoints(batch, now).await
+    }
+
+    /// Notes which endpoints answered well and which failed, and pauses those that have failed for days.
+    async fn note_endpoints(&self, batch: &[Attempted], now: Timestamp) -> Result<(), sqlx::Error> {
+        let well = endpoints_with(batch, |verdict| verdict == Verdict::Delivered);
+        if !well.is_empty() {
+            records::succeeded(&self.pool, &well).await?;
+        }
+        let (failed, times): (Vec<_>, Vec<_>) = failing(batch).into_iter().unzip();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        records::failed(&self.pool, &failed, &times).await?;
+        for endpoint_id in records::stop(&self.pool, &failed, now, Stopped::Failing).await? {
             warn!(endpoint.id = %endpoint_id, "a webhook endpoint has failed for days, and is paused");
         }
         Ok(())
     }
+
+    /// Gives back what was claimed and not begun.
+    pub(crate) async fn release(&self, unbegun: &[Claimed]) {
+        if let Err(error) = claims::release(&self.pool, unbegun).await {
+            debug!(error = &error as &dyn Error, "what was not begun is due again when its claim ends");
+        }
+    }
 }
 
-/// The attempts of this process that have not ended.
-#[derive(Default)]
-struct UnderWay {
-    attempts: JoinSet<Uuid>,
-    by_endpoint: HashMap<Uuid, usize>,
+/// A delivery that was claimed, and its body, or a word for why it has none.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) claimed: Claimed,
+    body: Result<Vec<u8>, &'static str>,
+    /// What has not begun by then is given back.
+    pub(crate) begin_by: Instant,
+    /// What has not been recorded by then is made again.
+    pub(crate) end_by: Instant,
 }
 
-impl UnderWay {
-    fn begin(&mut self, deliverer: Deliverer, claimed: Claimed) {
-        *self.by_endpoint.entry(claimed.owed.endpoint_id).or_default() += 1;
-        self.attempts.spawn(async move {
-            deliverer.attempt(&claimed).await;
-            claimed.owed.endpoint_id
-        });
-    }
+/// The endpoints of attempts with such a verdict.
+fn endpoints_with(batch: &[Attempted], is: impl Fn(Verdict) -> bool) -> Vec<Uuid> {
+    let with = batch.iter().filter(|attempted| is(attempted.verdict));
+    with.map(|attempted| attempted.claimed.owed.endpoint_id).collect::<BTreeSet<_>>().into_iter().collect()
+}
 
-    fn is_empty(&self) -> bool {
-        self.attempts.is_empty()
-    }
-
-    /// The endpoints that nothing more is claimed of: all of them, where there are more attempts than there can be.
-    fn busy(&self) -> Vec<Uuid> {
-        let full = |count: usize| count >= IN_FLIGHT_PER_ENDPOINT_MAX;
-        self.by_endpoint.iter().filter(|(_, count)| full(**count)).map(|(id, _)| *id).collect()
-    }
-
-    /// Waits for an attempt to end, and takes those that have ended with it.
-    async fn one_ends(&mut self) {
-        let mut ended = self.attempts.join_next().await;
-        while let Some(result) = ended {
-            match result {
-                Ok(endpoint_id) => self.forget(endpoint_id),
-                // Which one it was is not known. None is busy for ever: the claim's own bound still holds.
-                Err(panicked) => {
-                    error!(error = &panicked as &dyn Error, "an attempt panicked");
-                    self.by_endpoint.clear();
-                }
+/// The endpoints that failed after they answered well last, and since when.
+fn failing(batch: &[Attempted]) -> BTreeMap<Uuid, Timestamp> {
+    let mut in_order: Vec<_> = batch.iter().collect();
+    in_order.sort_by_key(|attempted| attempted.ended);
+    let mut failing = BTreeMap::new();
+    for Attempted { claimed, ended, verdict, .. } in in_order {
+        let endpoint_id = claimed.owed.endpoint_id;
+        match verdict {
+            Verdict::Delivered => drop(failing.remove(&endpoint_id)),
+            Verdict::Again(_) | Verdict::Dead => {
+                failing.entry(endpoint_id).or_insert(*ended);
             }
-            ended = self.attempts.try_join_next();
+            Verdict::NotSent(_) | Verdict::Gone => {}
         }
     }
-
-    fn forget(&mut self, endpoint_id: Uuid) {
-        if let Some(count) = self.by_endpoint.get_mut(&endpoint_id) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.by_endpoint.remove(&endpoint_id);
-            }
-        }
-    }
-
-    async fn all_end(&mut self) {
-        if !self.is_empty() {
-            info!(attempts = self.attempts.len(), "the notifier waits for attempts under way");
-        }
-        while self.attempts.join_next().await.is_some() {}
-    }
+    failing
 }
 
 /// Attempts of one notifier at a time: there are never more, because there are no more endpoints.

@@ -1,10 +1,12 @@
-//! Tells others what happened: signed webhooks, and mails; and reminds people of what they asked for.
+//! Sends what happened to others: signed webhooks, mails, and reminders that were asked for.
 //!
 //! Guarantees
 //! - An event is queued in the statement that moves the notifier's checkpoint: once, whatever crashes. From then on it is
 //!   owed until it is delivered, or given up after about three days, which is seen and can be asked for again.
 //! - At least once: killed between sending and recording, it sends again, with the same id and the same bytes.
-//! - A slow receiver delays nobody: every endpoint has a queue and a bound of its own.
+//! - A slow receiver delays no other: every endpoint has a queue and a bound of its own.
+//! - Bookings come first: what sends has one thread, of lower priority.
+//! - Nothing costs a statement for each mail or webhook: claims, look-ups and records are of hundreds at a time.
 //! - Nothing is sent to a private address, however its name resolves, unless the configuration says so.
 //! - History is not replayed unless somebody asks for it.
 //!
@@ -12,28 +14,37 @@
 //! log in order (`projector`).
 
 mod address;
+mod background;
 mod body;
+mod booking_letter;
 mod claims;
+mod compose;
 mod deliverer;
 mod deliveries;
+mod dispatch;
 mod endpoints;
+mod failure_log;
 mod fan_out;
 mod kind;
 mod ladder;
 mod letter;
+mod line;
 mod mail_folder;
 mod mailer;
 mod mails;
 mod notices;
 mod notifier;
 mod outgoing;
+mod own_thread;
+mod records;
 mod reminders;
 mod replays;
 mod secret;
 mod sender;
 mod sent_mails;
 mod smtp;
-mod told;
+mod smtp_refusal;
+mod smtp_session;
 mod upkeep;
 
 pub use address::is_public;
@@ -49,7 +60,7 @@ pub use endpoints::{
 pub use kind::EventKind;
 pub use lettre::message::Mailbox;
 pub use mail_folder::MailFolder;
-pub use mailer::{AddressBook, Again, Mail, MailError, Mailer, NotTaken, Post};
+pub use mailer::{AddressBook, Again, Capacity, Mail, MailError, Mailer, NotTaken, Post};
 pub use mails::Mails;
 pub use notices::Notices;
 pub use notifier::{FromPosition, NotAPlace, Notifier, NotifierParts, begin_from};
@@ -60,5 +71,5 @@ pub use reminders::{
 pub use replays::{ReplayError, queue_replays, replay};
 pub use secret::{KeyTooShort, Secret, WEBHOOK_KEY_BYTES_MIN, WebhookKey};
 pub use sent_mails::{FailedMail, failed_mails, retry_mail};
-pub use smtp::{Smtp, SmtpUrlError};
+pub use smtp::{SMTP_CONNECTIONS_DEFAULT, Smtp, SmtpUrlError};
 pub use upkeep::{MailsWaiting, Upkeep, sweep, upkeep};

@@ -1,9 +1,9 @@
-//! Carrying a mail: what every carrier takes, and what it says when it did not.
+//! Carrying mails: what every carrier takes, and what it says when it did not.
 
 use futures::future::BoxFuture;
 use holdfast_domain::UserId;
 use lettre::{address::Envelope, message::Mailbox};
-use std::{borrow::Cow, error::Error, fmt, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, error::Error, fmt, sync::Arc};
 use uuid::Uuid;
 
 /// A mail, ready to be carried.
@@ -22,13 +22,23 @@ impl fmt::Debug for Mail {
     }
 }
 
+/// How much a carrier is given at a time, of mails of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Groups under way at a time.
+    pub groups: usize,
+    /// Mails of one group at most.
+    pub mails: usize,
+}
+
 /// Carries mails. One that is handed over twice has the same id and the same Message-ID.
 pub trait Mailer: Send + Sync + fmt::Debug {
-    /// Takes a mail over: from here on it is owed by somebody else.
-    ///
-    /// # Errors
-    /// It was not taken, or nobody knows whether it was.
-    fn take<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, Result<(), NotTaken>>;
+    /// How much it is given at a time.
+    fn capacity(&self) -> Capacity;
+
+    /// Takes a group of mails over; from here on they are owed by the carrier. One result for each mail, in their order; an
+    /// error says that the mail was not taken, or that it is not known whether it was.
+    fn take<'a>(&'a self, group: &'a [Mail]) -> BoxFuture<'a, Vec<Result<(), NotTaken>>>;
 }
 
 /// When a mail that was not taken is handed over again.
@@ -38,15 +48,15 @@ pub enum Again {
     Soon,
     /// Later, and ever later: the carrier put this mail off.
     Later,
-    /// Never: the carrier will not have it.
+    /// Never: the carrier refused its receiver for good.
     Never,
 }
 
 /// A mail was not taken over. The reason is a word of ours: what a server answers may hold addresses.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("a mail was not taken over: {why}")]
 pub struct NotTaken {
-    /// Such as `smtp_550 5.1.1` or `connect`.
+    /// Such as `smtp_550 5.1.1` or `connection`.
     pub why: Cow<'static, str>,
     /// What to do.
     pub again: Again,
@@ -58,18 +68,18 @@ impl NotTaken {
     }
 }
 
-/// An address could not be looked up.
+/// Addresses could not be looked up.
 #[derive(Debug, thiserror::Error)]
-#[error("an address could not be looked up")]
+#[error("addresses could not be looked up")]
 pub struct MailError(#[source] pub Box<dyn Error + Send + Sync>);
 
-/// Knows the addresses of those who book.
+/// Knows the addresses of accounts.
 pub trait AddressBook: Send + Sync + fmt::Debug {
-    /// The address of a user; none: there is no such account any more.
+    /// The addresses of those of these users who have an account.
     ///
     /// # Errors
     /// If it cannot be asked; it is asked again later.
-    fn address_of(&self, user: UserId) -> BoxFuture<'_, Result<Option<String>, MailError>>;
+    fn addresses_of(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<HashMap<UserId, String>, MailError>>;
 }
 
 /// What mails are sent with.

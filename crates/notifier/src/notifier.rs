@@ -2,6 +2,8 @@
 //!
 //! Shape: the projector's loop queues, `deliverer` sends webhooks, `mails` writes mails; they share nothing but tables, so
 //! several notifiers may run. It has connections of its own: hundreds of attempts must not take those that answer requests.
+//! What sends has a thread of its own, of lower priority (`own_thread`): bookings come first, and sending takes no more than
+//! about one core. The inlet, which writes a few statements for thousands of events, stays with the projectors.
 
 use crate::{
     deliverer::{DeliverConfig, Deliverer},
@@ -9,6 +11,7 @@ use crate::{
     mailer::Post,
     mails::Mails,
     notices::Notices,
+    own_thread,
     secret::WebhookKey,
     upkeep::keep_up,
 };
@@ -16,10 +19,13 @@ use holdfast_ambient::Ambient;
 use holdfast_event_log::{LogPosition, heads};
 use holdfast_projector::{BeginError, Positions, Projector, ProjectorStatus, Source, begin_at};
 use sqlx::{PgPool, postgres::PgPoolOptions};
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{error::Error, str::FromStr, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 
+/// Name of the thread that sends.
+const THREAD: &str = "notifier";
 /// Connections of one notifier besides those of its inlet: claims, bodies and records, each a few milliseconds.
 const POOL_CONNECTIONS_MAX: u32 = 6;
 /// How long an attempt waits for a connection to be recorded over. What cannot be recorded is sent again.
@@ -76,7 +82,10 @@ impl<S: Source> Notifier<S> {
     /// Runs until `shutdown`. `wake` changes whenever this process committed something to the log. After a failure that needs
     /// somebody its inlet looks again from time to time, its status tells it, and what was queued is sent meanwhile.
     pub async fn keep_running(self, wake: Option<watch::Receiver<u64>>, shutdown: CancellationToken) {
-        let outlets = self.outlets(shutdown.clone());
+        // The thread ends with this future, however it ends.
+        let sending = shutdown.child_token();
+        let _guard = sending.clone().drop_guard();
+        let outlets = own_thread::run(THREAD, self.outlets(sending));
         let inlet = async {
             // Not before mails are open: what is queued before is not mailed.
             if let Some(mails) = &self.mails {
@@ -84,10 +93,12 @@ impl<S: Source> Notifier<S> {
             }
             self.projector.keep_running(wake, shutdown.clone()).await;
         };
-        tokio::join!(inlet, outlets);
+        if let ((), Err(error)) = tokio::join!(inlet, outlets) {
+            error!(error = &error as &dyn Error, "webhooks and mails were not sent to the end");
+        }
     }
 
-    fn outlets(&self, shutdown: CancellationToken) -> impl Future<Output = ()> + Send + use<S> {
+    fn outlets(&self, shutdown: CancellationToken) -> impl Future<Output = ()> + Send + 'static + use<S> {
         let (deliverer, queued) = (self.deliverer.clone(), self.projector.status());
         let upkeep = keep_up(self.pool.clone(), self.ambient.clone(), self.pending_max);
         let mails = self.mails.clone();

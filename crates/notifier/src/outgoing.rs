@@ -1,13 +1,14 @@
-//! What is owed by mail, in two tables that are sent from in the same way: claiming what is due, recording what came of it.
+//! What is owed by mail, in two tables that are sent from in the same way: claiming what is due, recording what came of it,
+//! hundreds of rows in a statement.
 //!
-//! Order: claim → hand over → record, each mail on its own. The claim is committed before anything is sent, so no two
-//! notifiers hand the same mail over, and no lock is held while a server is slow. The record comes after the server's answer:
-//! before it, a notifier that is killed in between would have lost the mail. What is left is one case: killed (or cut off
-//! from Postgres, or from the server) after the server took the mail and before that was recorded, the mail is handed over
-//! again when its claim ends, with the same Message-ID. SMTP has no word to ask whether it arrived.
+//! Order: claim → hand over → record. The claim is committed before anything is sent, so no two notifiers hand the same mail
+//! over, and no lock is held while a server is slow. The record comes after the server's answer: before it, a notifier that
+//! is killed in between would have lost the mail. What is left is one case: killed (or cut off from Postgres, or from the
+//! server) after the server took mails and before that was recorded, they are handed over again when their claim ends, with
+//! the same Message-ID. SMTP has no word to ask whether a mail arrived.
 //!
-//! A claim is `next_attempt_at` in the future with a `claim_id`: it ends by itself. Whoever records into one that is not its
-//! own any more changes nothing.
+//! A claim is `next_attempt_at` in the future with a `claim_id`: it ends by itself. A record into a claim that was taken over
+//! changes nothing.
 
 use crate::{ladder, mailer::Again};
 use chrono::TimeDelta;
@@ -18,7 +19,7 @@ use std::borrow::Cow;
 use tracing::warn;
 use uuid::Uuid;
 
-/// How long a claim lasts. Longer than an attempt.
+/// How long a claim lasts. Longer than the wait for a connection and an attempt.
 pub(crate) const CLAIM_MAX: TimeDelta = TimeDelta::seconds(180);
 /// Longest pause while the carrier is away: when it is back, nothing waits longer for it.
 const AWAY_PAUSE_MAX: TimeDelta = TimeDelta::seconds(60);
@@ -44,10 +45,9 @@ pub(crate) const REMINDERS: Queue = Queue { table: "reminders", id: "reminder_id
 pub(crate) const QUEUES: [Queue; 2] = [MAILS, REMINDERS];
 
 /// Something to send.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Claimed {
     pub(crate) id: Uuid,
-    pub(crate) row: PgRow,
     claim_id: Uuid,
     attempts: u32,
     since: Timestamp,
@@ -59,17 +59,33 @@ pub(crate) enum Fate {
     Delivered,
     /// The account it is about is gone: it is owed no more, which is no failure.
     Withdrawn,
+    /// No connection was free for it in time: it is due at once, and no attempt is counted.
+    NotTried,
     Failed(Cow<'static, str>, Again),
 }
 
+/// What is written into the rows of a batch, column by column.
+#[derive(Debug, Default)]
+pub(crate) struct Columns {
+    now: Timestamp,
+    ids: Vec<Uuid>,
+    claims: Vec<Uuid>,
+    states: Vec<&'static str>,
+    attempts: Vec<i32>,
+    next: Vec<Option<Timestamp>>,
+    failures: Vec<Option<Cow<'static, str>>>,
+    withdrawn_ids: Vec<Uuid>,
+    withdrawn_claims: Vec<Uuid>,
+}
+
 impl Queue {
-    /// Claims up to `limit` of what is due.
+    /// Claims up to `limit` of what is due, each with its row.
     pub(crate) async fn claim(
         self,
         pool: &PgPool,
         ambient: &dyn Ambient,
         limit: usize,
-    ) -> Result<Vec<Claimed>, sqlx::Error> {
+    ) -> Result<Vec<(Claimed, PgRow)>, sqlx::Error> {
         let Self { table, id, since } = self;
         let (claim_id, now) = (ambient.new_id(), ambient.now());
         let sql = format!(
@@ -86,50 +102,86 @@ impl Queue {
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(pool)
             .await?;
-        rows.into_iter()
+        let mut claimed = rows
+            .into_iter()
             .map(|row| {
                 let attempts = row.try_get::<i32, _>("attempts")?.unsigned_abs();
                 let (id, since) = (row.try_get(id)?, row.try_get("owed_since")?);
-                Ok(Claimed { id, row, claim_id, attempts, since })
+                Ok((Claimed { id, claim_id, attempts, since }, row))
             })
-            .collect()
+            .collect::<Result<Vec<_>, sqlx::Error>>()?;
+        claimed.sort_by_key(|(claimed, _)| claimed.since);
+        Ok(claimed)
     }
 
-    /// Writes down what became of an attempt.
-    pub(crate) async fn record(
-        self,
-        pool: &PgPool,
-        ambient: &dyn Ambient,
-        claimed: &Claimed,
-        fate: Fate,
-    ) -> Result<(), sqlx::Error> {
-        let (now, Self { table, id, .. }) = (ambient.now(), self);
-        if matches!(fate, Fate::Withdrawn) {
-            let sql = format!("DELETE FROM {table} WHERE {id} = $1 AND claim_id = $2");
-            let gone = sqlx::query(&sql).bind(claimed.id).bind(claimed.claim_id);
-            return gone.execute(pool).await.map(|_| ());
+    /// What is to be recorded of a batch; it is counted here, and logged where a mail is given up.
+    pub(crate) fn columns(self, ambient: &dyn Ambient, batch: Vec<(Claimed, Fate)>) -> Columns {
+        let mut columns = Columns { now: ambient.now(), ..Columns::default() };
+        for (claimed, fate) in batch {
+            if matches!(fate, Fate::Withdrawn) {
+                columns.withdrawn_ids.push(claimed.id);
+                columns.withdrawn_claims.push(claimed.claim_id);
+            } else {
+                let mut chance = [0; 2];
+                ambient.random(&mut chance);
+                self.add(&mut columns, &claimed, fate, u16::from_le_bytes(chance));
+            }
         }
-        let mut chance = [0; 2];
-        ambient.random(&mut chance);
-        let (state, next, failure) = match fate {
-            Fate::Delivered | Fate::Withdrawn => ("delivered", None, None),
-            Fate::Failed(why, again) => match claimed.next(again, now, u16::from_le_bytes(chance)) {
-                Some(pause) => ("pending", Some(now + pause), Some(why)),
+        columns
+    }
+
+    fn add(self, columns: &mut Columns, claimed: &Claimed, fate: Fate, chance: u16) {
+        let (table, now) = (self.table, columns.now);
+        let (state, attempts, next, failure) = match fate {
+            Fate::Delivered | Fate::Withdrawn => ("delivered", 1, None, None),
+            Fate::NotTried => ("pending", 0, Some(now), None),
+            Fate::Failed(why, again) => match claimed.next(again, now, chance) {
+                Some(pause) => ("pending", 1, Some(now + pause), Some(why)),
                 None => {
                     warn!(mail.id = %claimed.id, "one of the {table} is not sent: {why}");
-                    ("dead", None, Some(why))
+                    ("dead", 1, None, Some(why))
                 }
             },
         };
-        let outcome = if next.is_some() { "again" } else { state };
-        metrics::counter!("holdfast_mails_total", "kind" => table, "outcome" => outcome).increment(1);
+        if attempts > 0 {
+            let outcome = if next.is_some() { "again" } else { state };
+            metrics::counter!("holdfast_mails_total", "kind" => table, "outcome" => outcome).increment(1);
+        }
+        columns.ids.push(claimed.id);
+        columns.claims.push(claimed.claim_id);
+        columns.states.push(state);
+        columns.attempts.push(attempts);
+        columns.next.push(next);
+        columns.failures.push(failure);
+    }
+
+    /// Writes down what became of a batch. Done twice, it changes nothing more.
+    pub(crate) async fn record(self, pool: &PgPool, columns: &Columns) -> Result<(), sqlx::Error> {
+        let Self { table, id, .. } = self;
+        if !columns.withdrawn_ids.is_empty() {
+            let sql = format!(
+                "DELETE FROM {table} q USING unnest($1::uuid[], $2::uuid[]) AS o (id, claim_id)
+                 WHERE q.{id} = o.id AND q.claim_id = o.claim_id"
+            );
+            let gone = sqlx::query(&sql).bind(&columns.withdrawn_ids).bind(&columns.withdrawn_claims);
+            gone.execute(pool).await?;
+        }
+        if columns.ids.is_empty() {
+            return Ok(());
+        }
         let sql = format!(
-            "UPDATE {table} SET state = $3, attempts = attempts + 1, next_attempt_at = coalesce($4, next_attempt_at),
-                 claim_id = NULL, failure = $5, ended_at = CASE WHEN $3 = 'pending' THEN NULL ELSE $6 END
-             WHERE {id} = $1 AND claim_id = $2"
+            "UPDATE {table} q
+             SET state = o.state, attempts = q.attempts + o.attempts, claim_id = NULL,
+                 next_attempt_at = coalesce(o.next_attempt_at, q.next_attempt_at),
+                 failure = CASE o.attempts WHEN 0 THEN q.failure ELSE o.failure END,
+                 ended_at = CASE o.state WHEN 'pending' THEN NULL ELSE $7 END
+             FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[], $5::timestamptz[], $6::text[])
+                  AS o (id, claim_id, state, attempts, next_attempt_at, failure)
+             WHERE q.{id} = o.id AND q.claim_id = o.claim_id"
         );
-        let record = sqlx::query(&sql).bind(claimed.id).bind(claimed.claim_id).bind(state).bind(next);
-        record.bind(failure).bind(now).execute(pool).await.map(|_| ())
+        let record = sqlx::query(&sql).bind(&columns.ids).bind(&columns.claims).bind(&columns.states);
+        let record = record.bind(&columns.attempts).bind(&columns.next).bind(&columns.failures);
+        record.bind(columns.now).execute(pool).await.map(|_| ())
     }
 }
 

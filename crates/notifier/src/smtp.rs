@@ -1,37 +1,32 @@
 //! Mails by SMTP: handed to one server, which carries them on.
 //!
-//! Guarantee: a mail is taken over when the server has answered 250 to all of it, and at no other time.
+//! Guarantee: a mail is taken over when the server has answered 250 to all of it, and at no other time. What other answers
+//! mean is in `smtp_refusal`.
 //!
-//! What a failure means. 4xx puts the mail off (greylisting answers 450 or 451). 5xx refuses it for good where it is about
-//! this mail or its receiver: 550 to 556, or an enhanced status code (RFC 3463) about the receiver's address or mailbox.
-//! Every other 5xx is about the session (530 and 535: who we are; 500 to 504: what we said) or about our sender address, so it
-//! is our configuration's fault and no mail's, and is tried again. 554 is both: a server may greet everybody
-//! with it; whether it does is asked before a mail is given up. Recorded are the two codes, and nothing else of the answer,
-//! which may hold an address. Nothing heard (refused, silent, broken off) says nothing of
-//! the mail: broken off after its last line, the server may have it, and the same Message-ID lets it be dropped.
-//!
-//! Bounds: a few connections, kept open between mails; whoever calls bounds how long an attempt may take.
+//! Bounds: a few connections for either kind of mail (`--smtp-connections`), kept open between mails; the caller bounds how long
+//! an attempt may take.
 
-use crate::mailer::{Again, Mail, Mailer, NotTaken};
-use futures::future::BoxFuture;
-use lettre::{
-    AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor,
-    transport::smtp::{
-        Error, PoolConfig,
-        authentication::Credentials,
-        client::{Certificate, Tls, TlsParameters},
-    },
+use crate::{
+    mailer::{Capacity, Mail, Mailer, NotTaken},
+    smtp_session::{Failed, Server, Session},
 };
-use std::{error::Error as _, fmt, io, time::Duration};
+use futures::future::BoxFuture;
+use lettre::transport::smtp::{
+    Error, SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT,
+    authentication::Credentials,
+    client::{Certificate, Tls, TlsParameters},
+};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+use tokio::time::sleep;
 
-/// Connections to the server at a time, of one notifier.
-const CONNECTIONS_MAX: u32 = 8;
-/// How long a connection may take to be made.
-const CONNECT_MAX: Duration = Duration::from_secs(15);
+/// Connections to the server for either kind of mail, of one notifier, unless something else is configured.
+pub const SMTP_CONNECTIONS_DEFAULT: u16 = 4;
 /// How long a connection is kept that nothing is sent on: shorter than servers keep theirs.
 const IDLE_MAX: Duration = Duration::from_secs(20);
-/// Answers that refuse this mail or its receiver for good.
-const ABOUT_THE_MAIL: std::ops::RangeInclusive<u16> = 550..=556;
 
 /// How a certificate begins in PEM (RFC 7468 §5.1).
 const BEGIN_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
@@ -39,7 +34,20 @@ const BEGIN_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 /// The server that mails are handed to.
 #[derive(Clone)]
 pub struct Smtp {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    server: Arc<Server>,
+    idle: Arc<Idle>,
+    connections: u16,
+}
+
+/// Connections that nothing is sent on, the one used last at the end.
+#[derive(Default)]
+struct Idle(Mutex<IdleSessions>);
+
+#[derive(Default)]
+struct IdleSessions {
+    sessions: Vec<Session>,
+    /// Whether a task closes those that are idle for too long.
+    is_watched: bool,
 }
 
 impl fmt::Debug for Smtp {
@@ -102,89 +110,94 @@ impl Smtp {
         if credentials.is_some() && !tls && !here {
             return Err(SmtpUrlError::Plain);
         }
-        let pool = PoolConfig::new().max_size(CONNECTIONS_MAX).idle_timeout(IDLE_MAX);
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| SmtpUrlError::Form)?;
-        let builder = builder.timeout(Some(CONNECT_MAX)).pool_config(pool);
-        let builder = match authority {
-            Some(_) if !tls => return Err(SmtpUrlError::Untrusted),
-            Some(authority) if scheme == "smtps" => builder.tls(Tls::Wrapper(trusting(host, authority)?)),
-            Some(authority) => builder.tls(Tls::Required(trusting(host, authority)?)),
-            None => builder,
+        let tls = match (tls, authority) {
+            (false, None) => Tls::None,
+            (false, Some(_)) => return Err(SmtpUrlError::Untrusted),
+            (true, authority) => {
+                let parameters = parameters(host, authority)?;
+                if scheme == "smtps" { Tls::Wrapper(parameters) } else { Tls::Required(parameters) }
+            }
         };
-        let builder = match credentials {
-            Some((user, password)) => builder.credentials(Credentials::new(user, password)),
-            None => builder,
+        let usual = match &tls {
+            Tls::Wrapper(_) => SUBMISSIONS_PORT,
+            Tls::Required(_) => SUBMISSION_PORT,
+            _ => SMTP_PORT,
         };
-        Ok(Self { transport: builder.build() })
+        let credentials = credentials.map(|(user, password)| Credentials::new(user, password));
+        let port = parsed.port().unwrap_or(usual);
+        // An IPv6 address stands in brackets in a URL alone.
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let server = Server { host, port, tls, credentials };
+        let idle = Arc::default();
+        Ok(Self { server: Arc::new(server), idle, connections: SMTP_CONNECTIONS_DEFAULT })
     }
 
-    /// What became of a mail that the server did not say 250 to.
-    async fn not_taken(&self, error: Error) -> NotTaken {
-        let Some(code) = error.status().map(u16::from) else {
-            return NotTaken::new(unheard(&error), Again::Soon);
-        };
-        let enhanced = error.source().and_then(|answer| Enhanced::of(code, &answer.to_string()));
-        let why = match enhanced {
-            Some(Enhanced { class, subject, detail }) => format!("smtp_{code} {class}.{subject}.{detail}"),
-            None => format!("smtp_{code}"),
-        };
-        if error.is_transient() {
-            return NotTaken::new(why, Again::Later);
+    /// The same with so many connections for either kind of mail.
+    #[must_use]
+    pub fn with_connections(self, connections: u16) -> Self {
+        Self { connections: connections.max(1), ..self }
+    }
+
+    async fn hand_over(&self, mail: &Mail) -> Result<(), NotTaken> {
+        if let Some(mut session) = self.idle.take() {
+            let handed_over = session.hand_over(mail).await;
+            self.idle.keep(session);
+            match handed_over {
+                Ok(()) => return Ok(()),
+                // The server had closed it meanwhile, and was not given the mail.
+                Err(Failed { was_closed: true, .. }) => {}
+                Err(Failed { not_taken, .. }) => return Err(not_taken),
+            }
         }
-        let refused =
-            is_about_the_mail(code, enhanced) && matches!(self.transport.test_connection().await, Ok(true));
-        NotTaken::new(why, if refused { Again::Never } else { Again::Later })
+        let mut session = Session::open(&self.server).await?;
+        let handed_over = session.hand_over(mail).await;
+        self.idle.keep(session);
+        handed_over.map_err(|failed| failed.not_taken)
     }
 }
 
-/// An enhanced mail system status code (RFC 3463): what an answer begins with, of a server that has them (RFC 2034).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Enhanced {
-    class: u16,
-    subject: u16,
-    detail: u16,
-}
+impl Idle {
+    fn with<T>(&self, work: impl FnOnce(&mut IdleSessions) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 
-impl Enhanced {
-    /// None: the answer to `code` begins with none, or with one that contradicts `code`.
-    fn of(code: u16, answer: &str) -> Option<Self> {
-        let number = |digits: &str| {
-            let short = (1..=3).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-            short.then(|| digits.parse::<u16>().ok()).flatten()
-        };
-        let mut numbers = answer.split_whitespace().next()?.split('.').map(number);
-        let (class, subject, detail) = (numbers.next()??, numbers.next()??, numbers.next()??);
-        (numbers.next().is_none() && class == code / 100).then_some(Self { class, subject, detail })
+    /// One that may still be open.
+    fn take(&self) -> Option<Session> {
+        let session = self.with(|idle| idle.sessions.pop());
+        session.filter(|session| session.used_at.elapsed() < IDLE_MAX)
+    }
+
+    /// Keeps a session for the next mail, if it is still open.
+    fn keep(self: &Arc<Self>, session: Session) {
+        if !session.is_open() {
+            return;
+        }
+        let was_watched = self.with(|idle| {
+            idle.sessions.push(session);
+            std::mem::replace(&mut idle.is_watched, true)
+        });
+        if !was_watched {
+            tokio::spawn(close_idle(Arc::downgrade(self)));
+        }
     }
 }
 
-/// Whether a 5xx refuses this mail or its receiver, and not the session.
-fn is_about_the_mail(code: u16, enhanced: Option<Enhanced>) -> bool {
-    match enhanced.map(|enhanced| (enhanced.subject, enhanced.detail)) {
-        Some((1, 7 | 8)) => false,       // our sender address
-        Some((1, 1..) | (2, _)) => true, // the receiver's address, or its mailbox
-        _ => ABOUT_THE_MAIL.contains(&code),
+/// Closes what is idle for too long, for as long as there is anything.
+async fn close_idle(idle: Weak<Idle>) {
+    loop {
+        sleep(IDLE_MAX).await;
+        let Some(idle) = idle.upgrade() else { return };
+        let (old, is_empty) = idle.with(|idle| {
+            let is_old = |session: &mut Session| session.used_at.elapsed() >= IDLE_MAX;
+            let old: Vec<_> = idle.sessions.extract_if(.., is_old).collect();
+            idle.is_watched = !idle.sessions.is_empty();
+            (old, idle.sessions.is_empty())
+        });
+        futures::future::join_all(old.into_iter().map(Session::quit)).await;
+        if is_empty {
+            return;
+        }
     }
-}
-
-/// Why the server was not heard, in a word.
-fn unheard(error: &Error) -> &'static str {
-    if error.is_timeout() {
-        "timeout"
-    } else if error.is_client() {
-        "unsupported" // STARTTLS, or each way to sign in that we know
-    } else if error.is_tls() || is_of_tls(error) {
-        "tls"
-    } else {
-        "connection"
-    }
-}
-
-/// A handshake that failed comes as one of reading: what was read makes no sense, or is not trusted.
-fn is_of_tls(error: &Error) -> bool {
-    let sources = std::iter::successors(error.source(), |&error| error.source());
-    let mut of_reading = sources.filter_map(|source| source.downcast_ref::<io::Error>());
-    of_reading.any(|error| error.kind() == io::ErrorKind::InvalidData)
 }
 
 /// Whether the connection is encrypted, by STARTTLS or from the start. A URL with anything else in it is refused: what is misspelled
@@ -202,26 +215,30 @@ fn asks_for_tls(url: &reqwest::Url) -> Result<bool, SmtpUrlError> {
     }
 }
 
-/// TLS with a server whose certificate may be of this authority, too.
-fn trusting(host: &str, authority: &[u8]) -> Result<TlsParameters, SmtpUrlError> {
+/// TLS with a server whose certificate is of a public authority, or of this one.
+fn parameters(host: &str, authority: Option<&[u8]>) -> Result<TlsParameters, SmtpUrlError> {
+    let builder = TlsParameters::builder(host.to_owned());
+    let Some(authority) = authority else { return builder.build().map_err(SmtpUrlError::Authority) };
     // A file in which lettre finds no certificate would be an authority of nothing to it, and no error.
     if !authority.split(|byte| *byte == b'\n').any(|line| line.starts_with(BEGIN_CERTIFICATE.as_bytes())) {
         return Err(SmtpUrlError::NoAuthority);
     }
     let authority = Certificate::from_pem(authority).map_err(SmtpUrlError::Authority)?;
-    TlsParameters::builder(host.to_owned())
-        .add_root_certificate(authority)
-        .build()
-        .map_err(SmtpUrlError::Authority)
+    builder.add_root_certificate(authority).build().map_err(SmtpUrlError::Authority)
 }
 
 impl Mailer for Smtp {
-    fn take<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, Result<(), NotTaken>> {
-        Box::pin(async {
-            match self.transport.send_raw(&mail.envelope, &mail.message).await {
-                Ok(_) => Ok(()),
-                Err(error) => Err(self.not_taken(error).await),
+    fn capacity(&self) -> Capacity {
+        Capacity { groups: self.connections.into(), mails: 1 }
+    }
+
+    fn take<'a>(&'a self, group: &'a [Mail]) -> BoxFuture<'a, Vec<Result<(), NotTaken>>> {
+        Box::pin(async move {
+            let mut results = Vec::with_capacity(group.len());
+            for mail in group {
+                results.push(self.hand_over(mail).await);
             }
+            results
         })
     }
 }
@@ -265,25 +282,6 @@ mod tests {
         }
         for here in ["smtp://127.0.0.1:2525", "smtp://localhost", "smtp://[::1]:25"] {
             assert!(Smtp::new(here, secret(), None).is_ok(), "{here}");
-        }
-    }
-
-    #[test]
-    fn an_enhanced_status_code_is_a_whole_word_of_the_codes_class() {
-        let enhanced = |class, subject, detail| Some(Enhanced { class, subject, detail });
-        assert_eq!(Enhanced::of(550, "5.1.1 <ada@example.org>: no such user"), enhanced(5, 1, 1));
-        assert_eq!(Enhanced::of(451, "4.7.1"), enhanced(4, 7, 1));
-        for none in [
-            "",
-            "no such user",
-            "4.2.2 full",
-            "5.1",
-            "5.1.1.1 x",
-            "5.1.1111 x",
-            "5.+1.1 x",
-            "5.1.1<ada@example.org>",
-        ] {
-            assert_eq!(Enhanced::of(550, none), None, "{none}");
         }
     }
 

@@ -5,10 +5,10 @@
 //! and one that fails keeps no other from its work.
 
 use crate::{
-    claims::{Stopped, stop},
+    failure_log::FailureLog,
     outgoing::{QUEUES, Queue},
+    records::{Stopped, stop},
     replays::queue_replays,
-    told::Told,
 };
 use chrono::TimeDelta;
 use holdfast_ambient::Ambient;
@@ -110,12 +110,10 @@ pub async fn upkeep(pool: &PgPool, now: Timestamp, pending_max: i64) -> Result<U
     let full = "SELECT endpoint_id FROM webhook_endpoints w WHERE state = 'active' AND EXISTS (
                     SELECT FROM webhook_deliveries d
                     WHERE d.endpoint_id = w.endpoint_id AND d.state = 'pending' OFFSET $1)";
-    let mut filled = 0;
-    for endpoint_id in sqlx::query_scalar::<_, Uuid>(full).bind(pending_max).fetch_all(pool).await? {
-        if stop(pool, endpoint_id, now, Stopped::QueueFull).await? {
-            warn!(endpoint.id = %endpoint_id, "too much waits for a webhook endpoint; it is sent, and nothing more is queued");
-            filled += 1;
-        }
+    let full: Vec<Uuid> = sqlx::query_scalar(full).bind(pending_max).fetch_all(pool).await?;
+    let filled = if full.is_empty() { vec![] } else { stop(pool, &full, now, Stopped::QueueFull).await? };
+    for endpoint_id in &filled {
+        warn!(endpoint.id = %endpoint_id, "too much waits for a webhook endpoint; it is sent, and nothing more is queued");
     }
     let drained = "UPDATE webhook_endpoints w SET state = 'active' WHERE state = 'full' AND NOT EXISTS (
                        SELECT FROM webhook_deliveries d
@@ -141,7 +139,7 @@ pub async fn upkeep(pool: &PgPool, now: Timestamp, pending_max: i64) -> Result<U
         *waiting = mails_waiting(pool, queue, now).await?;
     }
     let [mails, reminders] = waiting;
-    Ok(Upkeep { pending, oldest_pending_seconds, filled, drained, mails, reminders })
+    Ok(Upkeep { pending, oldest_pending_seconds, filled: filled.len(), drained, mails, reminders })
 }
 
 /// Counts what is due by mail and not sent yet, and what was given up. A reminder whose time has not come is not waited for.
@@ -188,29 +186,29 @@ fn count(number: i64) -> f64 {
 /// Keeps the queue in order for ever.
 pub(crate) async fn keep_up(pool: PgPool, ambient: Arc<dyn Ambient>, pending_max: i64) {
     let sweeps = async {
-        let mut told = Told::default();
+        let mut failures = FailureLog::default();
         loop {
             // At the start, too: others have more urgent things to do then.
             sleep(REPLAYS_EVERY).await;
             for (work, swept) in sweep(&pool, ambient.now()).await {
-                told.hear(work, swept);
+                failures.note(work, swept);
             }
             sleep(UPKEEP_EVERY).await;
         }
     };
     let looks = async {
-        let mut told = Told::default();
+        let mut failures = FailureLog::default();
         loop {
             sleep(REPLAYS_EVERY).await;
-            told.hear("counting what waits", upkeep(&pool, ambient.now(), pending_max).await);
+            failures.note("counting what waits", upkeep(&pool, ambient.now(), pending_max).await);
             sleep(UPKEEP_EVERY).await;
         }
     };
     let replays = async {
-        let (mut told, mut pause) = (Told::default(), REPLAYS_EVERY);
+        let (mut failures, mut pause) = (FailureLog::default(), REPLAYS_EVERY);
         loop {
             sleep(pause).await;
-            let more = told.hear("queueing replays", queue_replays(&pool, ambient.now()).await);
+            let more = failures.note("queueing replays", queue_replays(&pool, ambient.now()).await);
             pause = if more == Some(true) { Duration::ZERO } else { REPLAYS_EVERY };
         }
     };

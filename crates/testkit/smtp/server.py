@@ -7,6 +7,8 @@ server.py MAILDIR PORT MODE [PEM USER PASSWORD] prints the port it listens on (P
   refuse      refuses every receiver with 550
   rcpt ANSWER answers every receiver with this
   mail ANSWER answers every sender with this
+  data ANSWER answers every mail, when it has all of it, with this
+  only ANSWER answers every receiver whose address begins with "refused" with this, and takes the others' mails
   auth        answers 530 to everybody, as one that wants to know who we are
   greet-554   greets everybody with 554
   slow        takes everything, 3 s late
@@ -49,6 +51,8 @@ class Handler:
             return f"550 5.1.1 <{address}>: no such user"
         if mode.startswith("rcpt "):
             return mode.removeprefix("rcpt ")
+        if mode.startswith("only ") and address.startswith("refused"):
+            return mode.removeprefix("only ")
         if mode == "greylist" and address not in self.known:
             self.known.add(address)
             return "451 4.7.1 Come back later"
@@ -58,6 +62,8 @@ class Handler:
     async def handle_DATA(self, server, session, envelope):
         if mode == "slow":
             await asyncio.sleep(3)
+        if mode.startswith("data "):
+            return mode.removeprefix("data ")
         kept.add(envelope.content)
         if mode == "die":
             os._exit(1)

@@ -5,8 +5,8 @@
 
 use crate::scene::*;
 use holdfast_event_log::statements::{
-    APPEND, FIND_COMMANDS, LAST_SEQUENCE, READ_AFTER, READ_AT, READ_RAW_AFTER, READ_RAW_AFTER_EACH,
-    READ_RAW_AT, READ_SEQUENCES, READ_STREAM_AFTER,
+    APPEND, FIND_COMMANDS, LAST_SEQUENCE, READ_AFTER, READ_AT, READ_EACH, READ_OPENINGS, READ_RAW_AFTER,
+    READ_RAW_AFTER_EACH, READ_RAW_AT, READ_SEQUENCES, READ_STREAM_AFTER,
 };
 use serde_json::Value;
 use sqlx::{Executor, PgConnection};
@@ -72,15 +72,23 @@ async fn each_hot_statement_uses_its_index_and_reads_what_it_returns() {
         "ARRAY[{}]::smallint[], array_fill(3000::bigint, ARRAY[16])",
         list((0..16).map(|p| p.to_string()))
     );
+    let places = format!(
+        "ARRAY[{}]::smallint[], ARRAY[{}]::bigint[]",
+        list((0..500).map(|n| (n % 16).to_string())),
+        list((0..500).map(|n| (n * 10 + 1).to_string()))
+    );
+    let inventories = list((0..8).map(|n| format!("'00000000-0000-0000-0000-00000000000{n}'")));
     let commands = |count| format!("ARRAY[{}]", list((0..count).map(|n| format!("md5('{n}')::uuid"))));
 
-    let reads: [(&str, String, &[&str], f64); 11] = [
+    let reads: [(&str, String, &[&str], f64); 13] = [
         (READ_RAW_AFTER, "3, 3000, 500".into(), &[PARTITION_KEY], 500.0),
         (READ_RAW_AFTER_EACH, format!("{everywhere}, 1000"), &[PARTITION_KEY], 1000.0),
         (READ_RAW_AT, "3, '{5,7,900}'".to_owned(), &[PARTITION_KEY], 3.0),
         (READ_AFTER, format!("{everywhere}, 1000"), &[PARTITION_KEY], 1000.0),
         (READ_AFTER, "'{3}', '{6240}', 1000".into(), &[PARTITION_KEY], 10.0),
         (READ_AT, "3, 3000".into(), &[PARTITION_KEY], 1.0),
+        (READ_EACH, places.clone(), &[PARTITION_KEY], 500.0),
+        (READ_OPENINGS, format!("'inventory', ARRAY[{inventories}]"), &[STREAM_KEY], 8.0),
         (READ_SEQUENCES, format!("{stream}, '{{1, 5, 9}}'"), &[STREAM_KEY], 3.0),
         (READ_STREAM_AFTER, format!("{stream}, 100, 50"), &[STREAM_KEY], 50.0),
         (LAST_SEQUENCE, stream.into(), &[STREAM_KEY], 1.0),

@@ -9,8 +9,9 @@ use holdfast_notifier::{AddressBook, MailError, MailFolder, Mailer, Mails, Notif
 use holdfast_projector::LogSource;
 use holdfast_testkit::eventually;
 use sqlx::PgPool;
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
+use std::{collections::HashMap, fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// Every account has this address.
 #[derive(Debug)]
@@ -22,11 +23,12 @@ pub(crate) fn post(rig: &Rig, mailer: Arc<dyn Mailer>, address: &'static str) ->
 }
 
 impl AddressBook for Everybody {
-    fn address_of(&self, user: UserId) -> BoxFuture<'_, Result<Option<String>, MailError>> {
+    fn addresses_of(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<HashMap<UserId, String>, MailError>> {
         Box::pin(async move {
-            let sql = "SELECT count(*) FROM users WHERE user_id = $1";
-            let known: i64 = sqlx::query_scalar(sql).bind(user.0).fetch_one(&self.0).await.unwrap();
-            Ok((known == 1).then(|| self.1.to_owned()))
+            let users: Vec<_> = users.iter().map(|user| user.0).collect();
+            let sql = "SELECT user_id FROM users WHERE user_id = ANY ($1)";
+            let known: Vec<Uuid> = sqlx::query_scalar(sql).bind(users).fetch_all(&self.0).await.unwrap();
+            Ok(known.into_iter().map(|user| (UserId(user), self.1.to_owned())).collect())
         })
     }
 }

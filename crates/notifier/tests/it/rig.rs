@@ -14,7 +14,7 @@ use holdfast_notifier::{
     create, deliveries, endpoint,
 };
 use holdfast_projector::{LogSource, testing::drain};
-use holdfast_testkit::{TestDatabase, database};
+use holdfast_testkit::{Proxy, TestDatabase, database};
 use holdfast_writer::{Ask, Writer, WriterConfig};
 use sqlx::PgPool;
 use std::{sync::Arc, time::Duration};
@@ -28,7 +28,7 @@ pub(crate) const PARTITIONS: u16 = 4;
 pub(crate) const ADA: UserId = UserId(Uuid::from_u128(7));
 
 pub(crate) struct Rig {
-    _db: TestDatabase,
+    db: TestDatabase,
     pub(crate) pool: PgPool,
     pub(crate) clock: StoppedClock,
     pub(crate) writer: Writer,
@@ -64,9 +64,14 @@ impl Rig {
         let writer = Writer::start(pool.clone(), db.connect_options(), Arc::new(clock.clone()), writing)
             .await
             .unwrap();
-        let rig = Self { _db: db, pool, clock, writer, key: WebhookKey::new([7; 32]).unwrap() };
+        let rig = Self { db, pool, clock, writer, key: WebhookKey::new([7; 32]).unwrap() };
         rig.account(ADA, "ada@example.org").await;
         rig
+    }
+
+    /// A proxy in front of its Postgres.
+    pub(crate) fn proxy(&self) -> Proxy {
+        self.db.proxy()
     }
 
     /// Mails are owed to accounts only.

@@ -12,7 +12,7 @@ use holdfast_domain::{
     InventoryId, Money, OpenInventory, Policy, Subject,
 };
 use holdfast_notifier::{
-    Mail, Mailer, Mails, NewReminder, NotTaken, Notifier, NotifierParts, Reminder, ReminderError,
+    Capacity, Mail, Mailer, Mails, NewReminder, NotTaken, Notifier, NotifierParts, Reminder, ReminderError,
     ReminderState, Smtp, create_reminder, delete_reminder, failed_mails, reminders, retry_mail,
     retry_reminder, upkeep,
 };
@@ -200,9 +200,18 @@ async fn a_failed_mail_records_the_servers_two_codes_and_a_refused_receiver_is_n
         ("rcpt 521 5.2.1 Mailbox disabled", "dead smtp_521 5.2.1"),
         ("rcpt 550 ada@example.org is unknown", "dead smtp_550"),
         ("rcpt 550 5.1.1<ada@example.org>", "dead smtp_550"),
+        ("rcpt 551 User not local", "dead smtp_551"),
+        ("rcpt 553 Mailbox name not allowed", "dead smtp_553"),
+        ("rcpt 554 Transaction failed", "dead smtp_554"),
+        ("rcpt 521 Server does not accept mail", "dead smtp_521"),
+        ("data 550 5.1.1 <ada@example.org>: no such user", "dead smtp_550 5.1.1"),
+        ("data 554 5.7.1 Message looks like spam", "pending smtp_554 5.7.1"),
+        ("data 550 Message refused", "pending smtp_550"),
         ("rcpt 452 4.2.2 <ada@example.org>: mailbox full", "pending smtp_452 4.2.2"),
         ("rcpt 504 5.5.2 Helo command rejected", "pending smtp_504 5.5.2"),
+        ("rcpt 503 Bad sequence of commands", "pending smtp_503"),
         ("mail 553 5.1.8 Sender address rejected", "pending smtp_553 5.1.8"),
+        ("mail 550 Sender refused", "pending smtp_550"),
     ] {
         server.behave(mode).await;
         rig.sell(1).await;
@@ -259,9 +268,13 @@ async fn a_server_that_dies_before_its_answer_gets_the_mail_again_with_the_same_
 struct Killed(Smtp, CancellationToken);
 
 impl Mailer for Killed {
-    fn take<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, Result<(), NotTaken>> {
-        Box::pin(async {
-            self.0.take(mail).await.unwrap();
+    fn capacity(&self) -> Capacity {
+        self.0.capacity()
+    }
+
+    fn take<'a>(&'a self, group: &'a [Mail]) -> BoxFuture<'a, Vec<Result<(), NotTaken>>> {
+        Box::pin(async move {
+            assert!(self.0.take(group).await.iter().all(Result::is_ok));
             self.1.cancel();
             std::future::pending().await
         })

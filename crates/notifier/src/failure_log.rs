@@ -1,15 +1,15 @@
-//! What fails and is tried again is told once for each reason, not once for each attempt.
+//! Logs work that fails and is tried again: once for each reason, not once for each attempt.
 
 use std::{collections::HashMap, error::Error};
 use tracing::{info, warn};
 
-/// The failures that were told and have not gone away, by what failed.
+/// The failures that were logged and have not gone away, by the work that failed.
 #[derive(Debug, Default)]
-pub(crate) struct Told(HashMap<&'static str, String>);
+pub(crate) struct FailureLog(HashMap<&'static str, String>);
 
-impl Told {
-    /// What `work` came to; a failure is logged, if it is not the one that was logged last.
-    pub(crate) fn hear<T, E: Error>(&mut self, work: &'static str, result: Result<T, E>) -> Option<T> {
+impl FailureLog {
+    /// The result of `work`, if it succeeded; a failure is logged, if it is not the one that was logged last.
+    pub(crate) fn note<T, E: Error>(&mut self, work: &'static str, result: Result<T, E>) -> Option<T> {
         match result {
             Ok(done) => {
                 if self.0.remove(work).is_some() {
@@ -46,14 +46,14 @@ mod tests {
 
     #[test]
     fn a_reason_is_kept_until_another_comes_or_it_goes_away() {
-        let mut told = Told::default();
+        let mut failures = FailureLog::default();
         let fails = |why: &str| Err::<(), _>(io::Error::other(why.to_owned()));
-        assert_eq!(told.hear("mails", fails("a")), None);
-        assert_eq!(told.0["mails"], "a");
-        told.hear("mails", fails("b"));
-        told.hear("replays", fails("c"));
-        assert_eq!((told.0["mails"].as_str(), told.0.len()), ("b", 2));
-        assert_eq!(told.hear::<_, io::Error>("mails", Ok(7)), Some(7));
-        assert_eq!(told.0.len(), 1);
+        assert_eq!(failures.note("mails", fails("a")), None);
+        assert_eq!(failures.0["mails"], "a");
+        failures.note("mails", fails("b"));
+        failures.note("replays", fails("c"));
+        assert_eq!((failures.0["mails"].as_str(), failures.0.len()), ("b", 2));
+        assert_eq!(failures.note::<_, io::Error>("mails", Ok(7)), Some(7));
+        assert_eq!(failures.0.len(), 1);
     }
 }
