@@ -1,6 +1,7 @@
 //! What the HTTP side is told at start.
 
 use crate::first_admin::FirstAdmin;
+use crate::limits::RateLimits;
 use holdfast_notifier::WebhookKey;
 use std::{fmt, num::NonZero, thread::available_parallelism, time::Duration};
 
@@ -93,6 +94,8 @@ pub struct ApiConfig {
     /// Whether the last address of `X-Forwarded-For` is taken for the client's: only behind a proxy that appends it, and
     /// where nobody can come past the proxy.
     pub trust_forwarded_for: bool,
+    /// How many requests of each class an account and an address may make.
+    pub rate_limits: RateLimits,
     /// Whether the routes of Airbourne and booking_monitor are served. Some of them need no token.
     pub compat: bool,
     /// This server's names and addresses besides those of loopback, without a port: what a browser may call it in a write
@@ -121,6 +124,7 @@ impl ApiConfig {
             hashes_at_once: hashes_at_once_default(),
             hashes_waiting_max: 512,
             trust_forwarded_for: false,
+            rate_limits: RateLimits::default(),
             compat: false,
             compat_hosts: vec![],
             catalogue_is_open: false,

@@ -23,13 +23,16 @@ mod extract;
 mod first_admin;
 mod flights;
 mod form;
+mod limits;
 pub mod metrics;
 mod openapi;
+mod operations;
 mod ops;
 mod places;
 mod pools;
 mod problem;
 mod router;
+mod routes;
 mod searches;
 mod serve;
 mod state;
@@ -43,6 +46,10 @@ pub use config::{
     ApiConfig, TOKEN_SECRET_BYTES_MIN, TOKEN_SECRETS_MAX, TokenSecret, TokenSecretError, TokenSecrets,
 };
 pub use first_admin::FirstAdmin;
+pub use limits::{
+    Class, PerClass, QUOTA_REQUESTS_MAX, QUOTA_SECONDS_MAX, Quota, QuotaRule, QuotaRuleError, Quotas,
+    RateLimits,
+};
 pub use ops::{FollowerHealth, NamedProjector, flow_health};
 pub use pools::Pools;
 pub use router::router;

@@ -265,7 +265,7 @@ pub(crate) fn wait_until(wait: TimeDelta) -> Problem {
 }
 
 /// What counts as one address: an IPv4 address, or the /64 that a customer is given of IPv6.
-fn network(address: IpAddr) -> Ipv6Addr {
+pub(crate) fn network(address: IpAddr) -> Ipv6Addr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_ipv6_mapped(),
         IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64),
