@@ -31,6 +31,8 @@ pub(crate) enum Role {
     Up,
     /// The same with booking_monitor's routes, for the flash sale.
     UpWithCompat,
+    /// The same with limits that leave one search to an address and one hold to an account, on loopback, too.
+    UpRefusing,
 }
 
 /// A server that is ready.
@@ -48,7 +50,7 @@ impl Role {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Api => "api alone",
-            Self::Up | Self::UpWithCompat => "up",
+            Self::Up | Self::UpWithCompat | Self::UpRefusing => "up",
         }
     }
 
@@ -57,6 +59,15 @@ impl Role {
             Self::Api => &["api"],
             Self::Up => &["up"],
             Self::UpWithCompat => &["up", "--compat", "true"],
+            Self::UpRefusing => &[
+                "up",
+                "--limit-loopback",
+                "true",
+                "--limit-address",
+                "search=1/86400",
+                "--limit-account",
+                "hold=1/86400",
+            ],
         }
     }
 }

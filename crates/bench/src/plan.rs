@@ -48,6 +48,8 @@ pub(crate) enum Part {
     Memory,
     /// The search over 100,000 flights, by route and day and in the order of price, against nginx and pgbench's selects.
     Search,
+    /// Refusals of requests beyond their limits, against nginx's constant answer.
+    Refused,
     /// One short round with fewer points.
     Quick,
 }
@@ -103,7 +105,16 @@ pub(crate) enum Shape {
 impl Args {
     /// The plan that the words ask for.
     pub(crate) fn plan(&self) -> Plan {
-        let all = [Part::Core, Part::K6, Part::Kafka, Part::Start, Part::Rebuild, Part::Memory, Part::Search];
+        let all = [
+            Part::Core,
+            Part::K6,
+            Part::Kafka,
+            Part::Start,
+            Part::Rebuild,
+            Part::Memory,
+            Part::Search,
+            Part::Refused,
+        ];
         let asked: Vec<Part> = all.into_iter().filter(|part| self.parts.contains(part)).collect();
         let parts = if asked.is_empty() { all.to_vec() } else { asked };
         let mut plan =
@@ -196,7 +207,7 @@ mod tests {
     #[test]
     fn without_words_everything_is_measured_three_times() {
         let plan = plan(&[]);
-        assert_eq!((plan.parts.len(), plan.rounds, plan.points.len()), (7, 3, 4));
+        assert_eq!((plan.parts.len(), plan.rounds, plan.points.len()), (8, 3, 4));
     }
 
     #[test]
