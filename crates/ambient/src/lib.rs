@@ -15,13 +15,22 @@ pub use wait::Wait;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::RngCore;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
 use uuid::Uuid;
 
 /// Source of time, ids and chance.
 pub trait Ambient: Send + Sync + std::fmt::Debug {
     /// Now, in whole microseconds (Postgres keeps no more).
     fn now(&self) -> DateTime<Utc>;
+
+    /// Time since a moment of this process. It never goes back, whatever happens to the time of day.
+    fn elapsed(&self) -> Duration {
+        static BEGAN: OnceLock<Instant> = OnceLock::new();
+        BEGAN.get_or_init(Instant::now).elapsed()
+    }
 
     /// A new id that sorts by time (UUIDv7).
     fn new_id(&self) -> Uuid {
@@ -64,6 +73,10 @@ impl StoppedClock {
 impl Ambient for StoppedClock {
     fn now(&self) -> DateTime<Utc> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn elapsed(&self) -> Duration {
+        (self.now() - DateTime::UNIX_EPOCH).to_std().unwrap_or_default()
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) use guesses::{Guesses, wait_until};
 pub use password::HashError;
 pub(crate) use password::{Hasher, hash_blocking, salt, verify_blocking};
 pub(crate) use sign_in::{SignedIn, sign_in};
-pub(crate) use token::{Session, Tokens};
+pub(crate) use token::{Session, TokenError, Tokens};
 
 use crate::users::Role;
 use holdfast_domain::UserId;

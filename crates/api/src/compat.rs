@@ -17,17 +17,32 @@ mod request;
 pub(crate) use events::next_number as next_inventory_number;
 pub(crate) use history::HistoryReads;
 
-use crate::state::ApiState;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use crate::{
+    limits::Class::{Admin, Hold, Search},
+    routes::{Contract, Routes},
+};
+use answer::Answer;
+use axum::{
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use holdfast_ambient::Ambient;
+use utoipa_axum::routes;
 
 /// Who sends its commands, in the events' metadata: its users have no accounts here.
 const SYSTEM: &str = "booking_monitor";
 
 /// booking_monitor's routes.
-pub(crate) fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::default()
-        .routes(routes!(events::create_event))
-        .routes(routes!(book::book))
-        .routes(routes!(book::book_legacy))
-        .routes(routes!(history::list_history))
+pub(crate) fn routes() -> Routes {
+    Routes::new(Contract::BookingMonitor, utoipa::openapi::OpenApi::default())
+        .limited(Admin, routes!(events::create_event))
+        .limited(Hold, routes!(book::book))
+        .limited(Hold, routes!(book::book_legacy))
+        .limited(Search, routes!(history::list_history))
+}
+
+/// The answer to a request beyond a limit.
+pub(crate) fn too_many_requests(headers: &HeaderMap, ambient: &dyn Ambient) -> Response {
+    let answer = Answer::fixed(StatusCode::TOO_MANY_REQUESTS, r#"{"error":"too many requests"}"#);
+    answer.to(request::correlation_id(headers, ambient))
 }

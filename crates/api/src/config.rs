@@ -1,6 +1,6 @@
 //! What the HTTP side is told at start.
 
-use crate::{browsers::Browsers, first_admin::FirstAdmin};
+use crate::{browsers::Browsers, first_admin::FirstAdmin, limits::RateLimits};
 use holdfast_notifier::WebhookKey;
 use std::{fmt, num::NonZero, thread::available_parallelism, time::Duration};
 
@@ -95,6 +95,8 @@ pub struct ApiConfig {
     pub trust_forwarded_for: bool,
     /// What browsers are told.
     pub browsers: Browsers,
+    /// How many requests of each class an account and an address may make.
+    pub rate_limits: RateLimits,
     /// Whether the routes of Airbourne and booking_monitor are served. Some of them need no token.
     pub compat: bool,
     /// This server's names and addresses besides those of loopback, without a port: what a browser may call it in a write
@@ -124,6 +126,7 @@ impl ApiConfig {
             hashes_waiting_max: 512,
             trust_forwarded_for: false,
             browsers: Browsers::default(),
+            rate_limits: RateLimits::default(),
             compat: false,
             compat_hosts: vec![],
             catalogue_is_open: false,

@@ -1,11 +1,13 @@
-//! Around every request: its id, its metrics, its panics, and the headers that every answer has.
+//! Around every request: its id, its limits, its metrics, its panics, and the headers that every answer has.
 //!
 //! One hand-written future and no box: it is on the path of every booking.
 
 use crate::{
     extract::{REQUEST_ID, id_or_new},
-    metrics::{HttpMetrics, RouteMetrics},
+    limits::{Limits, Standing},
+    operations::{Operation, Operations},
     problem::Problem,
+    routes::Rule,
 };
 use axum::{
     extract::{MatchedPath, Request},
@@ -29,7 +31,9 @@ use tracing::error;
 #[derive(Clone)]
 pub(crate) struct EnvelopeLayer {
     pub(crate) ambient: Arc<dyn Ambient>,
-    pub(crate) metrics: Arc<HttpMetrics>,
+    pub(crate) operations: Arc<Operations>,
+    /// None: nothing is limited.
+    pub(crate) limits: Option<Arc<Limits>>,
 }
 
 impl<S> Layer<S> for EnvelopeLayer {
@@ -62,10 +66,31 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         let started = Instant::now();
         let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-        let metrics = self.shared.metrics.of(request.method(), path);
+        let operation = self.shared.operations.of(request.method(), path);
         let request_id = id_or_new(request.headers(), &REQUEST_ID, is_of_a_word, &*self.shared.ambient);
         request.headers_mut().insert(REQUEST_ID, request_id.clone());
-        EnvelopeFuture { inner: self.inner.call(request), started, metrics, request_id: Some(request_id) }
+        let (refusal, standing) = self.shared.refusal(&operation, &mut request);
+        let answering = match refusal {
+            None => Answering::Passed { inner: self.inner.call(request) },
+            refusal => Answering::Refused { refusal },
+        };
+        EnvelopeFuture { answering, started, operation, standing, request_id: Some(request_id) }
+    }
+}
+
+impl EnvelopeLayer {
+    /// The answer to a request that is beyond its limits, and how each request stands with them.
+    fn refusal(&self, operation: &Operation, request: &mut Request) -> (Option<Response>, Standing) {
+        let (Some(limits), Some(Rule { class, contract })) = (&self.limits, operation.rule) else {
+            return (None, Standing::default());
+        };
+        match limits.admit(class, request) {
+            Ok(standing) => (None, standing),
+            Err(refused) => {
+                let refusal = contract.refusal(&refused, request.headers(), &*self.ambient);
+                (Some(refusal), refused.standing)
+            }
+        }
     }
 }
 
@@ -73,10 +98,35 @@ pin_project! {
     /// One request under way.
     pub(crate) struct EnvelopeFuture<F> {
         #[pin]
-        inner: F,
+        answering: Answering<F>,
         started: Instant,
-        metrics: Arc<RouteMetrics>,
+        operation: Arc<Operation>,
+        standing: Standing,
         request_id: Option<HeaderValue>,
+    }
+}
+
+pin_project! {
+    /// Where its answer comes from.
+    #[project = AnsweringProjection]
+    enum Answering<F> {
+        Passed { #[pin] inner: F },
+        /// From its limits. None: it was taken.
+        Refused { refusal: Option<Response> },
+    }
+}
+
+impl<F: Future<Output = Result<Response, Infallible>>> Future for Answering<F> {
+    type Output = Response;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        match self.project() {
+            AnsweringProjection::Passed { inner } => match ready!(inner.poll(cx)) {
+                Ok(response) => Poll::Ready(response),
+                Err(never) => match never {},
+            },
+            AnsweringProjection::Refused { refusal } => refusal.take().map_or(Poll::Pending, Poll::Ready),
+        }
     }
 }
 
@@ -85,17 +135,15 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for EnvelopeFuture
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut response = match catch_unwind(AssertUnwindSafe(|| this.inner.poll(cx))) {
-            Ok(answer) => match ready!(answer) {
-                Ok(response) => response,
-                Err(never) => match never {},
-            },
+        let mut response = match catch_unwind(AssertUnwindSafe(|| this.answering.poll(cx))) {
+            Ok(answer) => ready!(answer),
             Err(_) => {
                 error!(request_id = ?this.request_id, "a handler panicked");
                 Problem::internal().into_response()
             }
         };
-        this.metrics.answered(response.status(), this.started.elapsed());
+        this.operation.metrics.answered(response.status(), this.started.elapsed());
+        std::mem::take(this.standing).tell(&mut response);
         let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -114,18 +162,17 @@ fn is_of_a_word(byte: &u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::{Router, body::Body, routing::get};
+    use crate::routes::Declared;
+    use axum::{Router, body::Body, http::Method, routing::get};
     use holdfast_ambient::Machine;
     use metrics_exporter_prometheus::PrometheusBuilder;
     use tower::ServiceExt;
-    use utoipa::openapi::{HttpMethod, OpenApiBuilder, PathItem, PathsBuilder, path::Operation};
     use uuid::Uuid;
 
     fn enveloped(router: Router) -> Router {
-        let item = PathItem::new(HttpMethod::Get, Operation::new());
-        let paths = PathsBuilder::new().path("/things/{id}", item).build();
-        let metrics = Arc::new(HttpMetrics::new(&OpenApiBuilder::new().paths(paths).build()));
-        router.layer(EnvelopeLayer { ambient: Arc::new(Machine), metrics })
+        let declared = [Declared { path: "/things/{id}".to_owned(), method: Method::GET, rule: None }];
+        let operations = Arc::new(Operations::new(&declared));
+        router.layer(EnvelopeLayer { ambient: Arc::new(Machine), operations, limits: None })
     }
 
     async fn send(router: &Router, path: &str, id: Option<&str>) -> Response {

@@ -24,14 +24,17 @@ mod extract;
 mod first_admin;
 mod flights;
 mod form;
+mod limits;
 pub mod metrics;
 mod network;
 mod openapi;
+mod operations;
 mod ops;
 mod places;
 mod pools;
 mod problem;
 mod router;
+mod routes;
 mod searches;
 mod serve;
 mod state;
@@ -46,6 +49,10 @@ pub use config::{
     ApiConfig, TOKEN_SECRET_BYTES_MIN, TOKEN_SECRETS_MAX, TokenSecret, TokenSecretError, TokenSecrets,
 };
 pub use first_admin::FirstAdmin;
+pub use limits::{
+    Class, PerClass, QUOTA_REQUESTS_MAX, QUOTA_SECONDS_MAX, Quota, QuotaRule, QuotaRuleError, Quotas,
+    RateLimits,
+};
 pub use ops::{FollowerHealth, NamedProjector, flow_health, ops_router};
 pub use pools::Pools;
 pub use router::router;

@@ -1,8 +1,11 @@
 //! The OpenAPI document and the page to browse it, with all assets inside the executable.
 
+mod limits;
 mod rules;
 
-use crate::{problem::ProblemSchema, state::ApiState, view::StatusSchema};
+use crate::{
+    limits::RateLimits, problem::ProblemSchema, routes::Declared, state::ApiState, view::StatusSchema,
+};
 use axum::{
     Router,
     body::Bytes,
@@ -99,8 +102,13 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
 }
 
 /// The routes of the document and its page.
-pub(crate) fn routes(mut document: utoipa::openapi::OpenApi) -> Router<ApiState> {
+pub(crate) fn routes(
+    mut document: utoipa::openapi::OpenApi,
+    declared: &[Declared],
+    rate_limits: &RateLimits,
+) -> Router<ApiState> {
     rules::complete(&mut document);
+    limits::complete(&mut document, declared, rate_limits);
     let json = Bytes::from(document.to_json().unwrap_or_default());
     let document = get(async move || ([(header::CONTENT_TYPE, "application/json")], json.clone()));
     let page = Router::from(SwaggerUi::new(PAGE).config(Config::from(DOCUMENT).validator_url("none")));

@@ -3,9 +3,15 @@
 use crate::{
     airbourne, browsers, compat,
     envelope::EnvelopeLayer,
-    metrics::HttpMetrics,
-    openapi, ops,
+    limits::{
+        Class::{Admin, Hold, Pay, Read, Search, SignUp},
+        Limits,
+    },
+    openapi,
+    operations::Operations,
+    ops,
     problem::{Code, Problem},
+    routes::{Contract, Routes},
     state::ApiState,
     v1::{
         airplanes, airports, bookings, cities, flights, inventories, mails, reminders, role_changes,
@@ -14,18 +20,21 @@ use crate::{
 };
 use axum::Router;
 use std::sync::Arc;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::routes;
 
 /// What clients reach: the native API, its documentation, whether it is well, and, where the
 /// configuration says so, the routes of Airbourne and booking_monitor.
 ///
 /// Install the metrics recorder first: the handles are made here.
 pub fn router(state: ApiState) -> Router {
-    let (routes, document) = documented(state.compat).split_for_parts();
-    let metrics = Arc::new(HttpMetrics::new(&document));
-    let envelope = EnvelopeLayer { ambient: state.ambient.clone(), metrics };
+    let (routes, document, declared) = documented(state.compat).split();
+    let envelope = EnvelopeLayer {
+        ambient: state.ambient.clone(),
+        operations: Arc::new(Operations::new(&declared)),
+        limits: Some(Arc::new(limits(&state))),
+    };
     let router = routes
-        .merge(openapi::routes(document))
+        .merge(openapi::routes(document, &declared, &state.rate_limits))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(envelope)
@@ -35,52 +44,72 @@ pub fn router(state: ApiState) -> Router {
     browsers::around(router, &browsers)
 }
 
-fn documented(compat: bool) -> OpenApiRouter<ApiState> {
-    let router = OpenApiRouter::with_openapi(openapi::document())
-        .routes(routes!(users::create_user, users::list_users))
-        .routes(routes!(users::me))
-        .routes(routes!(users::change_password))
-        .routes(routes!(users::set_role))
-        .routes(routes!(role_changes::list_role_changes))
-        .routes(routes!(sessions::create_session))
-        .routes(routes!(sessions::end_session))
-        .routes(routes!(shows::open_show, shows::list_shows))
-        .routes(routes!(shows::get_show))
-        .routes(routes!(flights::open_flight, flights::list_flights))
-        .routes(routes!(flights::get_flight, flights::change_flight))
-        .routes(routes!(flights::cancel_flight))
-        .routes(routes!(inventories::get_availability))
-        .routes(routes!(inventories::change_capacity))
-        .routes(routes!(inventories::close_sales))
-        .routes(routes!(inventories::reopen_sales))
-        .routes(routes!(inventories::block_seats))
-        .routes(routes!(inventories::unblock_seats))
-        .routes(routes!(bookings::reserve, bookings::list_bookings))
-        .routes(routes!(bookings::get_booking))
-        .routes(routes!(bookings::confirm_booking))
-        .routes(routes!(bookings::cancel_booking))
-        .routes(routes!(bookings::get_timeline))
-        .routes(routes!(cities::create_city, cities::list_cities))
-        .routes(routes!(cities::get_city, cities::edit_city, cities::delete_city))
-        .routes(routes!(airports::create_airport, airports::list_airports))
-        .routes(routes!(airports::get_airport, airports::edit_airport, airports::delete_airport))
-        .routes(routes!(airplanes::create_airplane, airplanes::list_airplanes))
-        .routes(routes!(airplanes::get_airplane, airplanes::edit_airplane, airplanes::delete_airplane))
-        .routes(routes!(reminders::create_reminder, reminders::list_reminders))
-        .routes(routes!(reminders::delete_reminder))
-        .routes(routes!(reminders::retry_reminder))
-        .routes(routes!(mails::list_failed_mails))
-        .routes(routes!(mails::retry_mail))
-        .routes(routes!(hooks::create_endpoint, hooks::list_endpoints))
-        .routes(routes!(hooks::get_endpoint, hooks::delete_endpoint))
-        .routes(routes!(hooks::enable_endpoint))
-        .routes(routes!(hooks::rotate_secret))
-        .routes(routes!(hooks::ping_endpoint))
-        .routes(routes!(hooks::replay_events))
-        .routes(routes!(hooks::list_deliveries))
-        .routes(routes!(hooks::redeliver))
-        .routes(routes!(ops::live))
-        .routes(routes!(ops::ready));
+fn limits(state: &ApiState) -> Limits {
+    let (tokens, ambient) = (state.tokens.clone(), state.ambient.clone());
+    Limits::new(&state.rate_limits, state.trust_forwarded_for, tokens, ambient)
+}
+
+/// Every operation, each with its class of limits.
+fn documented(compat: bool) -> Routes {
+    let router = Routes::new(Contract::Native, openapi::document())
+        .limited(SignUp, routes!(users::create_user))
+        .limited(Read, routes!(users::list_users))
+        .limited(Read, routes!(users::me))
+        .limited(SignUp, routes!(users::change_password))
+        .limited(Admin, routes!(users::set_role))
+        .limited(Read, routes!(role_changes::list_role_changes))
+        .limited(Read, routes!(sessions::create_session))
+        .limited(Read, routes!(sessions::end_session))
+        .limited(Admin, routes!(shows::open_show))
+        .limited(Search, routes!(shows::list_shows))
+        .limited(Read, routes!(shows::get_show))
+        .limited(Admin, routes!(flights::open_flight))
+        .limited(Search, routes!(flights::list_flights))
+        .limited(Read, routes!(flights::get_flight))
+        .limited(Admin, routes!(flights::change_flight))
+        .limited(Admin, routes!(flights::cancel_flight))
+        .limited(Read, routes!(inventories::get_availability))
+        .limited(Admin, routes!(inventories::change_capacity))
+        .limited(Admin, routes!(inventories::close_sales))
+        .limited(Admin, routes!(inventories::reopen_sales))
+        .limited(Admin, routes!(inventories::block_seats))
+        .limited(Admin, routes!(inventories::unblock_seats))
+        .limited(Hold, routes!(bookings::reserve))
+        .limited(Read, routes!(bookings::list_bookings))
+        .limited(Read, routes!(bookings::get_booking))
+        .limited(Pay, routes!(bookings::confirm_booking))
+        .limited(Pay, routes!(bookings::cancel_booking))
+        .limited(Read, routes!(bookings::get_timeline))
+        .limited(Admin, routes!(cities::create_city))
+        .limited(Read, routes!(cities::list_cities))
+        .limited(Read, routes!(cities::get_city))
+        .limited(Admin, routes!(cities::edit_city, cities::delete_city))
+        .limited(Admin, routes!(airports::create_airport))
+        .limited(Read, routes!(airports::list_airports))
+        .limited(Read, routes!(airports::get_airport))
+        .limited(Admin, routes!(airports::edit_airport, airports::delete_airport))
+        .limited(Admin, routes!(airplanes::create_airplane))
+        .limited(Read, routes!(airplanes::list_airplanes))
+        .limited(Read, routes!(airplanes::get_airplane))
+        .limited(Admin, routes!(airplanes::edit_airplane, airplanes::delete_airplane))
+        .limited(Admin, routes!(reminders::create_reminder))
+        .limited(Read, routes!(reminders::list_reminders))
+        .limited(Admin, routes!(reminders::delete_reminder))
+        .limited(Admin, routes!(reminders::retry_reminder))
+        .limited(Read, routes!(mails::list_failed_mails))
+        .limited(Admin, routes!(mails::retry_mail))
+        .limited(Admin, routes!(hooks::create_endpoint))
+        .limited(Read, routes!(hooks::list_endpoints))
+        .limited(Read, routes!(hooks::get_endpoint))
+        .limited(Admin, routes!(hooks::delete_endpoint))
+        .limited(Admin, routes!(hooks::enable_endpoint))
+        .limited(Admin, routes!(hooks::rotate_secret))
+        .limited(Admin, routes!(hooks::ping_endpoint))
+        .limited(Admin, routes!(hooks::replay_events))
+        .limited(Read, routes!(hooks::list_deliveries))
+        .limited(Admin, routes!(hooks::redeliver))
+        .unlimited(routes!(ops::live))
+        .unlimited(routes!(ops::ready));
     if compat { router.merge(compat::routes()).merge(airbourne::routes()) } else { router }
 }
 

@@ -7,6 +7,7 @@ use crate::{
     compat::HistoryReads,
     config::ApiConfig,
     first_admin::FirstAdmin,
+    limits::RateLimits,
     ops::{NamedProjector, StoreLook},
     places::Places,
     pools::Pools,
@@ -89,10 +90,11 @@ pub struct Api {
     pub(crate) catalogue_is_open: bool,
     pub(crate) webhook_key: WebhookKey,
     pub(crate) webhooks_allow_private: bool,
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: Arc<Tokens>,
     pub(crate) accounts: Accounts,
     pub(crate) guesses: Guesses,
     pub(crate) trust_forwarded_for: bool,
+    pub(crate) rate_limits: RateLimits,
     pub(crate) hasher: Hasher,
     pub(crate) first_admin: Option<FirstAdmin>,
     /// Held by whoever may move a flight to another day: what it leaves is given up before the next moves it.
@@ -130,10 +132,11 @@ impl ApiState {
         ambient.random(&mut salt);
         let bookings = Cache::builder().max_capacity(BOOKINGS_REMEMBERED_MAX);
         Self(Arc::new(Api {
-            tokens: Tokens::new(&config),
+            tokens: Arc::new(Tokens::new(&config)),
             accounts: Accounts::new(pools.commands.clone(), config.role_ttl),
             guesses: Guesses::new(salt),
             trust_forwarded_for: config.trust_forwarded_for,
+            rate_limits: config.rate_limits,
             hasher: Hasher::new(config.hashes_at_once, config.hashes_waiting_max, &*ambient),
             bookings: bookings.build_with_hasher(FxBuildHasher),
             flights: Cache::builder().max_capacity(FLIGHTS_REMEMBERED_MAX).build_with_hasher(FxBuildHasher),

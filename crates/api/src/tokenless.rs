@@ -25,7 +25,7 @@ const BROWSER: &[u8] = b"Mozilla/";
 /// those of loopback.
 pub(crate) fn refusal(head: &Parts, hosts: &[String]) -> Option<&'static str> {
     let headers = &head.headers;
-    if headers.keys().any(|name| is_of_a_proxy(name.as_str())) {
+    if passed_a_proxy(headers) {
         return Some(PROXIED);
     }
     if !is_of_a_browser(headers) {
@@ -41,6 +41,11 @@ pub(crate) fn refusal(head: &Parts, hosts: &[String]) -> Option<&'static str> {
     }
     let is_ours = host.is_some_and(|host| is_ours(host, hosts));
     (!is_ours).then_some(NAMED_OTHERWISE)
+}
+
+/// Whether a request shows that it passed a proxy.
+pub(crate) fn passed_a_proxy(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| is_of_a_proxy(name.as_str()))
 }
 
 fn is_of_a_proxy(name: &str) -> bool {

@@ -56,6 +56,12 @@ impl Api {
         let request = self.http.get(format!("{}{path}", self.url));
         answered(request, StatusCode::OK).await.with_context(|| format!("GET {path}"))
     }
+
+    /// What `path` is answered beyond its limit.
+    pub(crate) async fn refused(&self, path: &str) -> anyhow::Result<String> {
+        let request = self.http.get(format!("{}{path}", self.url));
+        answered(request, StatusCode::TOO_MANY_REQUESTS).await.with_context(|| format!("GET {path}"))
+    }
 }
 
 async fn answered(request: RequestBuilder, expected: StatusCode) -> anyhow::Result<String> {

@@ -33,6 +33,8 @@ pub(crate) enum Role {
     UpWithCompat,
     /// The same with webhooks to this machine.
     UpWithPrivateWebhooks,
+    /// The same with limits that leave one search to an address and one hold to an account, on loopback, too.
+    UpRefusing,
 }
 
 /// A server that is ready.
@@ -50,7 +52,7 @@ impl Role {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Api => "api alone",
-            Self::Up | Self::UpWithCompat | Self::UpWithPrivateWebhooks => "up",
+            Self::Up | Self::UpWithCompat | Self::UpWithPrivateWebhooks | Self::UpRefusing => "up",
         }
     }
 
@@ -60,6 +62,15 @@ impl Role {
             Self::Up => &["up"],
             Self::UpWithCompat => &["up", "--compat", "true"],
             Self::UpWithPrivateWebhooks => &["up", "--webhooks-allow-private"],
+            Self::UpRefusing => &[
+                "up",
+                "--limit-loopback",
+                "true",
+                "--limit-address",
+                "search=1/86400",
+                "--limit-account",
+                "hold=1/86400",
+            ],
         }
     }
 }

@@ -21,6 +21,7 @@ mod nginx;
 mod pgbench;
 mod plan;
 mod ratios;
+mod refused;
 mod report;
 mod sale;
 mod search;
@@ -100,6 +101,10 @@ async fn measure(bench: &mut Bench) {
     if bench.plan.has(Part::Search) {
         let outcome = search::run(bench).await;
         note(bench, "search", outcome);
+    }
+    if bench.plan.has(Part::Refused) {
+        let outcome = refused::run(bench).await;
+        note(bench, "refused", outcome);
     }
 }
 

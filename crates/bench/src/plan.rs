@@ -50,6 +50,8 @@ pub(crate) enum Part {
     Search,
     /// Mails and webhooks: what one costs, mails a second by SMTP, bookings while many mails wait.
     Mail,
+    /// Refusals of requests beyond their limits, against nginx's constant answer.
+    Refused,
     /// One short round with fewer points.
     Quick,
 }
@@ -118,6 +120,7 @@ impl Args {
             Part::Memory,
             Part::Search,
             Part::Mail,
+            Part::Refused,
         ];
         let asked: Vec<Part> = all.into_iter().filter(|part| self.parts.contains(part)).collect();
         let parts = if asked.is_empty() { all.to_vec() } else { asked };

@@ -112,6 +112,11 @@ impl Load {
         self.requests() / self.seconds
     }
 
+    /// The same with refused requests as those that are counted.
+    pub(crate) fn of_refusals(self) -> Self {
+        Self { accepted: self.refused, refused: self.accepted, ..self }
+    }
+
     /// Accepted requests, as a divisor.
     #[expect(clippy::cast_precision_loss, reason = "millions at most")]
     pub(crate) fn requests(&self) -> f64 {

@@ -7,7 +7,7 @@ use crate::runtimes::half_of_the_cores;
 use crate::secrets;
 use anyhow::Context as _;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use holdfast_api::{Origin, users::Role as UserRole};
+use holdfast_api::{Origin, QuotaRule, RateLimits, users::Role as UserRole};
 use holdfast_event_log::LogPosition;
 use holdfast_messaging::Kafka;
 use holdfast_notifier::{FromPosition, Mailbox, SMTP_CONNECTIONS_DEFAULT};
@@ -320,6 +320,31 @@ pub(crate) struct Http {
     /// --trust-forwarded-for: a connection has the proxy's address, and whom it speaks for is known only by its requests.
     #[arg(long, env = "HOLDFAST_CONNECTIONS_PER_ADDRESS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) connections_per_address: Option<u32>,
+    /// Requests of one account by class: CLASS=REQUESTS/SECONDS, so many at once and earned back evenly over so many seconds;
+    /// CLASS=off, or off for all. Classes: read, search, hold, pay (confirm and cancel), sign_up (and new passwords), admin
+    /// (every other write). What is not named stays: read=6000/60,search=3000/60,hold=1200/60,pay=2400/60,sign_up=30/60,
+    /// admin=6000/60.
+    #[arg(
+        long,
+        env = "HOLDFAST_LIMIT_ACCOUNT",
+        value_name = "CLASS=REQUESTS/SECONDS,...",
+        value_delimiter = ','
+    )]
+    pub(crate) limit_account: Vec<QuotaRule>,
+    /// The same of one client address (IPv6: one /64), with and without tokens. What is not named stays:
+    /// read=60000/60,search=30000/60,hold=12000/60,pay=24000/60,sign_up=300/60,admin=60000/60.
+    #[arg(
+        long,
+        env = "HOLDFAST_LIMIT_ADDRESS",
+        value_name = "CLASS=REQUESTS/SECONDS,...",
+        value_delimiter = ','
+    )]
+    pub(crate) limit_address: Vec<QuotaRule>,
+    /// Limit programs on this machine, too. Without it requests from loopback are limited only if they passed a proxy: by
+    /// account, and with --trust-forwarded-for by address as well.
+    #[arg(long, env = "HOLDFAST_LIMIT_LOOPBACK", default_value_t = false, action = ArgAction::Set,
+          value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) limit_loopback: bool,
     /// Threads that serve requests and decide commands; searches and what follows the log have as many of their own. Half
     /// of the cores if left out: Postgres needs the others.
     #[arg(long, env = "HOLDFAST_WORKER_THREADS", value_name = "NUMBER",
@@ -369,6 +394,16 @@ impl Http {
     pub(crate) fn connections_per_address(&self) -> Option<usize> {
         let unlimited = self.trust_forwarded_for.then_some(usize::MAX);
         self.connections_per_address.and_then(|count| usize::try_from(count).ok()).or(unlimited)
+    }
+
+    /// How many requests an account and an address may make.
+    pub(crate) fn rate_limits(&self) -> RateLimits {
+        let RateLimits { by_account, by_address, .. } = RateLimits::default();
+        RateLimits {
+            by_account: by_account.with(&self.limit_account),
+            by_address: by_address.with(&self.limit_address),
+            loopback: self.limit_loopback,
+        }
     }
 
     /// Whether requests without an admin's token may change Airbourne's catalogue.
@@ -611,12 +646,45 @@ pub(crate) enum Model {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory as _;
+    use holdfast_api::{Class, Quota, Quotas};
 
     fn target(flags: &[&str], environment: &[(&str, &str)]) -> Target {
         let cli = Cli::try_parse_from(["holdfast", "verify"].iter().chain(flags)).unwrap();
         let Role::Verify { access, .. } = cli.role else { panic!("verify") };
         let value = |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, v)| v.into());
         access.target_in(value).unwrap()
+    }
+
+    fn http(flags: &[&str]) -> clap::error::Result<Http> {
+        let cli = Cli::try_parse_from(["holdfast", "up"].iter().chain(flags))?;
+        let Role::Up(up) = cli.role else { panic!("up") };
+        Ok(up.http)
+    }
+
+    #[test]
+    fn limits_are_changed_word_by_word_and_what_help_says_they_are_is_what_they_are() {
+        let usual = http(&[]).unwrap().rate_limits();
+        assert_eq!(usual, RateLimits::default());
+        let flags = ["--limit-account", "hold=5/2,read=off", "--limit-address", "off", "--limit-loopback"];
+        let changed = http(&flags).unwrap().rate_limits();
+        let hold = Quota::new(5, 2);
+        let by_account = Quotas { hold, read: None, ..usual.by_account };
+        assert_eq!(changed, RateLimits { by_account, by_address: Quotas::OFF, loopback: true });
+        let refused = http(&["--limit-address", "hold=1"]).unwrap_err().to_string();
+        assert!(refused.contains("CLASS=REQUESTS/SECONDS") && refused.contains("sign_up"), "{refused}");
+
+        let command = Cli::command();
+        let command = command.find_subcommand("up").unwrap();
+        for (flag, quotas) in [("limit_account", usual.by_account), ("limit_address", usual.by_address)] {
+            let argument = command.get_arguments().find(|argument| argument.get_id() == flag).unwrap();
+            let help = argument.get_help().unwrap().to_string().replace(", ", ",");
+            for class in Class::ALL {
+                let quota = quotas.of(class).unwrap().to_string().replace(" in ", "/").replace(" s", "");
+                let word = format!("{}={quota}", class.as_str());
+                assert!(help.contains(&word), "the help of {flag} lacks {word}");
+            }
+        }
     }
 
     /// A shell that exports HOLDFAST_DATA must not turn `--database-url` into a look at another system.

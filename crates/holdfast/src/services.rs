@@ -177,6 +177,7 @@ impl Services {
                 catalogue_is_open: http.catalogue_is_open(),
                 webhooks_allow_private: plan.webhooks_allow_private,
                 trust_forwarded_for: http.trust_forwarded_for,
+                rate_limits: http.rate_limits(),
                 hashes_at_once: http.hashes_at_once.map_or(usual.hashes_at_once, usize::from),
                 ..usual
             },

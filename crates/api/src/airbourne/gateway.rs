@@ -7,7 +7,7 @@
 //!
 //! Requests of the native API pass by: for them this compares a few bytes of the path.
 
-use super::answer;
+use super::{TOO_MANY_REQUESTS, answer};
 use crate::{
     extract::{ClientAddress, Nobody, authenticate},
     state::ApiState,
@@ -160,8 +160,7 @@ impl Shared {
     /// Why a request may not pass; none if it may.
     async fn admit(&self, headers: &HeaderMap, left: Option<u64>, wants_token: bool) -> Option<Response> {
         if left.is_none() {
-            let text = "Too many requests from this IP, please try again later";
-            return Some(refuse(StatusCode::TOO_MANY_REQUESTS, text));
+            return Some(refuse(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_REQUESTS));
         }
         if !wants_token {
             return None;

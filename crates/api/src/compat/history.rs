@@ -181,7 +181,7 @@ pub(crate) async fn list_history(
         Ok(wanted) => history(&api, wanted).await,
         Err(refused) => refused,
     };
-    answer.to(correlation_id(&headers, &api))
+    answer.to(correlation_id(&headers, &*api.ambient))
 }
 
 async fn history(api: &ApiState, wanted: Wanted) -> Answer {

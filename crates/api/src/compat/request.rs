@@ -14,6 +14,7 @@ use axum::{
     extract::{FromRequest, Request},
     http::{HeaderMap, HeaderValue, StatusCode},
 };
+use holdfast_ambient::Ambient;
 use serde::de::DeserializeOwned;
 use std::convert::Infallible;
 
@@ -32,7 +33,7 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for Lenient<T> {
 
     async fn from_request(request: Request, api: &ApiState) -> Result<Self, Infallible> {
         let (head, body) = request.into_parts();
-        let correlation_id = correlation_id(&head.headers, api);
+        let correlation_id = correlation_id(&head.headers, &*api.ambient);
         let trace = Trace::named(correlation_id.clone());
         if let Some(why) = tokenless::refusal(&head, &api.compat_hosts) {
             return Ok(Self { body: Err(Answer::error(StatusCode::FORBIDDEN, why)), trace, correlation_id });
@@ -61,8 +62,8 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Answer> {
 }
 
 /// The client's id for the request, or a new one.
-pub(crate) fn correlation_id(headers: &HeaderMap, api: &ApiState) -> HeaderValue {
-    id_or_new(headers, &CORRELATION_ID, u8::is_ascii_graphic, &*api.ambient)
+pub(crate) fn correlation_id(headers: &HeaderMap, ambient: &dyn Ambient) -> HeaderValue {
+    id_or_new(headers, &CORRELATION_ID, u8::is_ascii_graphic, ambient)
 }
 
 /// A number that must be there and not 0, which is as good as missing.

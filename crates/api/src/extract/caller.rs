@@ -1,7 +1,7 @@
 //! Who is asking. It stands first among a handler's arguments, so it is decided before anything else.
 
 use crate::{
-    auth::{Principal, Session},
+    auth::{Principal, Session, TokenError},
     problem::{Code, Problem},
     state::ApiState,
     users::Role,
@@ -46,11 +46,28 @@ pub(crate) struct Known {
     pub(crate) number: i64,
 }
 
+/// What the limits found the token of a request to say, so that it is not checked again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckedToken(pub(crate) Result<Session, TokenError>);
+
 /// Looks the token of a request up.
 pub(crate) async fn authenticate(headers: &HeaderMap, api: &ApiState) -> Result<Known, Nobody> {
     let token = token(headers).ok_or(Nobody::NoToken)?;
+    known(api.tokens.check(token, api.ambient.now()), api).await
+}
+
+/// The same where the limits may have checked the token.
+async fn authenticate_once(parts: &Parts, api: &ApiState) -> Result<Known, Nobody> {
+    match parts.extensions.get::<CheckedToken>() {
+        Some(CheckedToken(checked)) => known(*checked, api).await,
+        None => authenticate(&parts.headers, api).await,
+    }
+}
+
+/// Whose token it is, if its account stands as it did when it was signed.
+async fn known(checked: Result<Session, TokenError>, api: &ApiState) -> Result<Known, Nobody> {
+    let session = checked.map_err(|error| Nobody::Token(error.as_str()))?;
     let now = api.ambient.now();
-    let session = api.tokens.check(token, now).map_err(|error| Nobody::Token(error.as_str()))?;
     let standing = api.accounts.of(session.user_id, now).await.map_err(Nobody::Problem)?;
     let standing = standing.ok_or(Nobody::Token("the token's account does not exist any more"))?;
     if standing.token_generation != session.generation || standing.ended.contains(&session.token_id) {
@@ -74,7 +91,7 @@ impl FromRequestParts<ApiState> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Problem> {
-        Ok(Self(authenticate(&parts.headers, api).await?.principal))
+        Ok(Self(authenticate_once(parts, api).await?.principal))
     }
 }
 
@@ -82,7 +99,7 @@ impl FromRequestParts<ApiState> for CallerSession {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Problem> {
-        Ok(Self(authenticate(&parts.headers, api).await?.session))
+        Ok(Self(authenticate_once(parts, api).await?.session))
     }
 }
 
@@ -99,7 +116,7 @@ impl FromRequestParts<ApiState> for Admin {
 }
 
 /// The token, wherever it is.
-fn token(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

@@ -3,7 +3,7 @@
 use crate::state::ApiState;
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderName, request::Parts},
+    http::{HeaderMap, HeaderName, request::Parts},
 };
 use std::{convert::Infallible, net::IpAddr};
 
@@ -23,10 +23,21 @@ impl FromRequestParts<ApiState> for ClientAddress {
 
     async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
-        // The last address is the one that our own proxy has seen; those before it anybody can make up.
-        let last = parts.headers.get_all(FORWARDED_FOR).iter().next_back();
-        let last = last.filter(|_| api.trust_forwarded_for);
-        let forwarded = last.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-        Ok(Self(forwarded.or(peer)))
+        Ok(Self(client_address(&parts.headers, peer, api.trust_forwarded_for)))
     }
+}
+
+/// The client's address: what a trusted proxy says, else the other end of the connection.
+pub(crate) fn client_address(
+    headers: &HeaderMap,
+    peer: Option<IpAddr>,
+    trust_forwarded_for: bool,
+) -> Option<IpAddr> {
+    if !trust_forwarded_for {
+        return peer;
+    }
+    // The last address is the one that our own proxy has seen; those before it anybody can make up.
+    let last = headers.get_all(FORWARDED_FOR).iter().next_back();
+    let forwarded = last.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+    forwarded.or(peer)
 }

@@ -83,6 +83,6 @@ fn declare(operation: &mut Operation, changes: bool) {
     }
 }
 
-fn header(description: &str) -> Header {
+pub(super) fn header(description: &str) -> Header {
     HeaderBuilder::new().description(Some(description)).build()
 }

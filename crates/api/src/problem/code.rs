@@ -116,8 +116,8 @@ codes! {
     ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, "The request is not valid";
     /// The key was accepted before, with another request.
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key was used for another request";
-    /// Too many failures; `Retry-After` says when to come again.
-    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many attempts";
+    /// Too many requests, or too many wrong passwords; `Retry-After` says when to try again.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests";
     /// Our fault. Sending it again with the same key is safe.
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something failed on our side";
     /// Too much is waiting. This request did nothing and will do nothing; `Retry-After` says when to try again.

@@ -44,8 +44,8 @@ async fn the_document_names_exactly_what_is_served() {
     }
 }
 
-/// `routes!` registers a handler and documents it in one. Without this rule, a route could be served that
-/// the document, the metrics and the table of who may ask do not know. What operators ask is on a listener of its own.
+/// `routes!` registers a handler and documents it in one, and `Routes` takes a class of limits with it. Without this rule, a
+/// route could be served that the document, the metrics, the limits and the table of who may ask do not know. What operators ask is on a listener of its own.
 #[test]
 fn no_route_is_registered_past_the_document() {
     fn files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
@@ -63,6 +63,12 @@ fn no_route_is_registered_past_the_document() {
         let past = [".route(", ".nest(", ".route_service("].iter().any(|call| code.contains(call));
         let apart = file.ends_with("src/openapi.rs") || file.ends_with("src/ops.rs");
         assert!(!past || apart, "{} registers a route by hand", file.display());
+        let without_class = code.contains(".routes(") || code.contains("OpenApiRouter");
+        assert!(
+            !without_class || file.ends_with("src/routes.rs"),
+            "{} leaves the limits out",
+            file.display()
+        );
     }
 }
 

@@ -16,6 +16,7 @@ mod documentation;
 mod flights;
 mod idempotency;
 mod inventories;
+mod limits;
 mod lists;
 mod open_routes;
 mod operator;

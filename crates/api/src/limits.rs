@@ -1,0 +1,370 @@
+//! How many requests of each class an account and an address may make: a request beyond that is answered 429.
+//!
+//! Guarantees
+//! - A refusal costs neither Postgres nor the reading of a body: the address is counted first, then the account that a valid
+//!   token names, which is checked in memory.
+//! - Classes are independent: an account whose holds are used up still reads and pays.
+//! - Memory is bounded (`store`), and the clock is one that is never set back.
+//! - Each server counts for itself.
+//!
+//! A class is declared where a route is registered (`routes`). Not here: guesses of passwords (`auth::guesses`), connections
+//! (`serve`), and limits of a sale (`domain`).
+
+mod buckets;
+mod class;
+mod headers;
+mod settings;
+mod store;
+
+pub use class::{Class, PerClass};
+pub(crate) use headers::{RATE_LIMIT, RATE_LIMIT_POLICY};
+pub use settings::{
+    QUOTA_REQUESTS_MAX, QUOTA_SECONDS_MAX, Quota, QuotaRule, QuotaRuleError, Quotas, RateLimits,
+};
+
+use crate::{
+    auth::Tokens,
+    extract::{CheckedToken, Peer, client_address, token},
+    metrics::{describe_rate_limited, rate_limited},
+    network::network,
+    tokenless,
+};
+use axum::{extract::Request, http::HeaderValue, response::Response};
+use buckets::{Buckets, Elapsed};
+use headers::Left;
+use holdfast_ambient::Ambient;
+use holdfast_domain::UserId;
+use metrics::Counter;
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Once},
+};
+use tracing::warn;
+
+/// Whose bucket a token takes from. Each generation of an account has its own: a token that a change of the password has
+/// ended uses up nothing of what the account's new tokens have.
+type Account = (UserId, i32);
+
+/// The buckets, and what they are found by.
+pub(crate) struct Limits {
+    ambient: Arc<dyn Ambient>,
+    tokens: Arc<Tokens>,
+    trust_forwarded_for: bool,
+    limits_loopback: bool,
+    classes: PerClass<OfClass>,
+    /// Says once that there is a proxy that is not trusted.
+    untrusted_proxy: Once,
+}
+
+/// What is limited of one class.
+struct OfClass {
+    by_account: Option<Buckets<Account>>,
+    by_address: Option<Buckets<Ipv6Addr>>,
+    /// The policies' header, where the account is counted, too, and where the address alone is.
+    policies: [Option<HeaderValue>; 2],
+    account_refused: Counter,
+    address_refused: Counter,
+}
+
+/// Which buckets a request takes from.
+enum Origin {
+    /// It is of this machine, and none of its requests is limited.
+    Exempt,
+    /// Its account is known, if it has a token, and its address may be.
+    Counted(Option<Ipv6Addr>),
+}
+
+/// What the answer to a request says of its limits.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    left: Option<Left>,
+    policies: Option<HeaderValue>,
+}
+
+/// A request that is one too many.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// Seconds until another one fits.
+    pub(crate) retry_after_seconds: u64,
+    pub(crate) standing: Standing,
+}
+
+impl Limits {
+    /// Full buckets, with the recorder that is installed now.
+    pub(crate) fn new(
+        limits: &RateLimits,
+        trust_forwarded_for: bool,
+        tokens: Arc<Tokens>,
+        ambient: Arc<dyn Ambient>,
+    ) -> Self {
+        describe_rate_limited();
+        let clock = Elapsed(ambient.clone());
+        let RateLimits { by_account, by_address, loopback } = limits;
+        Self {
+            ambient,
+            tokens,
+            trust_forwarded_for,
+            limits_loopback: *loopback,
+            classes: PerClass::each(|class| {
+                OfClass::new(class, *by_account.of(class), *by_address.of(class), &clock)
+            }),
+            untrusted_proxy: Once::new(),
+        }
+    }
+
+    /// Counts a request of `class`, which then passes or does not.
+    pub(crate) fn admit(&self, class: Class, request: &mut Request) -> Result<Standing, Refused> {
+        let of_class = self.classes.of(class);
+        let address = match self.origin(request) {
+            Origin::Exempt => return Ok(Standing::default()),
+            Origin::Counted(address) => address,
+        };
+        let by_address = match (&of_class.by_address, &address) {
+            (Some(buckets), Some(address)) => {
+                let taken = buckets.take(address);
+                Some(taken.map_err(|left| of_class.refused(left, false, &of_class.address_refused))?)
+            }
+            _ => None,
+        };
+        let account = of_class.by_account.as_ref().and_then(|_| self.account(request));
+        let by_account = match (&of_class.by_account, &account) {
+            (Some(buckets), Some(account)) => {
+                let taken = buckets.take(account);
+                Some(taken.map_err(|left| of_class.refused(left, true, &of_class.account_refused))?)
+            }
+            _ => None,
+        };
+        let tighter = by_account.into_iter().chain(by_address).min_by_key(|left| left.requests);
+        Ok(of_class.standing(tighter, by_account.is_some()))
+    }
+
+    fn origin(&self, request: &Request) -> Origin {
+        let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+        if self.trust_forwarded_for || self.limits_loopback || !peer.is_some_and(is_loopback) {
+            let address = client_address(request.headers(), peer, self.trust_forwarded_for);
+            return Origin::Counted(address.map(network));
+        }
+        if !tokenless::passed_a_proxy(request.headers()) {
+            return Origin::Exempt;
+        }
+        self.untrusted_proxy.call_once(|| {
+            warn!(
+                "requests come through a proxy on this machine, so that all clients have one address and none is limited by it; \
+                 start with --trust-forwarded-for true"
+            );
+        });
+        Origin::Counted(None)
+    }
+
+    /// The account that a valid token names; what was found of the token goes along with the request.
+    fn account(&self, request: &mut Request) -> Option<Account> {
+        let checked = self.tokens.check(token(request.headers())?, self.ambient.now());
+        request.extensions_mut().insert(CheckedToken(checked));
+        checked.ok().map(|session| (session.user_id, session.generation))
+    }
+}
+
+impl OfClass {
+    fn new(class: Class, by_account: Option<Quota>, by_address: Option<Quota>, clock: &Elapsed) -> Self {
+        let (account, address) = (class.as_str(), class.of_address());
+        let of_address: Vec<_> = by_address.map(|quota| (address, quota)).into_iter().collect();
+        let both: Vec<_> =
+            by_account.map(|quota| (account, quota)).into_iter().chain(of_address.clone()).collect();
+        Self {
+            policies: [headers::policies(&both), headers::policies(&of_address)],
+            by_account: by_account.and_then(|quota| Buckets::new(account, quota, clock)),
+            by_address: by_address.and_then(|quota| Buckets::new(address, quota, clock)),
+            account_refused: rate_limited(class, "account"),
+            address_refused: rate_limited(class, "address"),
+        }
+    }
+
+    fn standing(&self, left: Option<Left>, by_account: bool) -> Standing {
+        let [both, address_alone] = &self.policies;
+        let policies = if by_account { both } else { address_alone };
+        Standing { policies: left.and(policies.clone()), left }
+    }
+
+    fn refused(&self, left: Left, by_account: bool, counter: &Counter) -> Refused {
+        counter.increment(1);
+        Refused { retry_after_seconds: left.seconds, standing: self.standing(Some(left), by_account) }
+    }
+}
+
+impl Standing {
+    /// Puts the headers into an answer.
+    pub(crate) fn tell(self, response: &mut Response) {
+        let (Some(left), Some(policies)) = (self.left, self.policies) else { return };
+        let headers = response.headers_mut();
+        headers.insert(RATE_LIMIT, left.value());
+        headers.insert(RATE_LIMIT_POLICY, policies);
+    }
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ApiConfig, TokenSecrets};
+    use axum::body::Body;
+    use chrono::{DateTime, TimeDelta, Utc};
+    use holdfast_ambient::StoppedClock;
+    use holdfast_notifier::WebhookKey;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use uuid::Uuid;
+
+    const NOON: DateTime<Utc> = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    /// Two requests of each class, earned back in a minute.
+    const TWO: Quotas =
+        PerClass { read: QUOTA, search: QUOTA, hold: QUOTA, pay: QUOTA, sign_up: QUOTA, admin: QUOTA };
+    const QUOTA: Option<Quota> = Quota::new(2, 60);
+    const BY_BOTH: RateLimits = RateLimits { by_account: TWO, by_address: TWO, loopback: false };
+    const BY_ACCOUNT: RateLimits = RateLimits { by_address: Quotas::OFF, ..BY_BOTH };
+    const BY_ADDRESS: RateLimits = RateLimits { by_account: Quotas::OFF, ..BY_BOTH };
+
+    fn tokens() -> Arc<Tokens> {
+        let secrets = TokenSecrets::read(&"s".repeat(32)).unwrap();
+        Arc::new(Tokens::new(&ApiConfig::new(secrets, WebhookKey::new([1; 32]).unwrap())))
+    }
+
+    fn limits(limits: RateLimits, trust_forwarded_for: bool) -> (Limits, StoppedClock) {
+        let clock = StoppedClock::at(NOON);
+        (Limits::new(&limits, trust_forwarded_for, tokens(), Arc::new(clock.clone())), clock)
+    }
+
+    fn from(peer: &str) -> Request {
+        let mut request = Request::new(Body::empty());
+        request.extensions_mut().insert(Peer(peer.parse().unwrap()));
+        request
+    }
+
+    fn with(mut request: Request, name: &'static str, value: &str) -> Request {
+        request.headers_mut().insert(name, value.parse().unwrap());
+        request
+    }
+
+    /// A request with a token of this user and generation.
+    fn by(user: i64, generation: i32) -> Request {
+        let token = tokens().issue(UserId::from_number(user).unwrap(), Uuid::nil(), generation, NOON);
+        with(from("192.0.2.1"), "authorization", &format!("Bearer {}", token.unwrap().0))
+    }
+
+    /// How many of five requests pass.
+    fn passed(limits: &Limits, class: Class, mut request: impl FnMut() -> Request) -> usize {
+        (0..5).filter(|_| limits.admit(class, &mut request()).is_ok()).count()
+    }
+
+    #[test]
+    fn each_address_and_each_class_has_a_quota_of_its_own_and_earns_it_back() {
+        let (limits, clock) = limits(BY_ADDRESS, false);
+        let read = |peer: &'static str| passed(&limits, Class::Read, || from(peer));
+        assert_eq!((read("192.0.2.1"), read("192.0.2.1"), read("192.0.2.2")), (2, 0, 2));
+        assert_eq!(passed(&limits, Class::Search, || from("192.0.2.1")), 2);
+        clock.advance(TimeDelta::seconds(30));
+        assert_eq!(read("192.0.2.1"), 1);
+    }
+
+    #[test]
+    fn a_customers_ipv6_network_is_one_address() {
+        let (limits, _) = limits(BY_ADDRESS, false);
+        let read = |peer: &'static str| passed(&limits, Class::Read, || from(peer));
+        assert_eq!((read("2001:db8:1:2::1"), read("2001:db8:1:2:3::4"), read("2001:db8:1:3::1")), (2, 0, 2));
+    }
+
+    #[test]
+    fn behind_a_trusted_proxy_each_client_has_its_own_quota() {
+        let (limits, _) = limits(BY_ADDRESS, true);
+        let read = |client: &'static str| {
+            passed(&limits, Class::Read, || with(from("127.0.0.1"), "x-forwarded-for", client))
+        };
+        assert_eq!((read("192.0.2.1"), read("192.0.2.9, 192.0.2.1"), read("192.0.2.2")), (2, 0, 2));
+    }
+
+    #[test]
+    fn an_account_has_one_quota_wherever_it_asks_from_and_a_bad_token_names_none() {
+        let (limits, _) = limits(BY_ACCOUNT, false);
+        let hold = |user| passed(&limits, Class::Hold, || by(user, 1));
+        assert_eq!((hold(1), hold(1), hold(2)), (2, 0, 2));
+        assert_eq!(passed(&limits, Class::Pay, || by(1, 1)), 2);
+        assert_eq!(passed(&limits, Class::Hold, || with(by(1, 1), "authorization", "Bearer x")), 5);
+        let elsewhere = || {
+            let mut request = by(1, 1);
+            request.extensions_mut().insert(Peer("192.0.2.7".parse().unwrap()));
+            request
+        };
+        assert_eq!(passed(&limits, Class::Hold, elsewhere), 0);
+    }
+
+    /// Whoever has an old token must not be able to use up what its owner has.
+    #[test]
+    fn tokens_that_a_new_password_has_ended_use_up_nothing_of_the_new_ones() {
+        let (limits, _) = limits(BY_ACCOUNT, false);
+        assert_eq!(passed(&limits, Class::Hold, || by(1, 1)), 2);
+        assert_eq!(passed(&limits, Class::Hold, || by(1, 2)), 2);
+    }
+
+    #[test]
+    fn programs_on_this_machine_are_limited_only_where_it_is_asked_for() {
+        let read = |limits: &Limits, request: fn() -> Request| passed(limits, Class::Read, request);
+        let loopback = [|| from("127.0.0.1"), || from("::1"), || from("::ffff:127.0.0.1")];
+        for request in loopback {
+            assert_eq!(read(&limits(BY_BOTH, false).0, request), 5);
+            assert_eq!(read(&limits(RateLimits { loopback: true, ..BY_BOTH }, false).0, request), 2);
+        }
+        assert_eq!(read(&limits(BY_BOTH, true).0, || from("127.0.0.1")), 2, "a proxy that names no client");
+    }
+
+    /// All clients of a proxy that is not trusted have its address: one of them must not refuse the others.
+    #[test]
+    fn behind_a_proxy_that_is_not_trusted_accounts_are_limited_and_the_one_address_is_not() {
+        let (limits, _) = limits(BY_BOTH, false);
+        let proxied = |request| with(request, "x-forwarded-for", "192.0.2.1");
+        assert_eq!(passed(&limits, Class::Read, || proxied(from("127.0.0.1"))), 5);
+        let with_token = || {
+            let mut request = proxied(by(1, 1));
+            request.extensions_mut().insert(Peer("127.0.0.1".parse().unwrap()));
+            request
+        };
+        assert_eq!(passed(&limits, Class::Read, with_token), 2);
+    }
+
+    #[test]
+    fn an_answer_tells_of_the_quota_that_is_used_up_first_and_names_all() {
+        let (account, address) = (Quota::new(10, 60), Quota::new(3, 60));
+        let by_account = Quotas { read: account, ..Quotas::OFF };
+        let by_address = Quotas { read: address, ..Quotas::OFF };
+        let (limits, _) = limits(RateLimits { by_account, by_address, loopback: false }, false);
+        let told = |mut request: Request| {
+            let mut response = Response::new(Body::empty());
+            limits.admit(Class::Read, &mut request).unwrap().tell(&mut response);
+            let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            (header(RATE_LIMIT), header(RATE_LIMIT_POLICY))
+        };
+        let address = r#""read-address";q=3;w=60"#;
+        assert_eq!(
+            told(by(1, 1)),
+            (Some(r#""read-address";r=2;t=40"#.to_owned()), Some(format!(r#""read";q=10;w=60, {address}"#)))
+        );
+        assert_eq!(
+            told(from("192.0.2.3")),
+            (Some(r#""read-address";r=2;t=40"#.to_owned()), Some(address.to_owned()))
+        );
+    }
+
+    #[test]
+    fn refusals_are_counted_by_class_and_by_whose_limit_it_was() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        let (limits, _) = metrics::with_local_recorder(&recorder, || limits(BY_BOTH, false));
+        passed(&limits, Class::Hold, || by(1, 1));
+        passed(&limits, Class::Read, || from("192.0.2.9"));
+        let text = handle.render();
+        for (class, by, count) in [("hold", "address", 3), ("read", "address", 3), ("hold", "account", 0)] {
+            let line = format!(r#"holdfast_http_rate_limited_total{{class="{class}",by="{by}"}} {count}"#);
+            assert!(text.contains(&line), "{line} {text}");
+        }
+    }
+}
