@@ -12,12 +12,13 @@
 
 mod buckets;
 mod class;
+mod class_limits;
 mod headers;
 mod settings;
 mod store;
 
 pub use class::{Class, PerClass};
-pub(crate) use headers::{RATE_LIMIT, RATE_LIMIT_POLICY};
+pub(crate) use class_limits::{Refused, Standing};
 pub use settings::{
     QUOTA_REQUESTS_MAX, QUOTA_SECONDS_MAX, Quota, QuotaRule, QuotaRuleError, Quotas, RateLimits,
 };
@@ -25,16 +26,15 @@ pub use settings::{
 use crate::{
     auth::Tokens,
     extract::{CheckedToken, Peer, client_address, token},
-    metrics::{describe_rate_limited, rate_limited},
+    metrics::describe_rate_limited,
     network::network,
     tokenless,
 };
-use axum::{extract::Request, http::HeaderValue, response::Response};
-use buckets::{Buckets, Elapsed};
-use headers::Left;
+use axum::extract::Request;
+use buckets::Elapsed;
+use class_limits::ClassLimits;
 use holdfast_ambient::Ambient;
 use holdfast_domain::UserId;
-use metrics::Counter;
 use std::{
     net::{IpAddr, Ipv6Addr},
     sync::{Arc, Once},
@@ -51,19 +51,9 @@ pub(crate) struct Limits {
     tokens: Arc<Tokens>,
     trust_forwarded_for: bool,
     limits_loopback: bool,
-    classes: PerClass<OfClass>,
+    classes: PerClass<ClassLimits>,
     /// Says once that there is a proxy that is not trusted.
     untrusted_proxy: Once,
-}
-
-/// What is limited of one class.
-struct OfClass {
-    by_account: Option<Buckets<Account>>,
-    by_address: Option<Buckets<Ipv6Addr>>,
-    /// The policies' header, where the account is counted, too, and where the address alone is.
-    policies: [Option<HeaderValue>; 2],
-    account_refused: Counter,
-    address_refused: Counter,
 }
 
 /// Which buckets a request takes from.
@@ -72,21 +62,6 @@ enum Origin {
     Exempt,
     /// Its account is known, if it has a token, and its address may be.
     Counted(Option<Ipv6Addr>),
-}
-
-/// What the answer to a request says of its limits.
-#[derive(Debug, Default)]
-pub(crate) struct Standing {
-    left: Option<Left>,
-    policies: Option<HeaderValue>,
-}
-
-/// A request that is one too many.
-#[derive(Debug)]
-pub(crate) struct Refused {
-    /// Seconds until another one fits.
-    pub(crate) retry_after_seconds: u64,
-    pub(crate) standing: Standing,
 }
 
 impl Limits {
@@ -106,7 +81,7 @@ impl Limits {
             trust_forwarded_for,
             limits_loopback: *loopback,
             classes: PerClass::each(|class| {
-                OfClass::new(class, *by_account.of(class), *by_address.of(class), &clock)
+                ClassLimits::new(class, *by_account.of(class), *by_address.of(class), &clock)
             }),
             untrusted_proxy: Once::new(),
         }
@@ -114,28 +89,10 @@ impl Limits {
 
     /// Counts a request of `class`, which then passes or does not.
     pub(crate) fn admit(&self, class: Class, request: &mut Request) -> Result<Standing, Refused> {
-        let of_class = self.classes.of(class);
-        let address = match self.origin(request) {
-            Origin::Exempt => return Ok(Standing::default()),
-            Origin::Counted(address) => address,
-        };
-        let by_address = match (&of_class.by_address, &address) {
-            (Some(buckets), Some(address)) => {
-                let taken = buckets.take(address);
-                Some(taken.map_err(|left| of_class.refused(left, false, &of_class.address_refused))?)
-            }
-            _ => None,
-        };
-        let account = of_class.by_account.as_ref().and_then(|_| self.account(request));
-        let by_account = match (&of_class.by_account, &account) {
-            (Some(buckets), Some(account)) => {
-                let taken = buckets.take(account);
-                Some(taken.map_err(|left| of_class.refused(left, true, &of_class.account_refused))?)
-            }
-            _ => None,
-        };
-        let tighter = by_account.into_iter().chain(by_address).min_by_key(|left| left.requests);
-        Ok(of_class.standing(tighter, by_account.is_some()))
+        match self.origin(request) {
+            Origin::Exempt => Ok(Standing::default()),
+            Origin::Counted(address) => self.classes.of(class).admit(address, || self.account(request)),
+        }
     }
 
     fn origin(&self, request: &Request) -> Origin {
@@ -164,52 +121,18 @@ impl Limits {
     }
 }
 
-impl OfClass {
-    fn new(class: Class, by_account: Option<Quota>, by_address: Option<Quota>, clock: &Elapsed) -> Self {
-        let (account, address) = (class.as_str(), class.of_address());
-        let of_address: Vec<_> = by_address.map(|quota| (address, quota)).into_iter().collect();
-        let both: Vec<_> =
-            by_account.map(|quota| (account, quota)).into_iter().chain(of_address.clone()).collect();
-        Self {
-            policies: [headers::policies(&both), headers::policies(&of_address)],
-            by_account: by_account.and_then(|quota| Buckets::new(account, quota, clock)),
-            by_address: by_address.and_then(|quota| Buckets::new(address, quota, clock)),
-            account_refused: rate_limited(class, "account"),
-            address_refused: rate_limited(class, "address"),
-        }
-    }
-
-    fn standing(&self, left: Option<Left>, by_account: bool) -> Standing {
-        let [both, address_alone] = &self.policies;
-        let policies = if by_account { both } else { address_alone };
-        Standing { policies: left.and(policies.clone()), left }
-    }
-
-    fn refused(&self, left: Left, by_account: bool, counter: &Counter) -> Refused {
-        counter.increment(1);
-        Refused { retry_after_seconds: left.seconds, standing: self.standing(Some(left), by_account) }
-    }
-}
-
-impl Standing {
-    /// Puts the headers into an answer.
-    pub(crate) fn tell(self, response: &mut Response) {
-        let (Some(left), Some(policies)) = (self.left, self.policies) else { return };
-        let headers = response.headers_mut();
-        headers.insert(RATE_LIMIT, left.value());
-        headers.insert(RATE_LIMIT_POLICY, policies);
-    }
-}
-
 fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        headers::{RATE_LIMIT, RATE_LIMIT_POLICY},
+        *,
+    };
     use crate::config::{ApiConfig, TokenSecrets};
-    use axum::body::Body;
+    use axum::{body::Body, response::Response};
     use chrono::{DateTime, TimeDelta, Utc};
     use holdfast_ambient::StoppedClock;
     use holdfast_notifier::WebhookKey;

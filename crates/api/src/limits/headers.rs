@@ -5,9 +5,9 @@ use axum::http::{HeaderName, HeaderValue};
 use std::{io::Write as _, time::Duration};
 
 /// What is left of a quota.
-pub(crate) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+pub(super) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// Which quotas there are.
-pub(crate) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+pub(super) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// Longest value of `RateLimit`: a name of 15 characters, and numbers of 7 and 5 digits.
 const VALUE_BYTES_MAX: usize = 48;
 
