@@ -32,6 +32,7 @@ mod replays;
 mod secret;
 mod sender;
 mod sent_mails;
+mod show_letter;
 mod smtp;
 mod told;
 mod upkeep;

@@ -1,4 +1,4 @@
-//! Mails: one for each booking that was confirmed, cancelled or expired, one for each live booking of a flight that moved;
+//! Mails: one for each booking that was confirmed, cancelled or expired, one for each live booking of a flight or show that moved;
 //! and reminders when they are due.
 //!
 //! Shape: claim what is due → read what happened, look the address up, write the letter → hand it to the
@@ -14,13 +14,15 @@ use crate::{
     mailer::{Again, Mail, NotTaken, Post},
     notices::Notices,
     outgoing::{Claimed, Fate, QUEUES, Queue, REMINDERS},
+    show_letter,
     told::Told,
 };
 use chrono::TimeDelta;
 use futures::future::join_all;
 use holdfast_ambient::Ambient;
 use holdfast_domain::{
-    BookingId, BookingStatus, FLIGHT_CANCELLED, InventoryEvent, Schedule, Timestamp, UserId, local_time,
+    BookingId, BookingStatus, FLIGHT_CANCELLED, InventoryEvent, SHOW_CANCELLED, Schedule, Timestamp, UserId,
+    local_time,
 };
 use holdfast_event_log::{LogPosition, ReadError, Recorded, find_commands, heads, read_at, read_sequences};
 use holdfast_projector::{Failure, stand_by};
@@ -117,7 +119,7 @@ impl Mails {
         tokio::join!(prepares, mails, reminders);
     }
 
-    /// Keeps mails open, and looks through the bookings of flights that moved, for ever.
+    /// Keeps mails open, and looks through the bookings of flights and shows that moved, for ever.
     async fn prepare(&self) {
         let (mut opened_at, mut told) = (Instant::now(), Told::default());
         loop {
@@ -126,7 +128,7 @@ impl Mails {
                 told.hear("keeping mails open", self.open().await);
             }
             let stepped = fan_out::step(&self.pool).await;
-            if told.hear("looking for whom a flight concerns", stepped) != Some(true) {
+            if told.hear("looking for whom a flight or show that moved concerns", stepped) != Some(true) {
                 sleep(LOOK_EVERY).await;
             }
         }
@@ -298,23 +300,29 @@ fn letter(event: &Recorded, made: &Recorded, opened: &Recorded) -> Option<(UserI
                 format!("Your {name}, which was to leave on {before}, has new times or another gate."),
             )
         }
-        other => {
+        InventoryEvent::ShowRescheduled(moved) => {
+            facts.extend(show_letter::facts(&moved.new));
+            ("Your show has moved", show_letter::moved(&name, moved))
+        }
+        _ => {
             let (booking, _) = booking(event, made)?;
-            let flight_is_off =
-                matches!(other, InventoryEvent::BookingCancelled(e) if e.reason == FLIGHT_CANCELLED);
-            match (booking.status, flight_is_off) {
+            match (booking.status, booking.reason) {
                 (BookingStatus::Held, _) => return None,
                 (BookingStatus::Confirmed, _) => {
                     ("Your booking is confirmed", format!("Your booking for {name} is confirmed."))
                 }
-                (_, true) => (
+                (BookingStatus::Cancelled, Some(SHOW_CANCELLED)) => (
+                    "Your show is cancelled",
+                    format!("{name} does not take place, and your booking ended with it."),
+                ),
+                (BookingStatus::Cancelled, Some(FLIGHT_CANCELLED)) => (
                     "Your flight is cancelled",
                     format!("Your {name} does not take place, and your booking ended with it."),
                 ),
-                (BookingStatus::Cancelled, false) => {
+                (BookingStatus::Cancelled, _) => {
                     ("Your booking is cancelled", format!("Your booking for {name} is cancelled."))
                 }
-                (BookingStatus::Expired, false) => (
+                (BookingStatus::Expired, _) => (
                     "Your booking has expired",
                     format!(
                         "Your booking for {name} was not confirmed in time, and its seats are free again."
@@ -336,7 +344,7 @@ fn times(to: &Schedule, (departure_zone, arrival_zone): (&str, &str)) -> Vec<(&'
 }
 
 /// An instant as the clocks of its place show it.
-fn shown(at: Timestamp, zone: &str) -> String {
+pub(crate) fn shown(at: Timestamp, zone: &str) -> String {
     match local_time(at, zone) {
         Some(local) => format!("{} ({zone})", local.format("%Y-%m-%d %H:%M %:z")),
         None => at.format("%Y-%m-%d %H:%M UTC").to_string(),

@@ -1,4 +1,4 @@
-//! Inventories: the seats of a show, and the commands of the house.
+//! Inventories: the seats of a show or flight, and the commands of the house.
 
 mod availability;
 mod block;
@@ -29,6 +29,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use holdfast_availability::InventoryRow;
+use holdfast_catalogue::Expected;
 use holdfast_domain::{InventoryCommand, InventoryId};
 use holdfast_writer::{Accepted, InventoryView};
 use serde::Serialize;
@@ -57,11 +58,19 @@ pub(crate) async fn find(api: &Api, id: InventoryId, fresh: FreshFrom) -> Result
     }
 }
 
+/// The versions of its terms that a change may meet; none: any.
+pub(crate) fn versions(expected: Expected) -> Option<Vec<u64>> {
+    match expected {
+        Expected::Any => None,
+        Expected::OneOf(versions) => Some(versions.into_iter().filter_map(|v| v.try_into().ok()).collect()),
+    }
+}
+
 problems! {
     /// Why a command of the house is not done.
     HouseProblems:
-        MalformedJson, IdempotencyKeyInvalid, Unauthenticated, Forbidden, NotFound, FlightCancelled, PayloadTooLarge,
-        UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused, RequestTimeout, Overloaded, StoreUnavailable,
+        MalformedJson, IdempotencyKeyInvalid, Unauthenticated, Forbidden, NotFound, FlightCancelled, ShowCancelled,
+        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused, RequestTimeout, Overloaded, StoreUnavailable,
         OutcomeUnknown,
 }
 

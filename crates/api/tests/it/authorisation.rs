@@ -46,6 +46,8 @@ fn table() -> Vec<Row> {
         Row("POST", "/v1/shows", Body::Json(show(5, 60)), [401, 403, 403, 403, 201]),
         Row("GET", "/v1/shows", Body::None, anyone(200)),
         Row("GET", "/v1/shows/{show}", Body::None, anyone(200)),
+        Row("PATCH", "/v1/shows/{show}", Body::Json(json!({})), house),
+        Row("POST", "/v1/shows/{show}/cancel", Body::Json(json!({"reason": "x"})), house),
         Row("GET", "/v1/inventories/{show}/availability", Body::None, anyone(200)),
         Row("POST", "/v1/inventories/{show}/capacity", Body::Json(json!({"capacity": 9})), house),
         Row("POST", "/v1/inventories/{show}/close-sales", Body::None, house),
