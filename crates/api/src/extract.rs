@@ -10,7 +10,7 @@ mod query;
 mod refused;
 
 pub(crate) use body::{Body, OptionalBody, is_encoded, read_body};
-pub(crate) use caller::{Admin, Caller, CallerSession, Known, Nobody, authenticate};
+pub(crate) use caller::{Admin, Caller, CallerSession, Known, Nobody, Staff, authenticate};
 pub(crate) use client::{ClientAddress, Peer};
 pub(crate) use headers::{FreshFrom, IdempotencyKey, IfMatch, REQUEST_ID, Trace, id_or_new};
 pub(crate) use id::{PathId, PathIds};

@@ -49,7 +49,7 @@ const PAGE_POLICY: &str =
         (name = "flights", description = "What is sold, until it leaves. A flight has the number it is known by once on a day, by the clocks of its \
             departure airport. Its `ETag` names price and schedule, not the seats: a change needs it in `If-Match` (428 without, 412 if \
             somebody was faster), and is done whole or not at all."),
-        (name = "inventories", description = "The seats of a show or flight."),
+        (name = "inventories", description = "The seats of a show or flight and, for agents and admins, its bookings."),
         (name = "bookings", description = "Who has them."),
         (name = "catalogue", description = "Cities, airports and airplanes: what flights are made of. Anybody reads, admins write.\n\n\
             An answer's `ETag` is the thing's version. A change needs it in `If-Match` (428 without, 412 if somebody was faster), a \

@@ -49,6 +49,7 @@ fn documented(compat: bool) -> OpenApiRouter<ApiState> {
         .routes(routes!(flights::get_flight, flights::change_flight))
         .routes(routes!(flights::cancel_flight))
         .routes(routes!(inventories::get_availability))
+        .routes(routes!(inventories::list_inventory_bookings))
         .routes(routes!(inventories::change_capacity))
         .routes(routes!(inventories::close_sales))
         .routes(routes!(inventories::reopen_sales))

@@ -1,7 +1,8 @@
-//! Inventories: the seats of a show or flight, and the commands of the house.
+//! Inventories: the seats of a show or flight, who has booked them, and the commands of the house.
 
 mod availability;
 mod block;
+mod bookings;
 mod capacity;
 mod close_sales;
 mod reopen_sales;
@@ -9,6 +10,7 @@ mod unblock;
 
 pub(crate) use availability::{__path_get_availability, get_availability};
 pub(crate) use block::{__path_block_seats, block_seats};
+pub(crate) use bookings::{__path_list_inventory_bookings, list_inventory_bookings};
 pub(crate) use capacity::{__path_change_capacity, Capacity, change_capacity};
 pub(crate) use close_sales::{__path_close_sales, close_sales};
 pub(crate) use reopen_sales::{__path_reopen_sales, reopen_sales};

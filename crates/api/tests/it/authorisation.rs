@@ -49,6 +49,7 @@ fn table() -> Vec<Row> {
         Row("PATCH", "/v1/shows/{show}", Body::Json(json!({})), house),
         Row("POST", "/v1/shows/{show}/cancel", Body::Json(json!({"reason": "x"})), house),
         Row("GET", "/v1/inventories/{show}/availability", Body::None, anyone(200)),
+        Row("GET", "/v1/inventories/{show}/bookings", Body::None, [401, 403, 403, 200, 200]),
         Row("POST", "/v1/inventories/{show}/capacity", Body::Json(json!({"capacity": 9})), house),
         Row("POST", "/v1/inventories/{show}/close-sales", Body::None, house),
         Row("POST", "/v1/inventories/{show}/reopen-sales", Body::None, house),

@@ -150,9 +150,10 @@ async fn the_show_of_the_readme_moves() {
     let server = place.up().await;
     let shell = readme_shell("A tour of five minutes", 2) + &readme_shell("A show that moves", 1);
     let answers = place.paste(&shell).await;
-    let [.., moved, cancelled] = &answers[..] else { panic!("{answers:?}") };
+    let [.., moved, bookings, cancelled] = &answers[..] else { panic!("{answers:?}") };
     let times = [&moved["starts_at"], &moved["sales_end_at"]];
     assert_eq!(times, [&json!("2027-05-02T18:00:00Z"); 2], "{moved}");
+    assert!(bookings["data"].is_array(), "{bookings}");
     assert_eq!(cancelled["availability"]["confirmed"], 0, "{cancelled}");
     let (code, text) = place.run(&["verify"]).await;
     assert_eq!(code, Some(0), "{text}");
