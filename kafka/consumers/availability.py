@@ -21,8 +21,8 @@ def apply(seats, kind, event):
         case "SalesReopened.v1": seats["sales"] = "open"
         case "SeatsBlocked.v1": seats["blocked"] += event["quantity"]
         case "SeatsUnblocked.v1": seats["blocked"] -= event["quantity"]
-        case "FlightCancelled.v1": seats["sales"] = "cancelled"
-        case "PriceChanged.v1" | "FlightRescheduled.v1": pass  # no seat comes or goes
+        case "FlightCancelled.v1" | "ShowCancelled.v1": seats["sales"] = "cancelled"
+        case "PriceChanged.v1" | "FlightRescheduled.v1" | "ShowRescheduled.v1": pass  # no seat comes or goes
         case unknown: sys.exit(f"{unknown} may change a count, and is not known here")
 
 consumer = Consumer({"bootstrap.servers": sys.argv[1], "group.id": "example", "enable.auto.commit": False})

@@ -38,9 +38,9 @@ fn apply(seats: &mut Seats, kind: &str, event: &Value) -> Result<(), Box<dyn Err
         "CapacityChanged.v1" => seats.capacity = number("/new")?,
         "SalesClosed.v1" => seats.sales = "closed",
         "SalesReopened.v1" => seats.sales = "open",
-        "FlightCancelled.v1" => seats.sales = "cancelled",
+        "FlightCancelled.v1" | "ShowCancelled.v1" => seats.sales = "cancelled",
         // No seat comes or goes.
-        "PriceChanged.v1" | "FlightRescheduled.v1" => {}
+        "PriceChanged.v1" | "FlightRescheduled.v1" | "ShowRescheduled.v1" => {}
         "SeatsBlocked.v1" => seats.blocked += number("/quantity")?,
         "SeatsUnblocked.v1" => seats.blocked -= number("/quantity")?,
         unknown => return Err(format!("{unknown} may change a count, and is not known here").into()),

@@ -48,11 +48,12 @@ const PAGE_POLICY: &str =
             A token lives for an hour. Signing out ends it, another password ends all of the account: at once where it is asked, \
             within 5 seconds on every other server. After ten wrong passwords of an account, tries are slowed (429 \
             `rate_limited`, `Retry-After` of at most a minute); right ones never are."),
-        (name = "shows", description = "What is sold."),
+        (name = "shows", description = "What is sold, until it begins. A show's `ETag` names price and times, not the seats: a change needs it in \
+            `If-Match` (428 without, 412 if another change was faster), and is done whole or not at all."),
         (name = "flights", description = "What is sold, until it leaves. A flight has the number it is known by once on a day, by the clocks of its \
             departure airport. Its `ETag` names price and schedule, not the seats: a change needs it in `If-Match` (428 without, 412 if \
             somebody was faster), and is done whole or not at all."),
-        (name = "inventories", description = "Its seats."),
+        (name = "inventories", description = "The seats of a show or flight and, for agents and admins, its bookings."),
         (name = "bookings", description = "Who has them."),
         (name = "catalogue", description = "Cities, airports and airplanes: what flights are made of. Anybody reads, admins write.\n\n\
             An answer's `ETag` is the thing's version. A change needs it in `If-Match` (428 without, 412 if somebody was faster), a \

@@ -5,12 +5,14 @@
 //! Nothing of an account but its id and role leaves this module, but for its own owner and for admins.
 //! Not here: when a hash may be computed (`auth::Hasher`), who may ask, how long any of it is remembered.
 
+mod ended;
 mod password;
 mod role;
 mod rules;
 mod tokens;
 
 pub use crate::auth::HashError;
+pub use ended::{EndedAccount, delete_with_bookings, ended_accounts, forget};
 pub(crate) use password::replace_password;
 pub use password::{has_password, set_password};
 pub(crate) use role::{AfterChange, RoleChange, role_changes, set_role};

@@ -2,9 +2,11 @@
 //!
 //! Independent of `decide`: it looks at what happened and says whether that may have happened.
 //! The numbers are those of ARCHITECTURE.md: I1 seats, I3 holds end once, I4 no late confirmation,
-//! I5 one command, one effect, I9 a cancelled flight sells nothing, I10 a show that has begun sells nothing.
+//! I5 one command, one effect, I9 what is cancelled sells nothing, I10 a show that has begun sells nothing.
 
-use crate::{BookingId, BookingStatus, Inventory, InventoryEvent, SalesState, Subject, Timestamp};
+use crate::{
+    BookingId, BookingStatus, Inventory, InventoryEvent, SalesState, Subject, SubjectKind, Timestamp,
+};
 
 /// An event that must not have happened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,8 +66,8 @@ pub enum Violation {
         /// When the event came.
         at: Timestamp,
     },
-    /// I9: something else than the end of a booking came after the flight was cancelled.
-    #[error("I9: {event} came after the flight was cancelled")]
+    /// I9: something else than the end of a booking came after the flight or show was cancelled.
+    #[error("I9: {event} came after the cancellation")]
     AfterCancellation {
         /// What came.
         event: &'static str,
@@ -116,7 +118,7 @@ impl Inventory {
         if self.counts().sales == SalesState::Cancelled {
             match event {
                 InventoryEvent::BookingCancelled(_) | InventoryEvent::BookingExpired(_) => {}
-                InventoryEvent::FlightCancelled(_) => return Err(twice()),
+                InventoryEvent::FlightCancelled(_) | InventoryEvent::ShowCancelled(_) => return Err(twice()),
                 _ => return Err(Violation::AfterCancellation { event: name }),
             }
         }
@@ -160,7 +162,14 @@ impl Inventory {
                     && e.new.departs_at < e.new.arrives_at
                     && (&flight.departure_zone, &flight.arrival_zone) == (&e.departure_zone, &e.arrival_zone)
             })),
-            InventoryEvent::FlightCancelled(_) => fits(terms.subject.flight().is_some()),
+            InventoryEvent::ShowRescheduled(e) => {
+                // As with an opening, the end of the sale is written wherever there is a start, and is not after it.
+                let ends_in_time =
+                    e.new.starts_at.is_none_or(|start| e.new.sales_end_at.is_some_and(|end| end <= start));
+                fits(terms.subject.show_schedule().as_ref() == Some(&e.old) && ends_in_time)
+            }
+            InventoryEvent::FlightCancelled(_) => fits(terms.subject.kind() == SubjectKind::Flight),
+            InventoryEvent::ShowCancelled(_) => fits(terms.subject.kind() == SubjectKind::Show),
             InventoryEvent::SalesClosed(_)
             | InventoryEvent::SalesReopened(_)
             | InventoryEvent::SeatsBlocked(_) => Ok(()),

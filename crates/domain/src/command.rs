@@ -1,6 +1,6 @@
 //! What may be asked of an inventory.
 
-use crate::{BookingId, Money, Policy, Subject, Timestamp, UserId};
+use crate::{BookingId, Money, Policy, Subject, SubjectKind, Timestamp, UserId};
 
 /// Opens an inventory: from now on its seats are sold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +108,28 @@ pub struct CancelFlight {
     pub reason: String,
 }
 
+/// Sells a show for another price, or moves it: all of it or nothing. What is left out stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangeShow {
+    /// Price of one seat for later bookings, in the currency it has.
+    pub price: Option<Money>,
+    /// When it begins; `Some(None)`: not known any more.
+    pub starts_at: Option<Option<Timestamp>>,
+    /// IANA zone of the venue; `Some(None)`: not known any more.
+    pub zone: Option<Option<String>>,
+    /// When its sale ends; `Some(None)`: when it begins. Left out, a sale that ended at the start ends at the new start.
+    pub sales_end_at: Option<Option<Timestamp>>,
+    /// Only if its terms have one of these versions.
+    pub if_version: Option<Vec<u64>>,
+}
+
+/// Calls a show off: no seat of it is sold any more, and its live bookings end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CancelShow {
+    /// Why: a short code, never personal data.
+    pub reason: String,
+}
+
 /// Everything that can be asked of an inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InventoryCommand {
@@ -120,7 +142,7 @@ pub enum InventoryCommand {
     /// See [`CancelBooking`].
     CancelBooking(CancelBooking),
     /// Nobody asks for it: ends the bookings whose end is due, at most [`crate::ENDINGS_MAX`] at once. They are
-    /// holds that are overdue, and all live bookings of a cancelled flight.
+    /// holds that are overdue, and all live bookings of a cancelled flight or show.
     EndDueBookings,
     /// See [`ChangeCapacity`].
     ChangeCapacity(ChangeCapacity),
@@ -136,6 +158,10 @@ pub enum InventoryCommand {
     ChangeFlight(ChangeFlight),
     /// See [`CancelFlight`].
     CancelFlight(CancelFlight),
+    /// See [`ChangeShow`].
+    ChangeShow(ChangeShow),
+    /// See [`CancelShow`].
+    CancelShow(CancelShow),
 }
 
 impl InventoryCommand {
@@ -155,6 +181,27 @@ impl InventoryCommand {
             Self::UnblockSeats(_) => "UnblockSeats",
             Self::ChangeFlight(_) => "ChangeFlight",
             Self::CancelFlight(_) => "CancelFlight",
+            Self::ChangeShow(_) => "ChangeShow",
+            Self::CancelShow(_) => "CancelShow",
+        }
+    }
+
+    /// What the seats must belong to; none: to anything.
+    #[must_use]
+    pub fn wants(&self) -> Option<SubjectKind> {
+        match self {
+            Self::ChangeFlight(_) | Self::CancelFlight(_) => Some(SubjectKind::Flight),
+            Self::ChangeShow(_) | Self::CancelShow(_) => Some(SubjectKind::Show),
+            Self::OpenInventory(_)
+            | Self::ReserveSeats(_)
+            | Self::ConfirmBooking(_)
+            | Self::CancelBooking(_)
+            | Self::EndDueBookings
+            | Self::ChangeCapacity(_)
+            | Self::CloseSales(_)
+            | Self::ReopenSales(_)
+            | Self::BlockSeats(_)
+            | Self::UnblockSeats(_) => None,
         }
     }
 }

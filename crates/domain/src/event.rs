@@ -3,7 +3,7 @@
 //! An event's JSON is frozen the day it ships (`events/*.json`); a change is a new version.
 //! Every event carries what a read model needs to count with, so no consumer has to look back.
 
-use crate::{BookingId, BookingStatus, Money, Policy, Schedule, Subject, Timestamp, UserId};
+use crate::{BookingId, BookingStatus, Money, Policy, Schedule, ShowSchedule, Subject, Timestamp, UserId};
 use cqrs_es::DomainEvent;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -144,6 +144,23 @@ pub struct FlightCancelled {
     pub reason: String,
 }
 
+/// A show begins at another time or by other clocks, or its sale ends at another time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ShowRescheduled {
+    /// Before.
+    pub old: ShowSchedule,
+    /// From now on.
+    pub new: ShowSchedule,
+}
+
+/// A show does not take place. Sales have stopped for ever; its live bookings are cancelled one by one, by events of
+/// their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ShowCancelled {
+    /// Why, as a short code.
+    pub reason: String,
+}
+
 /// An event's bytes could not be understood. The reader stops: nothing is skipped.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
@@ -239,6 +256,8 @@ events! {
     PriceChanged = "1",
     FlightRescheduled = "1",
     FlightCancelled = "1",
+    ShowRescheduled = "1",
+    ShowCancelled = "1",
 }
 
 impl InventoryEvent {
@@ -258,7 +277,9 @@ impl InventoryEvent {
             | Self::SeatsUnblocked(_)
             | Self::PriceChanged(_)
             | Self::FlightRescheduled(_)
-            | Self::FlightCancelled(_) => None,
+            | Self::FlightCancelled(_)
+            | Self::ShowRescheduled(_)
+            | Self::ShowCancelled(_) => None,
         }
     }
 }

@@ -5,11 +5,11 @@
 //! Not here: which events may happen (`decide`, in the child module of that name).
 
 mod decide;
-pub use decide::{ENDINGS_MAX, FLIGHT_CANCELLED};
+pub use decide::{ENDINGS_MAX, FLIGHT_CANCELLED, SHOW_CANCELLED};
 
 use crate::{
     BookingCancelled, BookingExpired, BookingId, FlightRescheduled, InventoryEvent, InventoryOpened, Money,
-    Policy, PriceChanged, SeatsReserved, Subject, Timestamp, UserId,
+    Policy, PriceChanged, SeatsReserved, ShowRescheduled, Subject, Timestamp, UserId,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,7 @@ pub struct Booking {
     pub sequences: [u32; 3],
 }
 
-/// What is sold, as of now: fixed at the opening, but for a flight's price and schedule.
+/// What is sold, as of now: fixed at the opening, but for price and schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     /// What the seats belong to.
@@ -76,7 +76,7 @@ pub struct Terms {
     /// The limits of the sale.
     pub policy: Policy,
     /// Sequence of the last event that changed them: who edits says which he has seen. Bookings leave it as
-    /// it is, or nobody could edit a flight that sells.
+    /// it is, or nothing that sells could be edited.
     pub version: u64,
 }
 
@@ -89,7 +89,7 @@ pub enum SalesState {
     Open,
     /// They cannot; holds can still be confirmed.
     Closed,
-    /// The flight is cancelled: never again.
+    /// The flight or show is cancelled: never again.
     Cancelled,
 }
 
@@ -217,7 +217,7 @@ pub struct Inventory {
     users: BTreeMap<UserId, Usage>,
     /// Holds in the order in which they end.
     holds: BTreeSet<(Timestamp, BookingId)>,
-    /// Live bookings of a cancelled flight: they are to end. Empty in every other case.
+    /// Live bookings of a cancelled flight or show: they are to end. Empty in every other case.
     doomed: BTreeSet<BookingId>,
 }
 
@@ -306,7 +306,11 @@ impl Inventory {
                 undo.terms = self.replace_terms();
                 self.reschedule(e);
             }
-            InventoryEvent::FlightCancelled(_) => {
+            InventoryEvent::ShowRescheduled(e) => {
+                undo.terms = self.replace_terms();
+                self.reschedule_show(e);
+            }
+            InventoryEvent::FlightCancelled(_) | InventoryEvent::ShowCancelled(_) => {
                 undo.terms = self.replace_terms();
                 self.call_off();
             }
@@ -351,6 +355,12 @@ impl Inventory {
     fn reschedule(&mut self, e: &FlightRescheduled) {
         if let Some(Terms { subject: Subject::Flight(flight), .. }) = self.change_terms() {
             flight.reschedule(e.new.clone());
+        }
+    }
+
+    fn reschedule_show(&mut self, e: &ShowRescheduled) {
+        if let Some(terms) = self.change_terms() {
+            terms.subject.reschedule_show(e.new.clone());
         }
     }
 

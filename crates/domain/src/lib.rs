@@ -14,23 +14,25 @@ mod inventory;
 mod money;
 mod policy;
 mod refused;
+mod show;
 mod text;
 
 pub use aggregate::InventoryServices;
 pub use audit::Violation;
 pub use command::{
-    At, BlockSeats, CancelBooking, CancelFlight, ChangeCapacity, ChangeFlight, CloseSales, ConfirmBooking,
-    InventoryCommand, OpenInventory, ReopenSales, ReserveSeats, UnblockSeats,
+    At, BlockSeats, CancelBooking, CancelFlight, CancelShow, ChangeCapacity, ChangeFlight, ChangeShow,
+    CloseSales, ConfirmBooking, InventoryCommand, OpenInventory, ReopenSales, ReserveSeats, UnblockSeats,
 };
 pub use event::{
     AGGREGATE_TYPE, BookingCancelled, BookingConfirmed, BookingExpired, CapacityChanged, DecodeError,
     EVENT_TYPES, FlightCancelled, FlightRescheduled, InventoryEvent, InventoryOpened, PriceChanged,
-    SalesClosed, SalesReopened, SeatsBlocked, SeatsReserved, SeatsUnblocked,
+    SalesClosed, SalesReopened, SeatsBlocked, SeatsReserved, SeatsUnblocked, ShowCancelled, ShowRescheduled,
 };
 pub use flight::{Flight, Schedule, is_writable, local_day, local_time};
 pub use ids::{AirplaneId, AirportId, BookingId, CityId, InventoryId, UserId};
 pub use inventory::{
-    Booking, BookingStatus, Counts, ENDINGS_MAX, FLIGHT_CANCELLED, Inventory, SalesState, Terms, Undo,
+    Booking, BookingStatus, Counts, ENDINGS_MAX, FLIGHT_CANCELLED, Inventory, SHOW_CANCELLED, SalesState,
+    Terms, Undo,
 };
 pub use money::{Currency, Money, MoneyError};
 pub use policy::{
@@ -38,7 +40,8 @@ pub use policy::{
     SEATS_PER_USER_DEFAULT, Subject, SubjectKind,
 };
 pub use refused::{CONFIRM_NEEDS, InvalidField, Refused, UserLimit};
-pub use text::{comparison_key, nfc};
+pub use show::ShowSchedule;
+pub use text::{comparison_key, nfc, words};
 
 /// An instant in UTC. Microseconds are kept, because Postgres keeps no more.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

@@ -1,6 +1,6 @@
 //! What is sold, and under which limits.
 
-use crate::{Flight, InvalidField, Timestamp, flight};
+use crate::{Flight, InvalidField, ShowSchedule, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -57,18 +57,28 @@ pub enum SubjectKind {
     Flight,
 }
 
+impl SubjectKind {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Show => "show",
+            Self::Flight => "flight",
+        }
+    }
+}
+
 impl Subject {
     pub(crate) fn check(&self) -> Result<(), InvalidField> {
-        let (name, zone, starts_at, sales_end_at) = match self {
+        let name = match self {
             Self::Flight(flight) => return flight.check(),
-            Self::Show { name, zone, starts_at, sales_end_at } => (name, zone, starts_at, sales_end_at),
+            Self::Show { name, .. } => name,
         };
         let chars = name.chars().count();
         if name.trim().is_empty() || chars > NAME_CHARS_MAX || name.contains('\0') {
             return Err(InvalidField::new("/name", format!("must be 1 to {NAME_CHARS_MAX} characters")));
         }
-        zone.as_deref().map_or(Ok(()), |zone| flight::zone("/zone", zone))?;
-        check_show_times(*starts_at, *sales_end_at)
+        self.show_schedule().map_or(Ok(()), |schedule| schedule.check())
     }
 
     /// Its kind.
@@ -108,6 +118,26 @@ impl Subject {
         self
     }
 
+    /// The times of a show, with the end of its sale written out; none: it is no show.
+    #[must_use]
+    pub fn show_schedule(&self) -> Option<ShowSchedule> {
+        match self {
+            Self::Flight(_) => None,
+            Self::Show { starts_at, zone, .. } => Some(ShowSchedule {
+                starts_at: *starts_at,
+                zone: zone.clone(),
+                sales_end_at: self.sales_end_at(),
+            }),
+        }
+    }
+
+    /// Takes other times, if it is a show.
+    pub fn reschedule_show(&mut self, to: ShowSchedule) {
+        if let Self::Show { starts_at, zone, sales_end_at, .. } = self {
+            (*starts_at, *zone, *sales_end_at) = (to.starts_at, to.zone, to.sales_end_at);
+        }
+    }
+
     /// The flight, if it is one.
     #[must_use]
     pub fn flight(&self) -> Option<&Flight> {
@@ -141,24 +171,6 @@ pub struct Policy {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(limit: &u32) -> bool {
     *limit == 0
-}
-
-/// A show's sale ends before or at its start.
-pub(crate) fn check_show_times(
-    starts_at: Option<Timestamp>,
-    sales_end_at: Option<Timestamp>,
-) -> Result<(), InvalidField> {
-    for (pointer, at) in [("/starts_at", starts_at), ("/sales_end_at", sales_end_at)] {
-        if at.is_some_and(|at| !flight::is_writable(at)) {
-            return Err(InvalidField::new(pointer, "must be in the years 1 to 9999 by all clocks"));
-        }
-    }
-    match (starts_at, sales_end_at) {
-        (Some(start), Some(end)) if end > start => {
-            Err(InvalidField::new("/sales_end_at", "must not be after the start"))
-        }
-        _ => Ok(()),
-    }
 }
 
 impl Policy {

@@ -87,12 +87,18 @@ pub enum Refused {
         /// When it did.
         departed_at: Timestamp,
     },
-    /// The flight does not take place.
-    #[error("the flight is cancelled")]
-    FlightCancelled,
-    /// A flight was meant, and the seats are of something else.
-    #[error("it is not a flight")]
-    NotAFlight,
+    /// The flight or show does not take place.
+    #[error("the {} is cancelled", kind.as_str())]
+    Cancelled {
+        /// What is cancelled.
+        kind: SubjectKind,
+    },
+    /// The command is for one kind, and the seats are of the other.
+    #[error("it is not a {}", wanted.as_str())]
+    OtherKind {
+        /// What the command is for.
+        wanted: SubjectKind,
+    },
     /// The terms are not those the caller has seen.
     #[error("the version is {current} now")]
     VersionMismatch {

@@ -5,7 +5,7 @@
 
 use icu_casemap::{CaseMapper, CaseMapperBorrowed};
 use icu_normalizer::{ComposingNormalizer, ComposingNormalizerBorrowed};
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizer::new_nfc();
 const NFKC: ComposingNormalizerBorrowed<'static> = ComposingNormalizer::new_nfkc();
@@ -24,6 +24,41 @@ pub fn comparison_key(text: &str) -> String {
     let folded = CASES.fold_string(&compatible);
     // Folding can take a composed character apart.
     NFKC.normalize(&folded).into_owned()
+}
+
+/// Longest word of a search, in characters; what is longer is cut, in what is searched as in what is searched for.
+const WORD_CHARS_MAX: usize = 100;
+
+/// Scripts that are written without blanks between words: Thai, Lao, Burmese, Khmer, kana and Han.
+const WITHOUT_BLANKS: [RangeInclusive<char>; 8] = [
+    '\u{e00}'..='\u{eff}',
+    '\u{1000}'..='\u{109f}',
+    '\u{1780}'..='\u{17ff}',
+    '\u{3040}'..='\u{30ff}',
+    '\u{31f0}'..='\u{31ff}',
+    '\u{3400}'..='\u{9fff}',
+    '\u{f900}'..='\u{faff}',
+    '\u{20000}'..='\u{323af}',
+];
+
+/// The words of a text's key, for a search of names: what stands between blanks and punctuation. Of a script without blanks
+/// each letter is a word.
+#[must_use]
+pub fn words(text: &str) -> Vec<String> {
+    let mut words = vec![];
+    for piece in comparison_key(text).split(|c: char| !c.is_alphanumeric()) {
+        let mut word = String::new();
+        for c in piece.chars() {
+            if WITHOUT_BLANKS.iter().any(|script| script.contains(&c)) {
+                words.extend([std::mem::take(&mut word), c.to_string()]);
+            } else if word.chars().count() < WORD_CHARS_MAX {
+                word.push(c);
+            }
+        }
+        words.push(word);
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 #[cfg(test)]
@@ -49,6 +84,17 @@ mod tests {
             assert_eq!(comparison_key(one), comparison_key(other), "{one} {other}");
         }
         assert_ne!(comparison_key("Sao Paulo"), comparison_key("S\u{e3}o Paulo"));
+    }
+
+    #[test]
+    fn words_stand_between_blanks_and_punctuation_or_alone() {
+        assert_eq!(
+            words("  Die Zauberfl\u{f6}te \u{2013} \u{fb01}n,(2)"),
+            ["die", "zauberfl\u{f6}te", "fin", "2"]
+        );
+        assert_eq!(words("J\u{2019}ai\u{6771}\u{4eac}2031"), ["j", "ai", "\u{6771}", "\u{4eac}", "2031"]);
+        assert_eq!(words("- \u{1f3ad} !"), Vec::<String>::new());
+        assert_eq!(words(&"x".repeat(200)), ["x".repeat(WORD_CHARS_MAX)]);
     }
 
     proptest! {

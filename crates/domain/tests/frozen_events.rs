@@ -115,13 +115,20 @@ fn the_examples_fold_to_a_hold_and_its_three_endings() {
             &[FLIGHT, "SeatsReserved", "BookingConfirmed", "FlightCancelled", "BookingCancelled"],
             [0, 0, 0, 501, 0],
         ),
+        (&["InventoryOpened", "SeatsReserved", "ShowRescheduled"], [3, 0, 0, 498, 0]),
+        (
+            &["InventoryOpened", "SeatsReserved", "BookingConfirmed", "ShowCancelled", "BookingCancelled"],
+            [0, 0, 0, 501, 0],
+        ),
     ];
     for (story, after) in STORIES {
         let inventory = fold(story);
         assert_eq!(seats(&inventory), *after, "after {story:?}");
         let sales = match story {
             [.., "SalesClosed"] => SalesState::Closed,
-            story if story.contains(&"FlightCancelled") => SalesState::Cancelled,
+            story if story.contains(&"FlightCancelled") || story.contains(&"ShowCancelled") => {
+                SalesState::Cancelled
+            }
             _ => SalesState::Open,
         };
         assert_eq!(inventory.counts().sales, sales, "after {story:?}");
@@ -139,6 +146,20 @@ fn a_folded_flight_has_its_latest_price_and_schedule_and_the_version_of_both() {
     let flight = terms.subject.flight().unwrap();
     assert_eq!((flight.departs_at.to_rfc3339().as_str(), &flight.gate), ("2031-12-06T23:30:00+00:00", &None));
     assert_eq!(flight.departure_day().to_string(), "2031-12-07");
+}
+
+/// As does one whose opening left out the end of its sale, and one that has no times any more.
+#[test]
+fn a_folded_show_has_its_latest_times_and_their_version() {
+    let show = fold(&["InventoryOpened", "SeatsReserved", "ShowRescheduled"]);
+    let terms = show.terms().unwrap();
+    assert_eq!(terms.version, 3);
+    let times = terms.subject.show_schedule().unwrap();
+    assert_eq!(times.starts_at.unwrap().to_rfc3339(), "2031-12-07T19:00:00+00:00");
+    assert_eq!(times.sales_end_at.unwrap().to_rfc3339(), "2031-12-07T17:00:00+00:00");
+    let postponed = fold(&["InventoryOpened", "ShowRescheduled.v1.postponed"]);
+    let times = postponed.terms().unwrap().subject.show_schedule().unwrap();
+    assert_eq!((times.starts_at, times.zone, times.sales_end_at), (None, None, None));
 }
 
 #[test]

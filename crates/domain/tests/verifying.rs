@@ -7,7 +7,7 @@ use holdfast_domain::{
     AirplaneId, AirportId, BookingCancelled, BookingConfirmed, BookingExpired, BookingId, BookingStatus,
     CapacityChanged, Currency, Flight, FlightCancelled, FlightRescheduled, Inventory, InventoryEvent,
     InventoryOpened, Money, Policy, PriceChanged, SalesReopened, Schedule, SeatsBlocked, SeatsReserved,
-    SeatsUnblocked, Subject, Timestamp, UserId, Violation,
+    SeatsUnblocked, ShowCancelled, ShowRescheduled, ShowSchedule, Subject, Timestamp, UserId, Violation,
 };
 use uuid::Uuid;
 
@@ -70,6 +70,20 @@ fn moved(old: Schedule, new: Schedule) -> InventoryEvent {
 
 fn flight_cancelled() -> InventoryEvent {
     FlightCancelled { reason: "weather".into() }.into()
+}
+
+/// The show whose sale ends so many seconds after noon, at its start.
+fn show_times(seconds: Option<i64>) -> ShowSchedule {
+    let at = seconds.map(noon_plus);
+    ShowSchedule { starts_at: at, zone: None, sales_end_at: at }
+}
+
+fn show_moved(old: Option<i64>, new: Option<i64>) -> InventoryEvent {
+    ShowRescheduled { old: show_times(old), new: show_times(new) }.into()
+}
+
+fn show_cancelled() -> InventoryEvent {
+    ShowCancelled { reason: "illness".into() }.into()
 }
 
 fn repriced(old: i64, new: i64) -> InventoryEvent {
@@ -220,6 +234,39 @@ fn a_price_or_a_schedule_that_does_not_follow_from_the_one_before_is_found() {
         assert_eq!(verdict(&[opened, moved], 0), misfit("FlightRescheduled"));
     }
     assert_eq!(verdict(&[opened(), flight_cancelled()], 0), misfit("FlightCancelled"));
+}
+
+#[test]
+fn a_shows_times_that_do_not_follow_from_those_before_are_found() {
+    let misfit = |event| Err(Violation::Misfit { event });
+    assert_eq!(verdict(&[opened(), show_moved(None, Some(60)), show_moved(Some(60), Some(90))], 0), Ok(()));
+    let without_end = ShowSchedule { sales_end_at: None, ..show_times(Some(60)) };
+    let ends_late = ShowSchedule { sales_end_at: Some(noon_plus(61)), ..show_times(Some(60)) };
+    let to = |new| ShowRescheduled { old: show_times(None), new }.into();
+    for (opened, moved) in [
+        (opened(), show_moved(Some(60), Some(90))),
+        (opened(), to(without_end)),
+        (opened(), to(ends_late)),
+        (flight_opened(), show_moved(None, Some(60))),
+    ] {
+        assert_eq!(verdict(&[opened, moved], 0), misfit("ShowRescheduled"));
+    }
+    assert_eq!(verdict(&[flight_opened(), show_cancelled()], 0), misfit("ShowCancelled"));
+    // From then on it sells until its new start.
+    let moved = [opened(), show_moved(None, Some(30)), held(1)];
+    let late = Violation::AfterSale { event: "SeatsReserved", ended_at: noon_plus(30), at: noon_plus(30) };
+    assert_eq!((verdict(&moved, 29), verdict(&moved, 30)), (Ok(()), Err(late)));
+}
+
+#[test]
+fn whatever_a_cancelled_show_sells_is_found() {
+    let then = |event| verdict(&[opened(), held(3), show_cancelled(), event], 60);
+    assert_eq!(then(expired(3)), Ok(()));
+    assert_eq!(then(show_cancelled()), Err(Violation::Twice { event: "ShowCancelled" }));
+    for event in [confirmed(3), SalesReopened {}.into(), repriced(0, 7), show_moved(None, Some(90))] {
+        let found = Err(Violation::AfterCancellation { event: event.type_name() });
+        assert_eq!(then(event), found);
+    }
 }
 
 #[test]

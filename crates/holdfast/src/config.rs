@@ -619,13 +619,45 @@ pub(crate) enum User {
         #[command(flatten)]
         access: Access,
     },
-    /// Deletes a user. Its bookings stay in the log, under an id that leads to nobody any more.
+    /// Deletes a user. Its bookings stay in the log, under an id that leads to no account any more. Refused where it has live
+    /// bookings of flights and shows to come, unless one of the two flags says what becomes of them.
     Delete {
         /// E-mail address.
         email: String,
         #[command(flatten)]
+        bookings: BookingsToCome,
+        #[command(flatten)]
         access: Access,
     },
+}
+
+/// What becomes of the bookings to come of an account that is deleted.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct BookingsToCome {
+    /// Bookings to come stay as they are.
+    #[arg(long, conflicts_with = "cancel_bookings")]
+    keep_bookings: bool,
+    /// Bookings to come are cancelled, by the server that runs or the next that starts.
+    #[arg(long)]
+    cancel_bookings: bool,
+}
+
+/// The same, decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BookingsFate {
+    Undecided,
+    Kept,
+    Cancelled,
+}
+
+impl BookingsToCome {
+    pub(crate) fn fate(self) -> BookingsFate {
+        match self {
+            Self { cancel_bookings: true, .. } => BookingsFate::Cancelled,
+            Self { keep_bookings: true, .. } => BookingsFate::Kept,
+            Self { .. } => BookingsFate::Undecided,
+        }
+    }
 }
 
 /// Who makes something of the log's events.

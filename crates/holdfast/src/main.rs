@@ -8,6 +8,7 @@
 mod compose;
 mod config;
 mod descriptors;
+mod ended_accounts;
 mod first_admin;
 mod keeper;
 mod models;
@@ -124,7 +125,9 @@ async fn run(role: Role, beside: &Handle) -> anyhow::Result<()> {
         Role::Log(command) => roles::log::run(&command).await,
         Role::User(User::Grant { email, role, access }) => roles::user::grant(&email, role, &access).await,
         Role::User(User::Password { email, access }) => roles::user::password(&email, &access).await,
-        Role::User(User::Delete { email, access }) => roles::user::delete(&email, &access).await,
+        Role::User(User::Delete { email, bookings, access }) => {
+            roles::user::delete(&email, bookings.fate(), &access).await
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 use crate::config::{Http, Model};
 use crate::descriptors;
+use crate::ended_accounts::EndedAccounts;
 use crate::first_admin;
 use crate::models::{FOLLOWERS, MODELS, WhenStopped, group_of};
 use crate::notifying::{self, MailWay};
@@ -38,8 +39,8 @@ use uuid::Uuid;
 
 /// How often bookings whose end is due are looked for that no memory knows: after a restart, or when they left it.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
-/// Inventories one sweep wakes of each kind: with overdue holds, the longest overdue first, and cancelled flights with
-/// live bookings. They leave the list when the ends are projected, and the next sweep finds those behind
+/// Inventories one sweep wakes of each kind: with overdue holds, the longest overdue first, and cancelled flights and
+/// shows with live bookings. They leave the list when the ends are projected, and the next sweep finds those behind
 /// them; one in which nothing ends is woken again and does no harm.
 const SWEEP_INVENTORIES_MAX: u32 = 500;
 
@@ -150,6 +151,13 @@ impl Services {
         };
         let swept = sweep(pools.background.clone(), writer.clone(), ambient.clone());
         spawn_until(&tasks, &stop_tasks, swept);
+        let ended = EndedAccounts {
+            pool: pools.background.clone(),
+            writer: writer.clone(),
+            ambient: ambient.clone(),
+            history: read_models.booking_history.clone(),
+        };
+        spawn_until(&tasks, &stop_tasks, ended.run());
         spawn_until(&tasks, &stop_tasks, prometheus::keep_up(prometheus.clone()));
         let (flow, clock) = (Flow::new(&pools.background, FOLLOWERS), ambient.clone());
         spawn_until(&tasks, &stop_tasks, sample_flow(flow, move || clock.now()));
@@ -270,7 +278,7 @@ fn spawn_until(
     tasks.spawn(async move { stop.run_until_cancelled(work).await });
 }
 
-/// Wakes inventories with holds that are overdue, and cancelled flights that still have bookings. The read models are
+/// Wakes inventories with holds that are overdue, and cancelled flights and shows that still have bookings. The read models are
 /// only a hint: what they say late is done late, and the rules decide.
 async fn sweep(pool: PgPool, writer: Writer, ambient: Arc<dyn Ambient>) {
     loop {

@@ -12,7 +12,7 @@ use crate::{
 use holdfast_domain::{
     BookingId, BookingStatus, CapacityChanged, FlightCancelled, FlightRescheduled, InventoryEvent,
     InventoryId, InventoryOpened, Money, PriceChanged, SalesState, Schedule, SeatsBlocked, SeatsReserved,
-    SeatsUnblocked, Timestamp, UserId,
+    SeatsUnblocked, ShowCancelled, ShowRescheduled, ShowSchedule, Timestamp, UserId,
 };
 use holdfast_event_log::{LogPosition, Recorded};
 use serde::Serialize;
@@ -119,6 +119,7 @@ enum InventoryNow<'a> {
     Unblocked(&'a SeatsUnblocked),
     Priced { price: Money },
     Rescheduled(FlightNow<'a>),
+    ShowRescheduled(&'a ShowSchedule),
     Cancelled { sales: SalesState, reason: &'a str },
 }
 
@@ -139,6 +140,7 @@ enum Previous<'a> {
     Sales { sales: SalesState },
     Price { price: Money },
     Schedule(&'a Schedule),
+    ShowSchedule(&'a ShowSchedule),
 }
 
 /// The body of what is owed, from what was read for its batch.
@@ -189,7 +191,9 @@ pub(crate) fn booking<'a>(
         | InventoryEvent::SeatsUnblocked(_)
         | InventoryEvent::PriceChanged(_)
         | InventoryEvent::FlightRescheduled(_)
-        | InventoryEvent::FlightCancelled(_) => return None,
+        | InventoryEvent::FlightCancelled(_)
+        | InventoryEvent::ShowRescheduled(_)
+        | InventoryEvent::ShowCancelled(_) => return None,
     };
     let object = BookingObject {
         id: *booking_id,
@@ -241,8 +245,12 @@ fn data<'a>(event: &'a Recorded, made: Option<&Recorded>) -> Option<Data<'a>> {
             let now = FlightNow { schedule: new, departure_zone, arrival_zone };
             inventory(InventoryNow::Rescheduled(now), Some(Previous::Schedule(old)))
         }
+        InventoryEvent::ShowRescheduled(ShowRescheduled { old, new }) => {
+            inventory(InventoryNow::ShowRescheduled(new), Some(Previous::ShowSchedule(old)))
+        }
         // What sales were before is not in the event, and nothing can bring it back.
-        InventoryEvent::FlightCancelled(FlightCancelled { reason }) => {
+        InventoryEvent::FlightCancelled(FlightCancelled { reason })
+        | InventoryEvent::ShowCancelled(ShowCancelled { reason }) => {
             inventory(InventoryNow::Cancelled { sales: SalesState::Cancelled, reason }, None)
         }
     }

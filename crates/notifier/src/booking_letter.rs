@@ -3,9 +3,10 @@
 use crate::{
     body::booking,
     letter::{Letter, name_of},
+    show_letter,
 };
 use holdfast_domain::{
-    BookingStatus, FLIGHT_CANCELLED, InventoryEvent, Schedule, Timestamp, UserId, local_time,
+    BookingStatus, FLIGHT_CANCELLED, InventoryEvent, SHOW_CANCELLED, Schedule, Timestamp, UserId, local_time,
 };
 use holdfast_event_log::Recorded;
 
@@ -32,23 +33,29 @@ pub(crate) fn letter(event: &Recorded, made: &Recorded, opened: &Recorded) -> Op
                 format!("Your {name}, which was to leave on {before}, has new times or another gate."),
             )
         }
-        other => {
+        InventoryEvent::ShowRescheduled(moved) => {
+            facts.extend(show_letter::facts(&moved.new));
+            ("Your show has moved", show_letter::moved(&name, moved))
+        }
+        _ => {
             let (booking, _) = booking(event, made)?;
-            let flight_is_off =
-                matches!(other, InventoryEvent::BookingCancelled(e) if e.reason == FLIGHT_CANCELLED);
-            match (booking.status, flight_is_off) {
+            match (booking.status, booking.reason) {
                 (BookingStatus::Held, _) => return None,
                 (BookingStatus::Confirmed, _) => {
                     ("Your booking is confirmed", format!("Your booking for {name} is confirmed."))
                 }
-                (_, true) => (
+                (BookingStatus::Cancelled, Some(SHOW_CANCELLED)) => (
+                    "Your show is cancelled",
+                    format!("{name} does not take place, and your booking ended with it."),
+                ),
+                (BookingStatus::Cancelled, Some(FLIGHT_CANCELLED)) => (
                     "Your flight is cancelled",
                     format!("Your {name} does not take place, and your booking ended with it."),
                 ),
-                (BookingStatus::Cancelled, false) => {
+                (BookingStatus::Cancelled, _) => {
                     ("Your booking is cancelled", format!("Your booking for {name} is cancelled."))
                 }
-                (BookingStatus::Expired, false) => (
+                (BookingStatus::Expired, _) => (
                     "Your booking has expired",
                     format!(
                         "Your booking for {name} was not confirmed in time, and its seats are free again."
@@ -70,7 +77,7 @@ fn times(to: &Schedule, (departure_zone, arrival_zone): (&str, &str)) -> Vec<(&'
 }
 
 /// An instant as the clocks of its place show it.
-fn shown(at: Timestamp, zone: &str) -> String {
+pub(crate) fn shown(at: Timestamp, zone: &str) -> String {
     match local_time(at, zone) {
         Some(local) => format!("{} ({zone})", local.format("%Y-%m-%d %H:%M %:z")),
         None => at.format("%Y-%m-%d %H:%M UTC").to_string(),

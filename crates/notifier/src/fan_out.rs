@@ -1,28 +1,28 @@
-//! Whom to write to when a flight moves: every booking of it that was live at that moment.
+//! Whom to write to when a flight or show moves: every booking of it that was live at that moment.
 //!
-//! Shape: the event's row is taken → a page of the flight's own events is read from the log → a mail is queued for each
+//! Shape: the event's row is taken → a page of the inventory's own events is read from the log → a mail is queued for each
 //! booking they made whose user has an account, and taken back for each they ended → how far it came is kept, in the same transaction. The mails are
-//! withheld until the flight's events have been read up to the one that moved it; then they are let go, page by page.
+//! withheld until its events have been read up to the one that moved it; then they are let go, page by page.
 //! Guarantee: a page is done once, whatever crashes; a mail's id is made of the event and the booking, so none is queued
-//! twice. A flight that is cancelled needs none of this: each of its bookings is ended by an event of its own.
+//! twice. What is cancelled needs none of this: each of its bookings is ended by an event of its own.
 
 use holdfast_domain::{BookingId, InventoryEvent};
 use holdfast_event_log::{LogPosition, ReadError, read_at, read_sequences};
 use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
-/// Events of the flight that one step looks at, and mails that one lets go: bounds its locks and its memory.
+/// Events of the inventory that one step looks at, and mails that one lets go: bounds its locks and its memory.
 const STEP_MAX: i64 = 500;
 /// Namespace of the ids of mails that are made of an event and a booking. Frozen: it keeps a mail from being sent twice.
 const FLIGHT_MAILS: Uuid = Uuid::from_u128(0x5d1e_7c34_90ab_4f27_8a65_1bb2_c07f_6e19);
 
-/// The id of the mail that tells a booking's owner of a flight's event.
+/// The id of the mail that tells a booking's owner that its flight or show moved.
 pub(crate) fn mail_id(event_id: Uuid, booking_id: BookingId) -> Uuid {
     let both = [event_id.as_bytes().as_slice(), booking_id.0.as_bytes()].concat();
     Uuid::new_v5(&FLIGHT_MAILS, &both)
 }
 
-/// Goes one step on with one of the flights that moved. False: there is none, or others are at work on it.
+/// Goes one step on with one of the flights and shows that moved. False: there is none, or others are at work on it.
 pub(crate) async fn step(pool: &PgPool) -> Result<bool, ReadError> {
     let mut tx = pool.begin().await?;
     let next = "SELECT * FROM mail_fan_outs ORDER BY recorded_at LIMIT 1 FOR UPDATE SKIP LOCKED";
@@ -70,7 +70,9 @@ async fn look_at<'e>(
             | InventoryEvent::SeatsUnblocked(_)
             | InventoryEvent::PriceChanged(_)
             | InventoryEvent::FlightRescheduled(_)
-            | InventoryEvent::FlightCancelled(_) => {}
+            | InventoryEvent::FlightCancelled(_)
+            | InventoryEvent::ShowRescheduled(_)
+            | InventoryEvent::ShowCancelled(_) => {}
         }
     }
     let queue =

@@ -52,6 +52,10 @@ kinds! {
     FlightRescheduled = "flight.rescheduled.v1";
     /// A flight does not take place; each of its bookings is told of as well.
     FlightCancelled = "flight.cancelled.v1";
+    /// A show begins at another time or by other clocks, or its sale ends at another time.
+    ShowRescheduled = "show.rescheduled.v1";
+    /// A show does not take place; each of its bookings is told of as well.
+    ShowCancelled = "show.cancelled.v1";
 }
 
 /// The type of a ping, which is sent whatever an endpoint subscribes to.
@@ -80,6 +84,8 @@ impl EventKind {
             InventoryEvent::PriceChanged(_) => Self::PriceChanged,
             InventoryEvent::FlightRescheduled(_) => Self::FlightRescheduled,
             InventoryEvent::FlightCancelled(_) => Self::FlightCancelled,
+            InventoryEvent::ShowRescheduled(_) => Self::ShowRescheduled,
+            InventoryEvent::ShowCancelled(_) => Self::ShowCancelled,
         }
     }
 

@@ -42,6 +42,7 @@ mod replays;
 mod secret;
 mod sender;
 mod sent_mails;
+mod show_letter;
 mod smtp;
 mod smtp_refusal;
 mod smtp_session;

@@ -1,4 +1,4 @@
-//! Mails: one for each booking that was confirmed, cancelled or expired, one for each live booking of a flight that moved;
+//! Mails: one for each booking that was confirmed, cancelled or expired, one for each live booking of a flight or show that moved;
 //! and reminders when they are due.
 //!
 //! Shape: claim what is due → make the mails (`compose`) → hand them to the [`Mailer`](crate::Mailer) → record (`outgoing`
@@ -89,7 +89,7 @@ impl Mails {
         tokio::join!(prepares, mails, reminders);
     }
 
-    /// Keeps mails open, and looks through the bookings of flights that moved, for ever.
+    /// Keeps mails open, and looks through the bookings of flights and shows that moved, for ever.
     async fn prepare(&self) {
         let (mut opened_at, mut failures) = (Instant::now(), FailureLog::default());
         loop {
@@ -98,7 +98,8 @@ impl Mails {
                 failures.note("keeping mails open", self.open().await);
             }
             let stepped = fan_out::step(&self.pool).await;
-            if failures.note("looking for whom a flight concerns", stepped) != Some(true) {
+            if failures.note("looking for those whom a moved flight or show concerns", stepped) != Some(true)
+            {
                 sleep(LOOK_EVERY).await;
             }
         }

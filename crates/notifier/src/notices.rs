@@ -1,7 +1,7 @@
 //! The queue's inlet: what the projector's loop writes down for each event.
 //!
 //! Shape: one `INSERT … SELECT` joins a batch of events to the endpoints that want them, in the statement that moves the
-//! checkpoint; two more queue mails, and the flights whose bookings are to be looked through (`fan_out`). So an event is queued exactly once, and a crash repeats nothing and skips nothing.
+//! checkpoint; two more queue mails, and the flights and shows whose bookings are to be looked through (`fan_out`). So an event is queued exactly once, and a crash repeats nothing and skips nothing.
 //!
 //! A mail is queued only for a user who has an account, so that a sale to users without one (each of booking_monitor's bookings)
 //! costs no row. Ids that carry a number are booking_monitor's users, and are left out before the statement; every other is
@@ -13,7 +13,7 @@
 //! endpoint is owed nothing from then on; where its gap begins is kept with it. What happened at a time that has not come,
 //! by a clock that was ahead, is due at once.
 
-use crate::kind::EventKind;
+use crate::{kind::EventKind, show_letter};
 use holdfast_domain::{BookingId, InventoryEvent, Timestamp, UserId};
 use holdfast_event_log::{LogPosition, Recorded, booking_user_sql, event_id_sql};
 use holdfast_projector::{Begins, IN_MOVED, PgQuery, Projection, Table};
@@ -30,6 +30,15 @@ pub struct Notice {
     at: LogPosition,
     recorded_at: Timestamp,
     mail: Option<MailTo>,
+    /// Whether it concerns every live booking: the flight or show has moved.
+    moved: bool,
+}
+
+fn has_moved(event: &InventoryEvent) -> bool {
+    match event {
+        InventoryEvent::ShowRescheduled(e) => show_letter::has_moved(e),
+        other => matches!(other, InventoryEvent::FlightRescheduled(_)),
+    }
 }
 
 /// Whose mail an event asks for.
@@ -85,7 +94,8 @@ impl Projection for Notices {
     fn fold(events: &[Recorded]) -> Vec<Notice> {
         let notice = |e: &Recorded| {
             let kind = EventKind::of(&e.event);
-            Notice { kind, at: e.at, recorded_at: e.recorded_at, mail: MailTo::of(kind, &e.event) }
+            let (mail, moved) = (MailTo::of(kind, &e.event), has_moved(&e.event));
+            Notice { kind, at: e.at, recorded_at: e.recorded_at, mail, moved }
         };
         events.iter().map(notice).collect()
     }
@@ -132,8 +142,7 @@ impl Projection for Notices {
 
     fn bind<'q>(query: PgQuery<'q>, notices: &'q Vec<Notice>) -> PgQuery<'q> {
         let mailed: Vec<_> = notices.iter().filter_map(|notice| Some((notice, notice.mail?))).collect();
-        let moved: Vec<_> =
-            notices.iter().filter(|notice| notice.kind == EventKind::FlightRescheduled).collect();
+        let moved: Vec<_> = notices.iter().filter(|notice| notice.moved).collect();
         query
             .bind(notices.iter().map(|n| n.kind.as_str()).collect::<Vec<_>>())
             .bind(notices.iter().map(|n| n.at.log_partition.cast_signed()).collect::<Vec<_>>())

@@ -353,6 +353,8 @@ fn answers_with_counts(command: &InventoryCommand) -> bool {
         | InventoryCommand::UnblockSeats(_)
         | InventoryCommand::ChangeFlight(_)
         | InventoryCommand::CancelFlight(_)
+        | InventoryCommand::ChangeShow(_)
+        | InventoryCommand::CancelShow(_)
         | InventoryCommand::EndDueBookings => true,
         InventoryCommand::OpenInventory(_)
         | InventoryCommand::ReserveSeats(_)
@@ -364,9 +366,10 @@ fn answers_with_counts(command: &InventoryCommand) -> bool {
 /// What is sold, where the command is answered with it.
 fn terms_after(command: &InventoryCommand, state: &Inventory) -> Option<Box<Terms>> {
     match command {
-        InventoryCommand::ChangeFlight(_) | InventoryCommand::CancelFlight(_) => {
-            state.terms().cloned().map(Box::new)
-        }
+        InventoryCommand::ChangeFlight(_)
+        | InventoryCommand::CancelFlight(_)
+        | InventoryCommand::ChangeShow(_)
+        | InventoryCommand::CancelShow(_) => state.terms().cloned().map(Box::new),
         InventoryCommand::OpenInventory(_)
         | InventoryCommand::ReserveSeats(_)
         | InventoryCommand::ConfirmBooking(_)
@@ -393,6 +396,8 @@ fn booking_id(command: &InventoryCommand) -> Option<BookingId> {
         | InventoryCommand::BlockSeats(_)
         | InventoryCommand::UnblockSeats(_)
         | InventoryCommand::ChangeFlight(_)
-        | InventoryCommand::CancelFlight(_) => None,
+        | InventoryCommand::CancelFlight(_)
+        | InventoryCommand::ChangeShow(_)
+        | InventoryCommand::CancelShow(_) => None,
     }
 }

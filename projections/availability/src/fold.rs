@@ -2,8 +2,8 @@
 
 use chrono::NaiveDate;
 use holdfast_domain::{
-    BookingStatus, InventoryEvent, InventoryId, InventoryOpened, Money, SalesState, Schedule, Subject,
-    Timestamp, local_day,
+    BookingStatus, InventoryEvent, InventoryId, InventoryOpened, Money, SalesState, Schedule, ShowSchedule,
+    Subject, Timestamp, local_day,
 };
 use holdfast_event_log::{LogPosition, Recorded};
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ pub struct Change {
     pub price: Option<Money>,
     /// When it leaves and lands, and on which day at its departure airport, if it is a flight that moved.
     pub moved: Option<(Schedule, NaiveDate)>,
+    /// When it begins and its sale ends, if it is a show that moved.
+    pub show_moved: Option<ShowSchedule>,
     /// Sequence of the last event that changed what is sold, if one did.
     pub terms_version: Option<i64>,
     /// Seats on hold, more or less.
@@ -75,6 +77,7 @@ impl Change {
             sales: None,
             price: None,
             moved: None,
+            show_moved: None,
             terms_version: None,
             held: 0,
             confirmed: 0,
@@ -91,6 +94,9 @@ impl Change {
         }
         if let (Some((schedule, _)), Subject::Flight(flight)) = (&self.moved, &mut terms.subject) {
             flight.reschedule(schedule.clone());
+        }
+        if let Some(schedule) = &self.show_moved {
+            terms.subject.reschedule_show(schedule.clone());
         }
     }
 
@@ -124,7 +130,11 @@ impl Change {
                 self.moved = Some((e.new.clone(), day));
                 self.terms_version = Some(*sequence);
             }
-            InventoryEvent::FlightCancelled(_) => {
+            InventoryEvent::ShowRescheduled(e) => {
+                self.show_moved = Some(e.new.clone());
+                self.terms_version = Some(*sequence);
+            }
+            InventoryEvent::FlightCancelled(_) | InventoryEvent::ShowCancelled(_) => {
                 self.sales = Some(SalesState::Cancelled);
                 self.terms_version = Some(*sequence);
             }

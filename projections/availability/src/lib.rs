@@ -11,14 +11,16 @@ mod queries;
 mod route_search;
 mod row;
 mod search;
+mod shows;
 mod tables;
 
 pub use fold::{Change, Changes};
 pub use level::{Level, level};
-pub use queries::{After, FlightsFilter, SHOWS_LIMIT_MAX, ending_inventories, find, flights, shows};
+pub use queries::{FlightsFilter, ending_inventories, find, flights};
 pub use route_search::{RouteSearch, search_routes};
 pub use row::InventoryRow;
 pub use search::{FLIGHTS_LIMIT_MAX, FlightOrder, FlightPlace, FlightSearch, search_flights};
+pub use shows::{SHOWS_LIMIT_MAX, ShowPlace, ShowSearch, explain_shows, search_shows};
 
 /// The read model, as the projector knows it.
 #[derive(Clone, Copy, Debug)]

@@ -2,28 +2,8 @@
 //! read model takes the place of this one.
 
 use crate::{InventoryRow, row::COLUMNS, tables::NOT_CANCELLED};
-use holdfast_domain::{AirportId, InventoryId, Timestamp};
+use holdfast_domain::{AirportId, InventoryId};
 use sqlx::{PgExecutor, postgres::PgRow, types::Uuid};
-
-/// Most shows of one page: bounds the answer's size.
-pub const SHOWS_LIMIT_MAX: u32 = 200;
-
-/// Where a page ended: the next begins after this inventory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct After {
-    /// When the last inventory of the page was opened.
-    pub opened_at: Timestamp,
-    /// The last inventory of the page.
-    pub inventory_id: InventoryId,
-}
-
-impl InventoryRow {
-    /// The place after this inventory.
-    #[must_use]
-    pub fn after(&self) -> After {
-        After { opened_at: self.opened_at, inventory_id: self.inventory_id }
-    }
-}
 
 /// One inventory.
 ///
@@ -40,7 +20,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: InventoryId) -> Result<Option<Inv
     .await
 }
 
-/// Cancelled flights whose bookings have not all ended: a hint for whoever ends them, who decides on their
+/// Cancelled flights and shows whose bookings have not all ended: a hint for whoever ends them, who decides on their
 /// own knowledge.
 ///
 /// # Errors
@@ -60,32 +40,6 @@ pub async fn ending_inventories(
     .fetch_all(db)
     .await?;
     Ok(ids.into_iter().map(InventoryId).collect())
-}
-
-/// Shows, the latest opened first, at most `limit` (and never more than [`SHOWS_LIMIT_MAX`]).
-///
-/// # Errors
-/// Whatever Postgres says.
-pub async fn shows(
-    db: impl PgExecutor<'_>,
-    after: Option<After>,
-    limit: u32,
-) -> Result<Vec<InventoryRow>, sqlx::Error> {
-    // Two statements, not one with `OR $2 IS NULL`: the index serves the comparison only if it is there.
-    let after_place = match after {
-        Some(_) => "AND (i.opened_at, i.inventory_id) < ($2, $3)",
-        None => "",
-    };
-    let sql = format!(
-        "SELECT {COLUMNS} FROM availability.inventories i JOIN availability.checkpoints c USING (log_partition)
-         WHERE i.kind = 'show' {after_place}
-         ORDER BY i.opened_at DESC, i.inventory_id DESC LIMIT $1"
-    );
-    let mut query = sqlx::query(&sql).bind(i64::from(limit.min(SHOWS_LIMIT_MAX)));
-    if let Some(After { opened_at, inventory_id }) = after {
-        query = query.bind(opened_at).bind(inventory_id.0);
-    }
-    query.try_map(|row: PgRow| InventoryRow::from_row(&row)).fetch_all(db).await
 }
 
 /// Which flights: those that meet all that is given.

@@ -1,12 +1,15 @@
 //! The table, its indexes, and how changes become rows.
 
-use crate::{Availability, Change, Changes};
-use holdfast_domain::{Flight, InventoryOpened, SalesState, Subject, Timestamp};
+use crate::{Availability, Change, Changes, shows::vector};
+use holdfast_domain::{Flight, InventoryOpened, SalesState, ShowSchedule, Subject, Timestamp, words};
 use holdfast_event_log::Recorded;
 use holdfast_projector::{IN_MOVED, PgQuery, Projection, Table};
 
 /// Flights that may be found, sold out and closed ones with them; the condition that their indexes and the queries share.
 pub(crate) const NOT_CANCELLED: &str = "kind = 'flight' AND sales <> 'cancelled'";
+
+/// Shows that may be found, past ones with them; the condition that their indexes and the query share.
+pub(crate) const SHOW_NOT_CANCELLED: &str = "kind = 'show' AND sales <> 'cancelled'";
 
 impl Projection for Availability {
     const NAME: &'static str = "availability";
@@ -21,7 +24,10 @@ impl Projection for Availability {
                  inventory_id           uuid PRIMARY KEY,  -- serves: one inventory, and its later events
                  kind                   text NOT NULL,     -- of what the seats belong to: show or flight
                  name                   text,              -- of a show
+                 name_words             tsvector,          -- the words of its name, as they are searched
                  starts_at              timestamptz,       -- of a show
+                 begins_at              timestamptz GENERATED ALWAYS AS ( -- orders shows: those without a start are last
+                     coalesce(starts_at, 'infinity')) STORED,
                  zone                   text,              -- IANA zone of the venue of a show
                  sales_end_at           timestamptz,       -- of a show whose opening says it
                  number                 text,              -- of a flight, as are all up to the gate
@@ -66,9 +72,12 @@ impl Projection for Availability {
 
     fn indexes_sql(schema: &str) -> String {
         format!(
-            "-- Serves: the list of shows, the latest first, page by page.
-             CREATE INDEX inventories_opened ON {schema}.inventories (kind, opened_at, inventory_id);
-             -- Serves: cancelled flights whose bookings have not all ended. On a column of its own, because one
+            "-- Serves: the list of shows, the first to begin first, page by page.
+             CREATE INDEX shows_by_start ON {schema}.inventories (begins_at, inventory_id) WHERE {SHOW_NOT_CANCELLED};
+             -- Serves: the same by words that few names have. Without a list of pending entries, which every search would read.
+             CREATE INDEX shows_by_word ON {schema}.inventories USING gin (name_words) WITH (fastupdate = off)
+                 WHERE {SHOW_NOT_CANCELLED};
+             -- Serves: cancelled flights and shows whose bookings have not all ended. On a column of its own, because one
              -- on the counts would have to be moved with every booking.
              CREATE INDEX inventories_ending ON {schema}.inventories (inventory_id) WHERE is_ending;
              -- Serve: search by route and day, by one airport and by none in the order of departure; by price; by duration. What is
@@ -103,20 +112,20 @@ impl Projection for Availability {
                      arrival_airport_id, departure_zone, arrival_zone, departs_at, arrives_at, departure_day,
                      gate, capacity, overbooking_allowance, held, confirmed, blocked, sales, price_amount,
                      currency, seats_per_booking, live_bookings_per_user, hold_seconds, seats_per_user, holds_per_user, version, terms_version,
-                     opened_at, log_partition, position)
+                     opened_at, log_partition, position, name_words)
                  SELECT * FROM unnest(
                      $4::uuid[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::timestamptz[], $10::text[], $11::uuid[],
                      $12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[],
                      $18::date[], $19::text[], $20::integer[], $21::integer[], $22::integer[], $23::integer[],
                      $24::integer[], $25::text[], $26::bigint[], $27::text[], $28::integer[], $29::integer[],
                      $30::integer[], $31::integer[], $32::integer[], $33::bigint[], $34::bigint[], $35::timestamptz[], $36::smallint[],
-                     $37::bigint[])
+                     $37::bigint[], $53::tsvector[])
                      AS n (
                          inventory_id, kind, name, starts_at, zone, sales_end_at, number, airplane_id, departure_airport_id,
                          arrival_airport_id, departure_zone, arrival_zone, departs_at, arrives_at,
                          departure_day, gate, capacity, overbooking_allowance, held, confirmed, blocked, sales,
                          price_amount, currency, seats_per_booking, live_bookings_per_user, hold_seconds, seats_per_user, holds_per_user,
-                         version, terms_version, opened_at, log_partition, position)
+                         version, terms_version, opened_at, log_partition, position, name_words)
                  WHERE n.log_partition {IN_MOVED}
              ), counted AS (
                  UPDATE {schema}.inventories i
@@ -126,16 +135,21 @@ impl Projection for Availability {
                      arrives_at = coalesce(n.arrives_at, i.arrives_at),
                      departure_day = coalesce(n.departure_day, i.departure_day),
                      gate = CASE WHEN n.departs_at IS NULL THEN i.gate ELSE n.gate END,
+                     starts_at = CASE WHEN n.show_moved THEN n.starts_at ELSE i.starts_at END,
+                     zone = CASE WHEN n.show_moved THEN n.zone ELSE i.zone END,
+                     sales_end_at = CASE WHEN n.show_moved THEN n.sales_end_at ELSE i.sales_end_at END,
                      terms_version = coalesce(n.terms_version, i.terms_version),
                      held = i.held + n.held, confirmed = i.confirmed + n.confirmed,
                      blocked = i.blocked + n.blocked, version = n.version, position = n.position
                  FROM unnest(
                      $38::uuid[], $39::integer[], $40::text[], $41::bigint[], $42::timestamptz[],
                      $43::timestamptz[], $44::date[], $45::text[], $46::bigint[], $47::integer[],
-                     $48::integer[], $49::integer[], $50::bigint[], $51::smallint[], $52::bigint[])
+                     $48::integer[], $49::integer[], $50::bigint[], $51::smallint[], $52::bigint[],
+                     $54::boolean[], $55::timestamptz[], $56::text[], $57::timestamptz[])
                      AS n (
                          inventory_id, capacity, sales, price_amount, departs_at, arrives_at, departure_day,
-                         gate, terms_version, held, confirmed, blocked, version, log_partition, position)
+                         gate, terms_version, held, confirmed, blocked, version, log_partition, position,
+                         show_moved, starts_at, zone, sales_end_at)
                  WHERE i.inventory_id = n.inventory_id AND n.log_partition {IN_MOVED}
              )"
         )
@@ -150,7 +164,7 @@ impl Projection for Availability {
         let new = || opened.iter().map(|(.., change)| change);
         let query = query
             .bind(column(opened.iter(), |(id, ..)| id.0))
-            .bind(column(subjects(), kind))
+            .bind(column(subjects(), |s| s.kind().as_str()))
             .bind(column(subjects(), |s| show(s).map(|(name, ..)| name)))
             .bind(column(subjects(), |s| show(s).and(s.begins_at())))
             .bind(column(subjects(), |s| show(s).and_then(|(_, zone, _)| zone)))
@@ -200,13 +214,11 @@ impl Projection for Availability {
             .bind(column(old(), |c| c.version))
             .bind(column(old(), |c| c.at.log_partition.cast_signed()))
             .bind(column(old(), |c| c.at.position))
-    }
-}
-
-fn kind(subject: &Subject) -> &'static str {
-    match subject {
-        Subject::Show { .. } => "show",
-        Subject::Flight(_) => "flight",
+            .bind(column(subjects(), |s| show(s).map(|(name, ..)| vector(&words(name)))))
+            .bind(column(old(), |c| c.show_moved.is_some()))
+            .bind(column(old(), |c| moved(c).and_then(|to| to.starts_at)))
+            .bind(column(old(), |c| moved(c).and_then(|to| to.zone.as_deref())))
+            .bind(column(old(), |c| moved(c).and_then(|to| to.sales_end_at)))
     }
 }
 
@@ -216,6 +228,11 @@ fn show(subject: &Subject) -> Option<(&str, Option<&str>, Option<Timestamp>)> {
         Subject::Show { name, zone, sales_end_at, .. } => Some((name, zone.as_deref(), *sales_end_at)),
         Subject::Flight(_) => None,
     }
+}
+
+/// The times of a show that moved in this batch.
+fn moved(change: &Change) -> Option<&ShowSchedule> {
+    change.show_moved.as_ref()
 }
 
 fn sales(change: &Change) -> Option<&'static str> {

@@ -124,7 +124,9 @@ impl Fold {
             | InventoryEvent::SeatsUnblocked(_)
             | InventoryEvent::PriceChanged(_)
             | InventoryEvent::FlightRescheduled(_)
-            | InventoryEvent::FlightCancelled(_) => {}
+            | InventoryEvent::FlightCancelled(_)
+            | InventoryEvent::ShowRescheduled(_)
+            | InventoryEvent::ShowCancelled(_) => {}
         }
     }
 

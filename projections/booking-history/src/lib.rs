@@ -1,4 +1,4 @@
-//! Read model: every booking with what became of it, by user and by time.
+//! Read model: every booking with what became of it, by user, by inventory and by time.
 //!
 //! One row per booking, made by `SeatsReserved` and changed by what happens to it later.
 //! Guarantee: the rows are a fold of the log up to the checkpoints beside them, whatever the batches were.
@@ -11,7 +11,9 @@ mod row;
 mod tables;
 
 pub use fold::{Change, Changes, NewBooking};
-pub use queries::{After, HISTORY_LIMIT_MAX, numbered_count, numbered_page, overdue_inventories, page};
+pub use queries::{
+    After, HISTORY_LIMIT_MAX, numbered_count, numbered_page, overdue_inventories, page, page_of_inventory,
+};
 pub use row::Booking;
 
 /// The read model, as the projector knows it.

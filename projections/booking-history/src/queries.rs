@@ -57,6 +57,47 @@ pub async fn page(
     query.try_map(|row: PgRow| Booking::from_row(&row)).fetch_all(db).await
 }
 
+/// All statuses: a page over all of them is merged from a page of each, so that one index serves both.
+const STATUSES: [BookingStatus; 4] =
+    [BookingStatus::Held, BookingStatus::Confirmed, BookingStatus::Cancelled, BookingStatus::Expired];
+
+/// An inventory's bookings, the latest first, at most `limit` (and never more than [`HISTORY_LIMIT_MAX`]).
+///
+/// # Errors
+/// Whatever Postgres says.
+pub async fn page_of_inventory(
+    db: impl PgExecutor<'_>,
+    inventory_id: InventoryId,
+    status: Option<BookingStatus>,
+    after: Option<After>,
+    limit: u32,
+) -> Result<Vec<Booking>, sqlx::Error> {
+    let after_place = match after {
+        Some(_) => "AND (b.reserved_at, b.booking_id) < ($4, $5)",
+        None => "",
+    };
+    // The longest page stands in the statement: Postgres plans for a page only if it knows that there is one.
+    let order = "ORDER BY b.reserved_at DESC, b.booking_id DESC";
+    let sql = format!(
+        "SELECT {COLUMNS} FROM (
+             SELECT b.* FROM unnest($2::text[]) AS wanted (status), LATERAL (SELECT * FROM (
+                 SELECT * FROM booking_history.bookings b
+                 WHERE b.inventory_id = $1 AND b.status = wanted.status {after_place}
+                 {order} LIMIT {HISTORY_LIMIT_MAX}) b LIMIT $3) b
+             {order} LIMIT $3) b
+         JOIN booking_history.checkpoints c USING (log_partition) {order}"
+    );
+    let statuses = status.map_or_else(|| STATUSES.to_vec(), |status| vec![status]);
+    let mut query = sqlx::query(&sql)
+        .bind(inventory_id.0)
+        .bind(statuses.into_iter().map(BookingStatus::as_str).collect::<Vec<_>>())
+        .bind(i64::from(limit.min(HISTORY_LIMIT_MAX)));
+    if let Some(After { reserved_at, booking_id }) = after {
+        query = query.bind(reserved_at).bind(booking_id.0);
+    }
+    query.try_map(|row: PgRow| Booking::from_row(&row)).fetch_all(db).await
+}
+
 /// A page of the bookings of all users that are known by a number, the latest first.
 /// The status is free text: one that does not exist has no bookings.
 ///

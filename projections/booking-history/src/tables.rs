@@ -40,6 +40,8 @@ impl Projection for BookingHistory {
         format!(
             "-- Serves: a user's bookings, the latest first, page by page.
              CREATE INDEX bookings_of_user ON {schema}.bookings (user_id, reserved_at, booking_id);
+             -- Serves: an inventory's bookings, the latest first, page by page: of one status, or of all of them merged.
+             CREATE INDEX bookings_of_inventory ON {schema}.bookings (inventory_id, status, reserved_at, booking_id);
              -- Serves: the history over all users that are known by a number, and its count.
              CREATE INDEX bookings_numbered ON {schema}.bookings (reserved_at) WHERE {USER_HAS_NUMBER};
              -- Serves: holds that have ended but are not recorded as expired.

@@ -118,7 +118,7 @@ async fn reserve(api: &Api, trace: &Trace, asked: (UserId, Option<InventoryId>, 
             | Refused::SalesClosed
             | Refused::SalesEnded { .. }
             | Refused::Departed { .. }
-            | Refused::FlightCancelled
+            | Refused::Cancelled { .. }
             | Refused::UnknownInventory,
         )) => sold_out(),
         Err(error) => error.into(),

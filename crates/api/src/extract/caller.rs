@@ -26,6 +26,10 @@ pub(crate) struct CallerSession(pub(crate) Session);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Admin(pub(crate) Principal);
 
+/// An agent or admin with a good token: else 401, or 403.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Staff;
+
 /// Why a request is nobody's.
 #[derive(Clone, Debug)]
 pub(crate) enum Nobody {
@@ -111,6 +115,18 @@ impl FromRequestParts<ApiState> for Admin {
         match principal.role {
             Role::Admin => Ok(Self(principal)),
             Role::Agent | Role::Customer => Err(Problem::new(Code::Forbidden, "only an admin may ask this")),
+        }
+    }
+}
+
+impl FromRequestParts<ApiState> for Staff {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Problem> {
+        let Caller(principal) = Caller::from_request_parts(parts, api).await?;
+        match principal.role {
+            Role::Admin | Role::Agent => Ok(Self),
+            Role::Customer => Err(Problem::new(Code::Forbidden, "only an agent or admin may ask this")),
         }
     }
 }

@@ -16,7 +16,7 @@ use utoipa::openapi::{
 /// What commands change: their events are in the log.
 const IN_THE_LOG: [&str; 4] = ["bookings", "flights", "inventories", "shows"];
 /// What a change must name the version of.
-const VERSIONED: [&str; 2] = ["catalogue", "flights"];
+const VERSIONED: [&str; 3] = ["catalogue", "flights", "shows"];
 /// Where the native API's paths begin.
 const NATIVE: &str = "/v1/";
 

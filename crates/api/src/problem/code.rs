@@ -76,6 +76,8 @@ codes! {
     Departed = "departed", CONFLICT, "The flight has departed, or the show has begun";
     /// The flight does not take place: nothing of it is sold any more, and its bookings end.
     FlightCancelled = "flight_cancelled", CONFLICT, "The flight is cancelled";
+    /// The show does not take place: nothing of it is sold any more, and its bookings end.
+    ShowCancelled = "show_cancelled", CONFLICT, "The show is cancelled";
     /// A flight of this number leaves on that day already.
     FlightExists = "flight_exists", CONFLICT, "A flight of this number leaves on that day already";
     /// The hold ended before it was confirmed or cancelled.

@@ -2,7 +2,7 @@
 
 use super::{Code, Extension, FieldError, Problem};
 use holdfast_catalogue::{CatalogueError, Parent};
-use holdfast_domain::Refused;
+use holdfast_domain::{Refused, SubjectKind};
 use holdfast_event_log::ReadError;
 use holdfast_writer::ExecuteError;
 use std::error::Error;
@@ -15,7 +15,9 @@ impl From<Refused> for Problem {
             Refused::Invalid(field) => {
                 Self::invalid(vec![FieldError { pointer: field.pointer.to_owned(), detail: field.detail }])
             }
-            Refused::UnknownInventory | Refused::UnknownBooking | Refused::NotAFlight => Self::not_found(),
+            Refused::UnknownInventory | Refused::UnknownBooking | Refused::OtherKind { .. } => {
+                Self::not_found()
+            }
             Refused::AlreadyOpen => Self::new(Code::AlreadyOpen, detail),
             Refused::SoldOut { requested, available } => {
                 Self::new(Code::SoldOut, detail).with(Extension::SoldOut { requested, available })
@@ -37,7 +39,8 @@ impl From<Refused> for Problem {
             Refused::Departed { departed_at, .. } => {
                 Self::new(Code::Departed, detail).with(Extension::Departed { departed_at })
             }
-            Refused::FlightCancelled => Self::new(Code::FlightCancelled, detail),
+            Refused::Cancelled { kind: SubjectKind::Flight } => Self::new(Code::FlightCancelled, detail),
+            Refused::Cancelled { kind: SubjectKind::Show } => Self::new(Code::ShowCancelled, detail),
             Refused::VersionMismatch { .. } => Self::new(Code::VersionMismatch, detail),
             Refused::HoldExpired { expired_at } => {
                 Self::new(Code::HoldExpired, detail).with(Extension::HoldExpired { expired_at })

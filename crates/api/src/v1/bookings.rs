@@ -13,7 +13,7 @@ mod timeline;
 pub(crate) use cancel::{__path_cancel_booking, cancel_booking};
 pub(crate) use confirm::{__path_confirm_booking, confirm_booking};
 pub(crate) use get::{__path_get_booking, get_booking};
-pub(crate) use list::{__path_list_bookings, list_bookings};
+pub(crate) use list::{__path_list_bookings, list_bookings, status};
 pub(crate) use reserve::{__path_reserve, reserve};
 pub(crate) use timeline::{__path_get_timeline, get_timeline};
 

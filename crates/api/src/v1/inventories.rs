@@ -1,7 +1,8 @@
-//! Inventories: the seats of a show, and the commands of the house.
+//! Inventories: the seats of a show or flight, who has booked them, and the commands of the house.
 
 mod availability;
 mod block;
+mod bookings;
 mod capacity;
 mod close_sales;
 mod reopen_sales;
@@ -9,6 +10,7 @@ mod unblock;
 
 pub(crate) use availability::{__path_get_availability, get_availability};
 pub(crate) use block::{__path_block_seats, block_seats};
+pub(crate) use bookings::{__path_list_inventory_bookings, list_inventory_bookings};
 pub(crate) use capacity::{__path_change_capacity, Capacity, change_capacity};
 pub(crate) use close_sales::{__path_close_sales, close_sales};
 pub(crate) use reopen_sales::{__path_reopen_sales, reopen_sales};
@@ -29,6 +31,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use holdfast_availability::InventoryRow;
+use holdfast_catalogue::Expected;
 use holdfast_domain::{InventoryCommand, InventoryId};
 use holdfast_writer::{Accepted, InventoryView};
 use serde::Serialize;
@@ -57,11 +60,19 @@ pub(crate) async fn find(api: &Api, id: InventoryId, fresh: FreshFrom) -> Result
     }
 }
 
+/// The versions of its terms that a change may meet; none: any.
+pub(crate) fn versions(expected: Expected) -> Option<Vec<u64>> {
+    match expected {
+        Expected::Any => None,
+        Expected::OneOf(versions) => Some(versions.into_iter().filter_map(|v| v.try_into().ok()).collect()),
+    }
+}
+
 problems! {
     /// Why a command of the house is not done.
     HouseProblems:
-        MalformedJson, IdempotencyKeyInvalid, Unauthenticated, Forbidden, NotFound, FlightCancelled, PayloadTooLarge,
-        UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused, RequestTimeout, Overloaded, StoreUnavailable,
+        MalformedJson, IdempotencyKeyInvalid, Unauthenticated, Forbidden, NotFound, FlightCancelled, ShowCancelled,
+        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused, RequestTimeout, Overloaded, StoreUnavailable,
         OutcomeUnknown,
 }
 

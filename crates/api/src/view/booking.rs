@@ -124,7 +124,9 @@ impl<'a> BookingView<'a> {
             | InventoryEvent::SeatsUnblocked(_)
             | InventoryEvent::PriceChanged(_)
             | InventoryEvent::FlightRescheduled(_)
-            | InventoryEvent::FlightCancelled(_) => self,
+            | InventoryEvent::FlightCancelled(_)
+            | InventoryEvent::ShowRescheduled(_)
+            | InventoryEvent::ShowCancelled(_) => self,
         }
     }
 

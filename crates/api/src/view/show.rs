@@ -3,7 +3,7 @@
 use super::{MoneyView, SeatsView};
 use chrono::{DateTime, Utc};
 use holdfast_availability::InventoryRow;
-use holdfast_domain::{Counts, InventoryId, InventoryOpened, Money, Policy, Subject, Timestamp};
+use holdfast_domain::{Counts, InventoryId, InventoryOpened, Money, Policy, Subject, Terms, Timestamp};
 use holdfast_event_log::LogPosition;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -91,9 +91,14 @@ impl ShowView {
         Self::new(id, opened.subject, opened.price, opened.policy, opened_at, seats)
     }
 
-    /// The show with other, later seats.
-    pub(crate) fn with(self, availability: SeatsView) -> Self {
-        Self { availability, ..self }
+    /// The show as it is now. None: it is no show.
+    pub(crate) fn now(id: InventoryId, terms: Terms, opened_at: Timestamp, seats: SeatsView) -> Option<Self> {
+        Self::new(id, terms.subject, terms.price, terms.policy, opened_at, seats)
+    }
+
+    /// The same, whose seats may lack what the client has seen.
+    pub(crate) fn stale(self, stale: bool) -> Self {
+        Self { availability: self.availability.stale(stale), ..self }
     }
 
     fn new(

@@ -100,23 +100,51 @@ async fn lists_of_read_models_that_were_never_made_are_empty_and_say_that_they_a
     }
 }
 
+/// Of all users, as each booking itself looks.
 #[tokio::test]
-async fn shows_are_listed_page_by_page_the_latest_first() {
+async fn staff_sees_who_has_booked_page_by_page_and_by_status() {
     let app = App::new().await;
-    let admin = app.admin().await;
-    let mut opened = Vec::new();
-    for _ in 0..3 {
-        opened.insert(0, app.show(&admin, 1, 0).await);
+    let (admin, ada, bob) = (app.admin().await, app.customer("ada").await, app.customer("bob").await);
+    let agent = app.someone("agent", Role::Agent).await;
+    let (show, other) = (app.show(&admin, 100, 900).await, app.show(&admin, 100, 900).await);
+    let path = format!("/v1/inventories/{show}/bookings");
+    let list = async |query: &str| app.get(&format!("{path}?{query}")).by(&agent).send().await;
+    assert_eq!(list("").await.ok(200)["meta"]["stale"], true, "the read model was never made");
+    let mut made = Vec::new();
+    for who in [&ada, &bob, &ada] {
+        made.insert(0, app.booking(who, &show, 1).await);
         app.clock.advance(TimeDelta::seconds(1));
     }
+    app.booking(&ada, &other, 1).await;
+    let confirm = format!("/v1/bookings/{}/confirm", made[1]["id"].as_str().unwrap());
+    made[1] = app.post(&confirm).by(&bob).send().await.ok(200);
     app.project().await;
-    let first = app.get("/v1/shows?limit=2").send().await.ok(200);
-    let next = first["meta"]["next_cursor"].as_str().unwrap();
-    let second = app.get(&format!("/v1/shows?limit=2&cursor={next}")).send().await.ok(200);
+    let first = list("limit=2").await.ok(200);
+    let cursor = first["meta"]["next_cursor"].as_str().unwrap();
+    let second = list(&format!("limit=2&cursor={cursor}")).await.ok(200);
     let pages = [&first, &second].map(|page| page["data"].as_array().unwrap().clone()).concat();
-    let seen: Vec<_> = pages.iter().map(|show| show["id"].as_str().unwrap()).collect();
-    assert_eq!(
-        (seen, &second["meta"]["next_cursor"]),
-        (opened.iter().map(String::as_str).collect(), &Value::Null)
-    );
+    assert_eq!((pages, &second["meta"]["next_cursor"]), (made.clone(), &Value::Null));
+    assert_eq!(list("status=confirmed").await.ok(200)["data"], json!([made[1]]));
+    let refused = list(&format!("status=held&cursor={cursor}")).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (400, "invalid_cursor"));
+    assert_eq!(list("status=sold").await.pointers(), ["/status"]);
+    let nothing = "/v1/inventories/0193a6b4-3d00-7c3e-9a54-2f1d6a0b7c11/bookings";
+    assert_eq!(app.get(nothing).by(&agent).send().await.status, 404);
+}
+
+/// With the token of a booking the page waits for it, or says that it may lack it.
+#[tokio::test]
+async fn bookings_of_an_inventory_say_how_fresh_they_are() {
+    let app = App::new().await;
+    let (admin, ada) = (app.admin().await, app.customer("ada").await);
+    let show = app.show(&admin, 100, 900).await;
+    app.project().await;
+    let token = app.reserve(&ada, &show, 1, "k").send().await.header("consistency-token").to_owned();
+    let path = format!("/v1/inventories/{show}/bookings");
+    let list = async || app.get(&path).by(&admin).header("consistency-token", &token).send().await.ok(200);
+    let stale = list().await;
+    assert_eq!((&stale["meta"]["stale"], &stale["data"]), (&json!(true), &json!([])));
+    let (waited, ()) = tokio::join!(list(), app.project());
+    assert_eq!((&waited["meta"]["stale"], &waited["meta"]["as_of"]), (&json!(false), &json!(token)));
+    assert_eq!(waited["data"].as_array().unwrap().len(), 1);
 }

@@ -24,6 +24,8 @@ mod questions;
 mod reminders;
 mod search;
 mod serving;
+mod show_changes;
+mod show_list;
 mod shows;
 mod store_gone;
 mod users;

@@ -3,25 +3,27 @@
 //! Guarantee: after every event, held + confirmed + blocked ≤ capacity + allowance, unless the
 //! capacity was lowered below what is taken; a hold ends once; nothing is confirmed after its
 //! `expires_at`; nothing is sold, confirmed or given back by a customer once the flight has departed or the show has
-//! begun, and nothing of a show is sold once its sale has ended; asking twice has one effect; a cancelled flight sells nothing and loses all its bookings.
+//! begun, and nothing of a show is sold once its sale has ended; asking twice has one effect; a cancelled
+//! flight or show sells nothing and loses all its bookings.
 //! Held by property tests against a naive model.
+
+mod terms;
 
 use super::{Booking, BookingStatus, Inventory, SalesState, Terms, Usage};
 use crate::{
     BlockSeats, BookingCancelled, BookingConfirmed, BookingExpired, BookingId, CONFIRM_NEEDS, CancelBooking,
-    CancelFlight, CapacityChanged, ChangeCapacity, ChangeFlight, ConfirmBooking, FlightCancelled,
-    FlightRescheduled, InvalidField, InventoryCommand, InventoryEvent, InventoryOpened, Money, OpenInventory,
-    Policy, PriceChanged, Refused, ReserveSeats, SalesClosed, SalesReopened, Schedule, SeatsBlocked,
-    SeatsReserved, SeatsUnblocked, Subject, SubjectKind, Timestamp, UnblockSeats, UserId, UserLimit,
+    CapacityChanged, ChangeCapacity, ConfirmBooking, InvalidField, InventoryCommand, InventoryEvent,
+    InventoryOpened, Money, OpenInventory, Policy, Refused, ReserveSeats, SalesClosed, SalesReopened,
+    SeatsBlocked, SeatsReserved, SeatsUnblocked, Subject, SubjectKind, Timestamp, UnblockSeats, UserId,
+    UserLimit,
 };
 use chrono::TimeDelta;
+pub use terms::{FLIGHT_CANCELLED, SHOW_CANCELLED};
 
 /// Bookings that one decision ends unasked: bounds the events of one append. More than a booking can
 /// ask for seats, so no reservation fails for want of seats that an overdue hold still has (but for a
 /// capacity that was lowered, and a user whose own hold is further back: the timer gets there).
 pub const ENDINGS_MAX: usize = 500;
-/// Why a booking ends that had seats on a cancelled flight.
-pub const FLIGHT_CANCELLED: &str = "flight_cancelled";
 /// Most seats of one inventory: keeps every count far from the end of its type.
 const CAPACITY_MAX: u32 = 10_000_000;
 /// Highest price of one seat, in minor units: keeps totals far from the end of 64 bits.
@@ -44,20 +46,25 @@ impl Inventory {
             return self.open_inventory(ask, now);
         }
         let Some(terms) = &self.terms else { return Err(Refused::UnknownInventory) };
+        if let Some(wanted) = command.wants().filter(|wanted| *wanted != terms.subject.kind()) {
+            return Err(Refused::OtherKind { wanted });
+        }
         match command {
             InventoryCommand::OpenInventory(ask) => self.open_inventory(ask, now),
             InventoryCommand::ReserveSeats(ask) => self.reserve_seats(terms, ask, now),
             InventoryCommand::ConfirmBooking(ask) => self.confirm_booking(terms, ask, now),
             InventoryCommand::CancelBooking(ask) => self.cancel_booking(terms, ask, now),
-            InventoryCommand::EndDueBookings => Ok(self.due(now)),
-            InventoryCommand::CancelFlight(ask) => self.cancel_flight(terms, ask, now),
-            _ if self.is_cancelled() => Err(Refused::FlightCancelled),
+            InventoryCommand::EndDueBookings => Ok(self.due(terms, now)),
+            InventoryCommand::CancelFlight(ask) => self.cancel_subject(terms, &ask.reason, now),
+            InventoryCommand::CancelShow(ask) => self.cancel_subject(terms, &ask.reason, now),
+            _ if self.is_cancelled() => Err(does_not_take_place(terms)),
             InventoryCommand::ChangeCapacity(ask) => self.change_capacity(ask),
             InventoryCommand::CloseSales(_) => Ok(self.sales(SalesState::Closed, SalesClosed {}.into())),
             InventoryCommand::ReopenSales(_) => Ok(self.sales(SalesState::Open, SalesReopened {}.into())),
             InventoryCommand::BlockSeats(ask) => self.block_seats(ask),
             InventoryCommand::UnblockSeats(ask) => self.unblock_seats(*ask),
-            InventoryCommand::ChangeFlight(ask) => self.change_flight(terms, ask, now),
+            InventoryCommand::ChangeFlight(ask) => terms.change_flight(ask, now),
+            InventoryCommand::ChangeShow(ask) => terms.change_show(ask, now),
         }
     }
 
@@ -98,7 +105,7 @@ impl Inventory {
         match self.counts.sales {
             SalesState::Open => {}
             SalesState::Closed => return Err(Refused::SalesClosed),
-            SalesState::Cancelled => return Err(Refused::FlightCancelled),
+            SalesState::Cancelled => return Err(does_not_take_place(terms)),
         }
         not_begun(&terms.subject, ask.accept_departed, now)?;
         if let (SubjectKind::Show, Some(ended_at)) = (terms.subject.kind(), terms.subject.sales_end_at())
@@ -139,7 +146,7 @@ impl Inventory {
             (BookingStatus::Held | BookingStatus::Expired, Some(at)) if at <= now => {
                 Err(Refused::HoldExpired { expired_at: at })
             }
-            (BookingStatus::Held, _) if self.is_cancelled() => Err(Refused::FlightCancelled),
+            (BookingStatus::Held, _) if self.is_cancelled() => Err(does_not_take_place(terms)),
             (BookingStatus::Held, _) => {
                 not_begun(&terms.subject, ask.accept_departed, now)?;
                 Ok(vec![BookingConfirmed { booking_id: ask.booking_id, quantity: booking.quantity }.into()])
@@ -206,58 +213,13 @@ impl Inventory {
         Err(InvalidField::new("/quantity", detail).into())
     }
 
-    fn change_flight(&self, terms: &Terms, ask: &ChangeFlight, now: Timestamp) -> Decision {
-        let flight = terms.subject.flight().ok_or(Refused::NotAFlight)?;
-        let price = ask.price.unwrap_or(terms.price);
-        check_price(price)?;
-        if price.currency != terms.price.currency {
-            let detail = format!("must be {}, in which the flight is sold", terms.price.currency);
-            return Err(InvalidField::new("/price/currency", detail).into());
-        }
-        let old = flight.schedule();
-        let new = Schedule {
-            departs_at: ask.departs_at.unwrap_or(old.departs_at),
-            arrives_at: ask.arrives_at.unwrap_or(old.arrives_at),
-            gate: ask.gate.clone().unwrap_or_else(|| old.gate.clone()),
-        };
-        new.check()?;
-        let (moves, reprices) = (new != old, price != terms.price);
-        if !moves && !reprices {
-            return Ok(vec![]); // also if the caller has not seen that it is so already
-        }
-        if ask.if_version.as_ref().is_some_and(|seen| !seen.contains(&terms.version)) {
-            return Err(Refused::VersionMismatch { current: terms.version });
-        }
-        if new.departs_at != old.departs_at {
-            let checked = (!ask.accept_departed).then_some(new.departs_at);
-            in_future("/departs_at", checked, now)?;
-        }
-        let repriced = reprices.then(|| PriceChanged { old: terms.price, new: price }.into());
-        let moved = moves.then(|| {
-            let (departure_zone, arrival_zone) = (flight.departure_zone.clone(), flight.arrival_zone.clone());
-            FlightRescheduled { old, new, departure_zone, arrival_zone }.into()
-        });
-        Ok(repriced.into_iter().chain(moved).collect())
-    }
-
-    fn cancel_flight(&self, terms: &Terms, ask: &CancelFlight, now: Timestamp) -> Decision {
-        check_reason(&ask.reason)?;
-        terms.subject.flight().ok_or(Refused::NotAFlight)?;
-        if self.is_cancelled() {
-            return Ok(vec![]);
-        }
-        let live = self.bookings().filter(|(_, b)| b.status.is_live());
-        let cancelled = FlightCancelled { reason: ask.reason.clone() };
-        Ok(std::iter::once(cancelled.into()).chain(called_off(live, now)).collect())
-    }
-
     /// The ends of bookings that are due, as many as one decision makes.
-    fn due(&self, now: Timestamp) -> Vec<InventoryEvent> {
+    fn due(&self, terms: &Terms, now: Timestamp) -> Vec<InventoryEvent> {
         if self.doomed.is_empty() {
             return self.overdue(now).map(|(id, b)| expired(id, b)).collect();
         }
         let doomed = self.doomed.iter().filter_map(|id| self.bookings.get(id).map(|b| (*id, b)));
-        called_off(doomed, now).collect()
+        terms::called_off(doomed, terms.subject.kind(), now).collect()
     }
 
     fn sales(&self, wanted: SalesState, event: InventoryEvent) -> Vec<InventoryEvent> {
@@ -305,6 +267,10 @@ fn within_limits(policy: &Policy, has: Usage, quantity: u32) -> Result<(), Refus
     Ok(())
 }
 
+fn does_not_take_place(terms: &Terms) -> Refused {
+    Refused::Cancelled { kind: terms.subject.kind() }
+}
+
 fn expired(booking_id: BookingId, booking: &Booking) -> InventoryEvent {
     BookingExpired { booking_id, released: booking.quantity }.into()
 }
@@ -317,17 +283,6 @@ fn cancelled(booking_id: BookingId, booking: &Booking, reason: &str) -> Inventor
         reason: reason.to_owned(),
     }
     .into()
-}
-
-/// The ends of live bookings of a cancelled flight. A hold that is overdue had ended before.
-fn called_off<'a>(
-    live: impl Iterator<Item = (BookingId, &'a Booking)>,
-    now: Timestamp,
-) -> impl Iterator<Item = InventoryEvent> {
-    live.take(ENDINGS_MAX).map(move |(id, booking)| match (booking.status, booking.expires_at) {
-        (BookingStatus::Held, Some(at)) if at <= now => expired(id, booking),
-        _ => cancelled(id, booking, FLIGHT_CANCELLED),
-    })
 }
 
 /// Nothing is opened in the past or moved into it.

@@ -208,7 +208,9 @@ fn a_change_that_has_not_seen_the_latest_one_is_refused() {
 fn a_show_is_no_flight() {
     let changed = change(ChangeFlight { price: Some(euros(1)), ..ChangeFlight::default() });
     for command in [changed, cancel_flight()] {
-        given(vec![opened()]).when(at(1, command)).then_expect_error(Refused::NotAFlight);
+        given(vec![opened()])
+            .when(at(1, command))
+            .then_expect_error(Refused::OtherKind { wanted: SubjectKind::Flight });
     }
 }
 
@@ -253,7 +255,7 @@ fn a_cancelled_flight_sells_nothing_and_cannot_be_brought_back() {
     for command in refused {
         given(vec![flight_opened(), held(1, ANNA, 1), flight_cancelled()])
             .when(at(2, command))
-            .then_expect_error(Refused::FlightCancelled);
+            .then_expect_error(Refused::Cancelled { kind: SubjectKind::Flight });
     }
 }
 

@@ -17,3 +17,4 @@ mod limits;
 mod opening;
 mod reserving;
 mod sales;
+mod shows;

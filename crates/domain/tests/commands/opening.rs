@@ -121,7 +121,8 @@ fn each_limit_of_the_policy_stays_within_its_range() {
 #[test]
 fn before_the_opening_there_is_no_inventory() {
     use holdfast_domain::{
-        BlockSeats, CancelFlight, ChangeCapacity, ChangeFlight, CloseSales, ReopenSales, UnblockSeats,
+        BlockSeats, CancelFlight, CancelShow, ChangeCapacity, ChangeFlight, ChangeShow, CloseSales,
+        ReopenSales, UnblockSeats,
     };
     let commands = [
         reserve(1, ANNA, 1),
@@ -135,6 +136,8 @@ fn before_the_opening_there_is_no_inventory() {
         InventoryCommand::UnblockSeats(UnblockSeats { quantity: 1 }),
         InventoryCommand::ChangeFlight(ChangeFlight::default()),
         InventoryCommand::CancelFlight(CancelFlight { reason: String::new() }),
+        InventoryCommand::ChangeShow(ChangeShow::default()),
+        InventoryCommand::CancelShow(CancelShow { reason: String::new() }),
     ];
     for command in commands {
         given(vec![]).when(at(0, command)).then_expect_error(Refused::UnknownInventory);

@@ -33,7 +33,9 @@ pub(crate) fn no_seat_is_sold_twice(story: &Story) -> TestCaseResult {
             | InventoryEvent::SalesReopened(_)
             | InventoryEvent::PriceChanged(_)
             | InventoryEvent::FlightRescheduled(_)
-            | InventoryEvent::FlightCancelled(_) => {}
+            | InventoryEvent::FlightCancelled(_)
+            | InventoryEvent::ShowRescheduled(_)
+            | InventoryEvent::ShowCancelled(_) => {}
         }
         let excess = (taken - there_are).max(0);
         match event {
@@ -108,11 +110,14 @@ pub(crate) fn every_booking_lives_once(story: &Story) -> TestCaseResult {
     Ok(())
 }
 
-/// After a flight is cancelled its bookings end, each once, and nothing else happens; all of them end if
+/// After a flight or show is cancelled its bookings end, each once, and nothing else happens; all of them end if
 /// they are given the time.
-pub(crate) fn a_cancelled_flight_only_loses_bookings(story: &Story) -> TestCaseResult {
+pub(crate) fn what_is_cancelled_only_loses_bookings(story: &Story) -> TestCaseResult {
     let events: Vec<_> = story.events().collect();
-    let Some(at) = events.iter().position(|e| matches!(e, InventoryEvent::FlightCancelled(_))) else {
+    let cancels = |e: &&InventoryEvent| {
+        matches!(e, InventoryEvent::FlightCancelled(_) | InventoryEvent::ShowCancelled(_))
+    };
+    let Some(at) = events.iter().position(cancels) else {
         prop_assert!(story.end().counts().sales != SalesState::Cancelled);
         return Ok(());
     };

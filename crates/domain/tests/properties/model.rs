@@ -7,8 +7,8 @@
 use crate::play::{Story, Told};
 use chrono::TimeDelta;
 use holdfast_domain::{
-    BookingId, BookingStatus, CancelFlight, ChangeFlight, InventoryCommand, OpenInventory, Refused,
-    ReserveSeats, SalesState, Subject, Timestamp, UserId, UserLimit,
+    BookingId, BookingStatus, ChangeFlight, ChangeShow, InventoryCommand, OpenInventory, Refused,
+    ReserveSeats, SalesState, Subject, SubjectKind, Timestamp, UserId, UserLimit,
 };
 use proptest::{prelude::*, test_runner::TestCaseResult};
 
@@ -32,8 +32,10 @@ struct Sale {
     price: i64,
     /// Leaves, lands, gate; none for a show.
     times: Option<(Timestamp, Timestamp, Option<String>)>,
-    /// Start and end of the sale of a show.
+    /// Start of a show and end of its sale.
     show: (Option<Timestamp>, Option<Timestamp>),
+    /// By whose clocks a show begins.
+    zone: Option<String>,
     /// The last fact that changed price or times.
     version: u64,
 }
@@ -64,7 +66,7 @@ enum No {
     TooLate(Timestamp),
     Left(Timestamp),
     CalledOff,
-    Grounded,
+    For(SubjectKind),
     Version(u64),
 }
 
@@ -87,8 +89,8 @@ impl From<&Refused> for No {
             Refused::SalesClosed => Self::Closed,
             Refused::SalesEnded { ended_at } => Self::TooLate(*ended_at),
             Refused::Departed { departed_at, .. } => Self::Left(*departed_at),
-            Refused::FlightCancelled => Self::CalledOff,
-            Refused::NotAFlight => Self::Grounded,
+            Refused::Cancelled { .. } => Self::CalledOff,
+            Refused::OtherKind { wanted } => Self::For(*wanted),
             Refused::VersionMismatch { current } => Self::Version(*current),
             Refused::HoldExpired { expired_at } => Self::Over(*expired_at),
             Refused::InvalidState { status, .. } => Self::Is(*status),
@@ -129,6 +131,10 @@ impl Model {
             (t.price.amount, times, t.version)
         });
         prop_assert_eq!(theirs, self.sale.as_ref().map(|s| (s.price, s.times.clone(), s.version)));
+        let theirs = told.after.terms().and_then(|t| t.subject.show_schedule());
+        let theirs = theirs.map(|s| (s.starts_at, s.sales_end_at, s.zone));
+        let ours = self.sale.as_ref().filter(|s| s.times.is_none());
+        prop_assert_eq!(theirs, ours.map(|s| (s.show.0, s.show.1, s.zone.clone())));
         let (held, sold) = (sum_of(BookingStatus::Held), sum_of(BookingStatus::Confirmed));
         let free = seats + extra - blocked - held - sold;
         let theirs = [
@@ -174,11 +180,23 @@ impl Model {
             return Err(No::UnknownInventory);
         }
         let called_off = self.sale().cancelled;
+        let is_flight = self.sale().times.is_some();
+        match command {
+            InventoryCommand::ChangeFlight(_) | InventoryCommand::CancelFlight(_) if !is_flight => {
+                return Err(No::For(SubjectKind::Flight));
+            }
+            InventoryCommand::ChangeShow(_) | InventoryCommand::CancelShow(_) if is_flight => {
+                return Err(No::For(SubjectKind::Show));
+            }
+            _ => {}
+        }
         match command {
             InventoryCommand::OpenInventory(_) => unreachable!("answered above"),
             InventoryCommand::EndDueBookings if called_off => Ok(self.end_live(now)),
-            InventoryCommand::CancelFlight(ask) => self.cancel_flight(ask, now),
+            InventoryCommand::CancelFlight(ask) => self.call_off(&ask.reason, now),
+            InventoryCommand::CancelShow(ask) => self.call_off(&ask.reason, now),
             InventoryCommand::ChangeFlight(_)
+            | InventoryCommand::ChangeShow(_)
             | InventoryCommand::ChangeCapacity(_)
             | InventoryCommand::CloseSales(_)
             | InventoryCommand::ReopenSales(_)
@@ -189,6 +207,7 @@ impl Model {
                 Err(No::CalledOff)
             }
             InventoryCommand::ChangeFlight(ask) => self.change_flight(ask, now),
+            InventoryCommand::ChangeShow(ask) => self.change_show(ask, now),
             InventoryCommand::ReserveSeats(ask) => self.reserve(ask, now),
             InventoryCommand::ConfirmBooking(ask) => {
                 let gone = self.gone(ask.accept_departed, now);
@@ -286,7 +305,8 @@ impl Model {
             let same = match (&sale.opening.subject, &asked.subject) {
                 (Subject::Show { name, zone, .. }, Subject::Show { name: n, zone: z, .. }) => {
                     let rest = OpenInventory { subject: sale.opening.subject.clone(), ..asked.clone() };
-                    (name, zone, &sale.show) == (n, z, &show_times(opening)) && rest == sale.opening
+                    let (ours, asked) = (show_times(&sale.opening), show_times(opening));
+                    (name, zone, ours) == (n, z, asked) && rest == sale.opening
                 }
                 _ => sale.opening == asked,
             };
@@ -311,6 +331,10 @@ impl Model {
             price: opening.price.amount,
             times,
             show: show_times(opening),
+            zone: match &opening.subject {
+                Subject::Show { zone, .. } => zone.clone(),
+                Subject::Flight(_) => None,
+            },
             version: 1,
         });
         Ok(1)
@@ -319,7 +343,7 @@ impl Model {
     fn change_flight(&mut self, ask: &ChangeFlight, now: Timestamp) -> Result<usize, No> {
         let facts = self.facts;
         let sale = self.sale();
-        let Some((leaves, lands, gate)) = sale.times.clone() else { return Err(No::Grounded) };
+        let (leaves, lands, gate) = sale.times.clone().unwrap();
         let price = ask.price.map_or(sale.price, |price| price.amount);
         if price < 0 {
             return Err(No::Field("/price/amount"));
@@ -344,13 +368,51 @@ impl Model {
         Ok(changed)
     }
 
-    fn cancel_flight(&mut self, ask: &CancelFlight, now: Timestamp) -> Result<usize, No> {
-        short(&ask.reason)?;
+    fn change_show(&mut self, ask: &ChangeShow, now: Timestamp) -> Result<usize, No> {
+        let facts = self.facts;
+        let sale = self.sale();
+        let price = ask.price.map_or(sale.price, |price| price.amount);
+        if price < 0 {
+            return Err(No::Field("/price/amount"));
+        }
+        let (start, end) = sale.show;
+        let zone = ask.zone.clone().unwrap_or(sale.zone.clone());
+        if zone.as_deref() == Some("Asia/Nowhere") {
+            return Err(No::Field("/zone"));
+        }
+        let new_start = if let Some(asked) = ask.starts_at { asked } else { start };
+        let new_end = match ask.sales_end_at {
+            Some(Some(asked)) => Some(asked),
+            Some(None) => new_start,
+            None if start == end => new_start,
+            None => end,
+        };
+        if new_start.is_some() && new_end > new_start {
+            return Err(No::Field("/sales_end_at"));
+        }
+        let moves = (new_start, new_end) != (start, end) || zone != sale.zone;
+        let changed = usize::from(price != sale.price) + usize::from(moves);
+        if changed == 0 {
+            return Ok(0);
+        }
+        if ask.if_version.iter().flatten().all(|seen| *seen != sale.version) && ask.if_version.is_some() {
+            return Err(No::Version(sale.version));
+        }
+        if new_start != start && new_start.is_some_and(|start| start <= now) {
+            return Err(No::Field("/starts_at"));
+        }
+        if new_end != end && new_end.is_some_and(|end| end <= now) {
+            return Err(No::Field("/sales_end_at"));
+        }
+        (sale.price, sale.show, sale.zone) = (price, (new_start, new_end), zone);
+        sale.version = facts + changed as u64;
+        Ok(changed)
+    }
+
+    fn call_off(&mut self, reason: &str, now: Timestamp) -> Result<usize, No> {
+        short(reason)?;
         let version = self.facts + 1;
         let sale = self.sale();
-        if sale.times.is_none() {
-            return Err(No::Grounded);
-        }
         if std::mem::replace(&mut sale.cancelled, true) {
             return Ok(0);
         }

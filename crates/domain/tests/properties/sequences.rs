@@ -3,9 +3,9 @@
 
 use chrono::TimeDelta;
 use holdfast_domain::{
-    AirplaneId, AirportId, BlockSeats, BookingId, CancelBooking, CancelFlight, ChangeCapacity, ChangeFlight,
-    CloseSales, ConfirmBooking, Currency, Flight, InventoryCommand, Money, OpenInventory, Policy,
-    ReopenSales, ReserveSeats, Subject, Timestamp, UnblockSeats, UserId,
+    AirplaneId, AirportId, BlockSeats, BookingId, CancelBooking, CancelFlight, CancelShow, ChangeCapacity,
+    ChangeFlight, ChangeShow, CloseSales, ConfirmBooking, Currency, Flight, InventoryCommand, Money,
+    OpenInventory, Policy, ReopenSales, ReserveSeats, Subject, SubjectKind, Timestamp, UnblockSeats, UserId,
 };
 use proptest::{collection::vec, option, prelude::*};
 use uuid::Uuid;
@@ -41,7 +41,7 @@ pub(crate) fn sequences() -> impl Strategy<Value = Sequence> {
 }
 
 /// Hundreds of holds within a few seconds, then the time at which most of them end, or the end of their
-/// flight, then any commands.
+/// flight or show, then any commands.
 pub(crate) fn rushes() -> impl Strategy<Value = Sequence> {
     let buyers = vec((0..4i64, 1..=3u32, 0..600u128), 450..620);
     let opening = openings(500..=2_000u32);
@@ -53,6 +53,7 @@ pub(crate) fn rushes() -> impl Strategy<Value = Sequence> {
                 true => Policy { live_bookings_per_user: 0, seats_per_user: 0, holds_per_user: 0, ..policy },
                 false => policy,
             };
+            let cancel = cancellation(opening.subject.kind(), "storm".into());
             let mut steps = vec![Step {
                 wait_micros: 0,
                 command: InventoryCommand::OpenInventory(OpenInventory { policy, ..opening }),
@@ -68,8 +69,7 @@ pub(crate) fn rushes() -> impl Strategy<Value = Sequence> {
             let end = Step { wait_micros: 0, command: InventoryCommand::EndDueBookings };
             match called_off {
                 true => {
-                    let command = InventoryCommand::CancelFlight(CancelFlight { reason: "storm".into() });
-                    steps.push(Step { wait_micros: wait_micros / 3, command });
+                    steps.push(Step { wait_micros: wait_micros / 3, command: cancel });
                     steps.extend([end.clone(), end.clone()]);
                 }
                 false => steps.push(Step { wait_micros, ..end }),
@@ -122,7 +122,8 @@ fn commands() -> impl Strategy<Value = InventoryCommand> {
         2 => (0..8u32).prop_map(|quantity| C::UnblockSeats(UnblockSeats { quantity })),
         1 => openings(0..=3u32).prop_map(C::OpenInventory),
         3 => changes().prop_map(C::ChangeFlight),
-        1 => reasons().prop_map(|reason| C::CancelFlight(CancelFlight { reason })),
+        3 => show_changes().prop_map(C::ChangeShow),
+        1 => (kinds(), reasons()).prop_map(|(kind, reason)| cancellation(kind, reason)),
     ]
 }
 
@@ -154,17 +155,51 @@ fn openings(capacity: impl Strategy<Value = u32>) -> impl Strategy<Value = OpenI
     )
 }
 
+fn kinds() -> impl Strategy<Value = SubjectKind> {
+    prop_oneof![Just(SubjectKind::Flight), Just(SubjectKind::Show)]
+}
+
+fn cancellation(kind: SubjectKind, reason: String) -> InventoryCommand {
+    match kind {
+        SubjectKind::Flight => InventoryCommand::CancelFlight(CancelFlight { reason }),
+        SubjectKind::Show => InventoryCommand::CancelShow(CancelShow { reason }),
+    }
+}
+
 fn shows() -> impl Strategy<Value = Subject> {
-    let zone = prop_oneof![8 => Just(None), 1 => Just(Some("Asia/Tokyo")), 1 => Just(Some("Asia/Nowhere"))];
-    // Mostly open for the whole sequence; sometimes it begins, or its sale ends, within it.
-    let some_time =
-        || option::weighted(0.4, prop_oneof![3 => times(), 1 => Just(noon() + TimeDelta::days(1))]);
-    (zone, some_time(), some_time()).prop_map(|(zone, starts_at, sales_end_at)| Subject::Show {
+    (show_zones(), show_times(), show_times()).prop_map(|(zone, starts_at, sales_end_at)| Subject::Show {
         name: "Show".into(),
         starts_at,
-        zone: zone.map(Into::into),
+        zone,
         sales_end_at,
     })
+}
+
+fn show_zones() -> impl Strategy<Value = Option<String>> {
+    let zone = prop_oneof![8 => Just(None), 1 => Just(Some("Asia/Tokyo")), 1 => Just(Some("Asia/Nowhere"))];
+    zone.prop_map(|zone| zone.map(Into::into))
+}
+
+/// Mostly open for the whole sequence; sometimes it begins, or its sale ends, within it.
+fn show_times() -> impl Strategy<Value = Option<Timestamp>> {
+    option::weighted(0.4, prop_oneof![3 => times(), 1 => Just(noon() + TimeDelta::days(1))])
+}
+
+fn show_changes() -> impl Strategy<Value = ChangeShow> {
+    let price = option::weighted(0.3, (prop_oneof![4 => 0..=9_999i64, 1 => Just(-1i64)]).prop_map(yen));
+    let starts_at = option::weighted(0.6, show_times());
+    let zone = option::weighted(0.2, show_zones());
+    let sales_end_at = option::weighted(0.3, show_times());
+    let if_version = option::weighted(0.4, vec(1..5u64, 1..3));
+    (price, starts_at, zone, sales_end_at, if_version).prop_map(
+        |(price, starts_at, zone, sales_end_at, if_version)| ChangeShow {
+            price,
+            starts_at,
+            zone,
+            sales_end_at,
+            if_version,
+        },
+    )
 }
 
 fn flights() -> impl Strategy<Value = Subject> {

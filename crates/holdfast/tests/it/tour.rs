@@ -143,6 +143,23 @@ async fn the_flight_of_the_readme_flies() {
     assert_eq!(server.terminate().await, Some(0));
 }
 
+/// The show of the tour is moved and cancelled with what the README says.
+#[tokio::test]
+async fn the_show_of_the_readme_moves() {
+    let place = Place::new();
+    let server = place.up().await;
+    let shell = readme_shell("A tour of five minutes", 2) + &readme_shell("A show that moves", 1);
+    let answers = place.paste(&shell).await;
+    let [.., moved, bookings, cancelled] = &answers[..] else { panic!("{answers:?}") };
+    let times = [&moved["starts_at"], &moved["sales_end_at"]];
+    assert_eq!(times, [&json!("2027-05-02T18:00:00Z"); 2], "{moved}");
+    assert!(bookings["data"].is_array(), "{bookings}");
+    assert_eq!(cancelled["availability"]["confirmed"], 0, "{cancelled}");
+    let (code, text) = place.run(&["verify"]).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(server.terminate().await, Some(0));
+}
+
 /// Somebody may sign up with the address of an admin that was deleted; the server must start all the same.
 #[tokio::test]
 async fn a_deleted_account_is_gone_and_its_address_is_free_even_the_admins() {

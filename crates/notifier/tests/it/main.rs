@@ -13,6 +13,7 @@ mod receiver;
 mod replaying;
 mod rig;
 mod sharing;
+mod shows;
 mod smtp;
 mod smtp_tls;
 mod upkeep;

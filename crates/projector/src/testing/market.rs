@@ -3,9 +3,10 @@
 
 use super::Happened;
 use holdfast_domain::{
-    AirplaneId, AirportId, BlockSeats, BookingId, CancelBooking, CancelFlight, ChangeCapacity, ChangeFlight,
-    CloseSales, ConfirmBooking, Currency, Flight, Inventory, InventoryCommand, InventoryId, Money,
-    OpenInventory, Policy, ReopenSales, ReserveSeats, SalesState, Subject, Timestamp, UnblockSeats, UserId,
+    AirplaneId, AirportId, BlockSeats, BookingId, CancelBooking, CancelFlight, CancelShow, ChangeCapacity,
+    ChangeFlight, ChangeShow, CloseSales, ConfirmBooking, Currency, Flight, Inventory, InventoryCommand,
+    InventoryId, Money, OpenInventory, Policy, ReopenSales, ReserveSeats, SalesState, Subject, SubjectKind,
+    Timestamp, UnblockSeats, UserId,
 };
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -73,9 +74,9 @@ impl Market {
     }
 
     fn command(&mut self, id: InventoryId) -> InventoryCommand {
-        if self.inventories[&id].terms().is_none() {
+        let Some(kind) = self.inventories[&id].terms().map(|terms| terms.subject.kind()) else {
             return InventoryCommand::OpenInventory(self.open());
-        }
+        };
         let quantity = 1 + self.below(4) as u32;
         match self.below(24) {
             0 => InventoryCommand::EndDueBookings,
@@ -95,10 +96,15 @@ impl Market {
                 let reason = "customer".to_owned();
                 InventoryCommand::CancelBooking(CancelBooking { booking_id, owner: None, reason })
             }),
+            12..=14 if kind == SubjectKind::Show => InventoryCommand::ChangeShow(self.change_show()),
             12..=14 => InventoryCommand::ChangeFlight(self.change()),
-            // Rarely, and not the most of them: a cancelled flight makes no history any more.
+            // Rarely, and not the most of them: what is cancelled makes no history any more.
             15 if self.below(8) == 0 && (self.cancelled() + 1) * 2 <= self.inventories.len() => {
-                InventoryCommand::CancelFlight(CancelFlight { reason: "weather".to_owned() })
+                let reason = "weather".to_owned();
+                match kind {
+                    SubjectKind::Flight => InventoryCommand::CancelFlight(CancelFlight { reason }),
+                    SubjectKind::Show => InventoryCommand::CancelShow(CancelShow { reason }),
+                }
             }
             _ => {
                 let (booking_id, user_id) = (BookingId(self.id()), self.user());
@@ -166,6 +172,17 @@ impl Market {
             arrives_at: moves.then_some(departs_at + chrono::TimeDelta::hours(2)),
             gate: (self.below(2) == 0).then(|| self.gate()),
             ..ChangeFlight::default()
+        }
+    }
+
+    fn change_show(&mut self) -> ChangeShow {
+        let starts_at = (self.below(3) > 0).then(|| self.departure() + chrono::TimeDelta::days(1));
+        ChangeShow {
+            price: (self.below(2) == 0).then(|| self.price()),
+            starts_at: (self.below(2) == 0).then_some(starts_at),
+            zone: (self.below(4) == 0).then(|| Some("Europe/Vienna".to_owned())),
+            sales_end_at: (self.below(4) == 0).then_some(None),
+            ..ChangeShow::default()
         }
     }
 

@@ -5,3 +5,4 @@ mod agrees;
 mod fixtures;
 mod queries;
 mod search;
+mod shows;

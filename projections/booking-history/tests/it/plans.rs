@@ -1,12 +1,12 @@
 //! Which index serves which query, on a table of 100,000 bookings.
 
 use holdfast_booking_history::{
-    Booking, BookingHistory, numbered_count, numbered_page, overdue_inventories, page,
+    Booking, BookingHistory, numbered_count, numbered_page, overdue_inventories, page, page_of_inventory,
 };
-use holdfast_domain::UserId;
+use holdfast_domain::{BookingStatus, InventoryId, UserId};
 use holdfast_projector::{
     LogSource,
-    testing::{TestLog, drain, plan},
+    testing::{TestLog, drain, pages_looked_at, plan},
 };
 use holdfast_testkit::{TestDatabase, database};
 use sqlx::PgPool;
@@ -55,6 +55,43 @@ async fn an_index_serves_every_query() {
     overdue_inventories(&mut *conn, chrono::DateTime::UNIX_EPOCH, 10).await.unwrap();
     let overdue = plan(conn, "now(), 10").await;
     assert!(overdue.contains("bookings_held"), "{overdue}");
+}
+
+/// An inventory with 300,000 bookings, of which few are of one status: a page of these looks at no others.
+#[tokio::test]
+async fn a_page_of_an_inventory_with_300_000_bookings_reads_its_index_and_no_more_than_it_shows() {
+    let (_db, pool) = filled().await;
+    let inventory = InventoryId("70000000-0000-7000-8000-000000000000".parse().unwrap());
+    let fill = format!(
+        "INSERT INTO booking_history.bookings
+         SELECT gen_random_uuid(), '{BUSY_USER}', '{}', 1, CASE WHEN n % 10000 = 0 THEN 'held' ELSE 'cancelled' END, 1, 'EUR',
+                now() - n / 3 * interval '1 second', NULL, NULL, NULL, NULL, n % 2, n
+         FROM generate_series(1, 300000) n",
+        inventory.0
+    );
+    sqlx::query(&fill).execute(&pool).await.unwrap();
+    sqlx::query("VACUUM (ANALYZE) booking_history.bookings").execute(&pool).await.unwrap();
+    let conn = &mut *pool.acquire().await.unwrap();
+    let first = page_of_inventory(&mut *conn, inventory, None, None, 50).await.unwrap();
+    let after = first.last().map(Booking::after);
+    let cases = [
+        (None, None, "'{held,confirmed,cancelled,expired}', 50"),
+        (Some(BookingStatus::Held), None, "'{held}', 50"),
+        (
+            None,
+            after,
+            "'{held,confirmed,cancelled,expired}', 50, now(), '80000000-0000-0000-0000-000000000000'",
+        ),
+    ];
+    for (status, after, arguments) in cases {
+        let page = page_of_inventory(&mut *conn, inventory, status, after, 50).await.unwrap();
+        assert_eq!(page.len(), if status.is_some() { 30 } else { 50 });
+        let arguments = format!("'{}', {arguments}", inventory.0);
+        let plan = plan(conn, &arguments).await;
+        assert!(plan.contains("Index Scan Backward using bookings_of_inventory"), "{plan}");
+        let pages = pages_looked_at(conn, &arguments).await;
+        assert!(pages < 1_000, "{pages} pages: {plan}");
+    }
 }
 
 /// Bookings made by one statement of the writer share an instant: they may be sorted among themselves.

@@ -1,7 +1,7 @@
 //! The queries against a random history: complete, in order, page by page.
 
 use holdfast_booking_history::{
-    Booking, BookingHistory, numbered_count, numbered_page, overdue_inventories, page,
+    Booking, BookingHistory, numbered_count, numbered_page, overdue_inventories, page, page_of_inventory,
 };
 use holdfast_domain::{BookingStatus, InventoryId, UserId};
 use holdfast_projector::{
@@ -54,6 +54,33 @@ async fn a_users_pages_are_the_latest_first_without_gap_or_repetition() {
             assert_eq!((ids.len(), seen.len()), (expected, expected));
         }
     }
+}
+
+#[tokio::test]
+async fn an_inventorys_pages_are_the_latest_first_without_gap_or_repetition() {
+    let (_db, pool, market) = filled(25).await;
+    let mut found = 0;
+    for status in [None, Some(BookingStatus::Held), Some(BookingStatus::Cancelled)] {
+        for (id, inventory) in market.inventories() {
+            let wanted = inventory.bookings().filter(|(_, b)| status.is_none_or(|status| status == b.status));
+            let expected: BTreeSet<_> = wanted.map(|(id, _)| id).collect();
+            let (mut after, mut seen) = (None, Vec::<Booking>::new());
+            loop {
+                let page = page_of_inventory(&pool, *id, status, after, 7).await.unwrap();
+                assert!(page.len() <= 7);
+                let Some(last) = page.last() else { break };
+                after = Some(last.after());
+                seen.extend(page);
+            }
+            assert!(seen.is_sorted_by_key(|b| Reverse((b.reserved_at, b.booking_id))));
+            assert!(seen.iter().all(|b| b.inventory_id == *id));
+            let ids: BTreeSet<_> = seen.iter().map(|b| b.booking_id).collect();
+            assert_eq!((&ids, seen.len()), (&expected, expected.len()));
+            found += seen.len();
+        }
+    }
+    assert!(found > 200, "{found}");
+    assert_eq!(page_of_inventory(&pool, InventoryId::default(), None, None, 7).await.unwrap(), []);
 }
 
 #[tokio::test]

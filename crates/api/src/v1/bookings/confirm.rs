@@ -28,7 +28,7 @@ impl Form for Confirm {
 problems! {
     /// Why the booking is not confirmed.
     ConfirmProblems:
-        MalformedJson, IdempotencyKeyInvalid, Unauthenticated, NotFound, HoldExpired, InvalidState, Departed, FlightCancelled,
+        MalformedJson, IdempotencyKeyInvalid, Unauthenticated, NotFound, HoldExpired, InvalidState, Departed, FlightCancelled, ShowCancelled,
         PayloadTooLarge, UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused, RequestTimeout, Overloaded,
         StoreUnavailable, OutcomeUnknown,
 }

@@ -25,10 +25,9 @@ pub(crate) struct BookingsQuery {
 
 impl FromQuery for BookingsQuery {
     fn read(params: &mut Params) -> Self {
-        let status = |text: &str| STATUSES.into_iter().find(|status| status.as_str() == text);
         Self {
             user_id: params.take("user_id", "must be a UUID", |text| id(text).map(UserId)),
-            status: params.take("status", "must be held, confirmed, cancelled or expired", status),
+            status: status(params),
             limit: params.limit(),
             cursor: params.cursor(),
         }
@@ -41,6 +40,12 @@ impl FromQuery for BookingsQuery {
 
 const STATUSES: [BookingStatus; 4] =
     [BookingStatus::Held, BookingStatus::Confirmed, BookingStatus::Cancelled, BookingStatus::Expired];
+
+/// The status that bookings must have, if one is asked for.
+pub(crate) fn status(params: &mut Params) -> Option<BookingStatus> {
+    let status = |text: &str| STATUSES.into_iter().find(|status| status.as_str() == text);
+    params.take("status", "must be held, confirmed, cancelled or expired", status)
+}
 
 /// Whose bookings, and which: what a cursor is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -72,7 +72,7 @@ problems! {
     /// Why no seats are reserved.
     ReserveProblems:
         MalformedJson, IdempotencyKeyRequired, IdempotencyKeyInvalid, Unauthenticated, Forbidden, NotFound,
-        SoldOut, DuplicateBooking, BookingLimitReached, SalesClosed, Departed, FlightCancelled, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
+        SoldOut, DuplicateBooking, BookingLimitReached, SalesClosed, Departed, FlightCancelled, ShowCancelled, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
         IdempotencyKeyReused, RequestTimeout, Overloaded, StoreUnavailable, OutcomeUnknown,
 }
 

@@ -1,6 +1,9 @@
 //! `PATCH /v1/flights/{id}`: sell a flight for another price, or move it: one decision, so all of it or nothing.
 
-use super::{super::shows::Price, Gate};
+use super::{
+    super::{inventories::versions, shows::Price},
+    Gate,
+};
 use crate::{
     command::CommandName,
     extract::{Admin, Body, IdempotencyKey, IfMatch, PathId, Trace},
@@ -11,7 +14,6 @@ use crate::{
     view::FlightView,
 };
 use axum::{extract::State, response::Response};
-use holdfast_catalogue::Expected;
 use holdfast_domain::{InventoryId, Money};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -91,11 +93,4 @@ pub(crate) async fn change_flight(
     };
     let answer = async |accepted| super::answer(accepted);
     flights::change(&api, admin.into(), &trace, name, InventoryId(id), change, answer).await
-}
-
-fn versions(expected: Expected) -> Option<Vec<u64>> {
-    match expected {
-        Expected::Any => None,
-        Expected::OneOf(versions) => Some(versions.into_iter().filter_map(|v| v.try_into().ok()).collect()),
-    }
 }

@@ -41,8 +41,8 @@ impl Form for BlockSeats {
 problems! {
     /// Why they are not blocked.
     BlockProblems:
-        MalformedJson, IdempotencyKeyInvalid, Unauthenticated, Forbidden, NotFound, SoldOut, PayloadTooLarge,
-        UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused, RequestTimeout, Overloaded, StoreUnavailable,
+        MalformedJson, IdempotencyKeyInvalid, Unauthenticated, Forbidden, NotFound, SoldOut, FlightCancelled,
+        ShowCancelled, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, IdempotencyKeyReused, RequestTimeout, Overloaded, StoreUnavailable,
         OutcomeUnknown,
 }
 

@@ -3,25 +3,25 @@
 use crate::{
     extract::{FreshFrom, PathId},
     problem::{Problem, problems},
-    state::{Api, ApiState},
-    store::bounded,
+    state::ApiState,
     v1::inventories::{self, Found},
-    view::{JsonAnswer, SeatsView, ShowView},
+    view::{JsonAnswer, SeatsView, ShowView, tag},
 };
-use axum::extract::State;
-use holdfast_domain::{InventoryEvent, InventoryId};
-use holdfast_event_log::{Recorded, read_sequences};
-use holdfast_writer::InventoryView;
-
-/// A stream begins with the event that opened it.
-const OPENED: i64 = 1;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use holdfast_domain::InventoryId;
 
 problems! {
     /// Why it is not shown.
     GetShowProblems: NotFound, Overloaded, StoreUnavailable,
 }
 
-/// A show with its seats.
+/// A show with its seats. Its `ETag` is what a change of it needs: it names price and times, whatever is sold.
+///
+/// Straight after a change it may be as it was before, with the `ETag` of before, unless the request carries the
+/// `Consistency-Token` that the change was answered with.
 #[utoipa::path(
     get, path = "/v1/shows/{id}", tag = "shows",
     params(("id" = uuid::Uuid, Path, description = "The show."),
@@ -32,22 +32,16 @@ pub(crate) async fn get_show(
     State(api): State<ApiState>,
     PathId(id): PathId,
     fresh: FreshFrom,
-) -> Result<JsonAnswer<ShowView>, Problem> {
-    Ok(JsonAnswer(match inventories::find(&api, InventoryId(id), fresh).await? {
-        Found::Row(row, stale) => {
-            let seats = SeatsView::from(&row).stale(stale);
-            ShowView::of(row).ok_or_else(Problem::not_found)?.with(seats)
+) -> Result<Response, Problem> {
+    let (version, show) = match inventories::find(&api, InventoryId(id), fresh).await? {
+        Found::Row(row, stale) => (row.terms_version, ShowView::of(row).map(|show| show.stale(stale))),
+        Found::Live(view) => {
+            let (seats, opened_at) =
+                (SeatsView::from(&view), super::opened_at(&api.pool, view.inventory_id).await?);
+            (view.terms.version, ShowView::now(view.inventory_id, view.terms, opened_at, seats))
         }
-        Found::Live(view) => from_log(&api, &view).await?,
-    }))
-}
-
-/// The show from its first event, with the seats as the writer knows them.
-async fn from_log(api: &Api, view: &InventoryView) -> Result<ShowView, Problem> {
-    let first = bounded(read_sequences(&api.pool, view.inventory_id, &[OPENED])).await?.into_iter().next();
-    let Some(Recorded { event: InventoryEvent::InventoryOpened(opened), recorded_at, at, .. }) = first else {
-        return Err(Problem::not_found());
     };
-    let show = ShowView::opened(view.inventory_id, opened, recorded_at, at);
-    Ok(show.ok_or_else(Problem::not_found)?.with(SeatsView::from(view)))
+    let mut response = JsonAnswer(show.ok_or_else(Problem::not_found)?).into_response();
+    tag(response.headers_mut(), version);
+    Ok(response)
 }

@@ -8,7 +8,7 @@ use crate::{
     form::{CurrencyCode, Fields, Form, Instant, PriceAmount, Text, Whole, Zone, object},
     problem::{Problem, problems},
     state::ApiState,
-    view::{Done, ShowView},
+    view::{Done, ShowView, tag},
 };
 use axum::{
     extract::State,
@@ -200,12 +200,16 @@ pub(crate) async fn open_show(
 
 fn answer(accepted: Accepted) -> Result<Response, AnswerLost> {
     let Accepted { inventory_id, at, answer, replayed, .. } = accepted;
-    let Some(Recorded { event: InventoryEvent::InventoryOpened(opened), recorded_at, .. }) = answer else {
+    let Some(Recorded { event: InventoryEvent::InventoryOpened(opened), recorded_at, sequence, .. }) = answer
+    else {
         return Err(AnswerLost::because("an opening without InventoryOpened"));
     };
     let body = ShowView::opened(inventory_id, opened, recorded_at, at)
         .ok_or_else(|| AnswerLost::because("a show that is none"))?;
-    Ok(Done { made_at: Some(format!("/v1/shows/{inventory_id}")), at, replayed, body }.into_response())
+    let made_at = Some(format!("/v1/shows/{inventory_id}"));
+    let mut response = Done { made_at, at, replayed, body }.into_response();
+    tag(response.headers_mut(), sequence.cast_unsigned());
+    Ok(response)
 }
 
 #[cfg(test)]
