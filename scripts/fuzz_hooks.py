@@ -30,6 +30,10 @@ WHOLE_AT_FIRST = 0.8
 # The tokens of the data set must outlive these.
 ENDS_TOKENS = ["DELETE /v1/sessions/current", "PUT /v1/users/me/password"]
 
+# After these, nothing more is sold of a thing.
+USES_UP = ["POST /v1/shows/{id}/cancel", "PATCH /v1/shows/{id}", "POST /v1/flights/{id}/cancel",
+           "POST /v1/inventories/{id}/close-sales"]
+
 answered = collections.defaultdict(collections.Counter)
 session = requests.Session()
 
@@ -181,6 +185,8 @@ def whole(name):
         "PATCH /v1/airports/{id}": lambda: (admin, {"id": market.airports[0]}, {"name": "Berlin"}),
         "DELETE /v1/airports/{id}": lambda: (admin, {"id": market.airport(market.cities[0])}, NOT_SET),
         "POST /v1/shows": lambda: (admin, {}, market.show_body()),
+        "PATCH /v1/shows/{id}": lambda: (admin, {"id": market.show()}, {"starts_at": "2090-07-01T19:30:00Z"}),
+        "POST /v1/shows/{id}/cancel": lambda: (admin, {"id": market.show()}, {"reason": "illness"}),
         "POST /v1/flights": lambda: (admin, {}, market.flight_body()),
         "PATCH /v1/flights/{id}": lambda: (admin, {"id": market.flight()}, {"gate": "B7"}),
         "POST /v1/flights/{id}/cancel": lambda: (admin, {"id": market.flight()}, {"reason": "weather"}),
@@ -285,8 +291,9 @@ def before_call(context, case, kwargs):
     token = CHANCE.choice([market.admin] * 5 + [market.agent] * 2 + [market.customer] * 3 + [None, "no.such.token"])
     if name in ENDS_TOKENS and token:
         token = market.user()[2]
-    # What is deleted is made for it (`whole`): the others still need the rest.
-    if case.path_parameters and CHANCE.random() < REAL_ID and case.operation.method.upper() != "DELETE":
+    # What is used up is made for it (`whole`): the others still need the rest.
+    uses_up = case.operation.method.upper() == "DELETE" or name in USES_UP
+    if case.path_parameters and CHANCE.random() < REAL_ID and not uses_up:
         known = real_id(case.operation.path)
         if known and "id" in case.path_parameters:
             case.path_parameters["id"] = known
