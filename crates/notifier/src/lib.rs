@@ -45,6 +45,7 @@ mod sent_mails;
 mod smtp;
 mod smtp_refusal;
 mod smtp_session;
+mod traffic;
 mod upkeep;
 
 pub use address::is_public;
