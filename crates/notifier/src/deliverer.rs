@@ -15,6 +15,7 @@ use crate::{
     records::{self, Attempted, Stopped, Verdict},
     secret::WebhookKey,
     sender::{OTHER_KEY, Outcome, Sender, UNREADABLE, Webhook},
+    traffic::Traffic,
 };
 use chrono::TimeDelta;
 use holdfast_ambient::Ambient;
@@ -75,6 +76,7 @@ pub struct Deliverer {
     key: WebhookKey,
     config: DeliverConfig,
     sender: Sender,
+    pub(crate) traffic: Traffic,
 }
 
 impl Deliverer {
@@ -89,7 +91,12 @@ impl Deliverer {
         config: DeliverConfig,
     ) -> Result<Self, reqwest::Error> {
         let sender = Sender::new(config.answer_max, config.allow_private)?;
-        Ok(Self { pool, ambient, key, config, sender })
+        Ok(Self { pool, ambient, key, config, sender, traffic: Traffic::default() })
+    }
+
+    /// The same, but beside this traffic.
+    pub(crate) fn beside(self, traffic: Traffic) -> Self {
+        Self { traffic, ..self }
     }
 
     /// Sends what is due now, up to five of each endpoint, and returns how many attempts were made.

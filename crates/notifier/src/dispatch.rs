@@ -34,6 +34,10 @@ use uuid::Uuid;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Between two looks while much is queued: what comes in between is claimed together.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Between two claims while traffic is heavy.
+const HEAVY_LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Pause for each claimed delivery while traffic is heavy: at most 500 a second.
+const HEAVY_PAUSE: Duration = Duration::from_millis(2);
 /// Deliveries of one endpoint that are claimed beyond those under way: bounds memory, and what a crash holds up.
 const AHEAD_MAX: usize = 100;
 /// Attempts of one record: bounds its statement.
@@ -61,6 +65,8 @@ pub(crate) struct Dispatch {
     claims: JoinSet<Result<Vec<Ready>, sqlx::Error>>,
     looked_at: Instant,
     look_at: Instant,
+    /// No claim before.
+    pauses_until: Instant,
     failures: FailureLog,
     is_failing: bool,
 }
@@ -138,6 +144,7 @@ impl Dispatch {
             claims: JoinSet::new(),
             looked_at: now,
             look_at: now,
+            pauses_until: now,
             failures: FailureLog::default(),
             is_failing: false,
         }
@@ -188,14 +195,20 @@ impl Dispatch {
     /// Begins to claim, if it is time to look, or an endpoint's lane is short.
     fn claim(&mut self) {
         let now = Instant::now();
-        let is_time = now >= self.look_at || !self.is_failing && self.lanes.values().any(Lane::is_short);
-        if !self.may_claim() || !is_time {
+        if !self.may_claim() || now < self.claim_at() {
             return;
         }
         let held = self.holdings(now);
         (self.looked_at, self.look_at) = (now, now + LOOK_EVERY);
         let deliverer = self.deliverer.clone();
         self.claims.spawn(async move { deliverer.claim(held).await });
+    }
+
+    /// When to claim next: at once where a lane is short, but for a pause.
+    fn claim_at(&self) -> Instant {
+        let is_short = !self.is_failing && self.lanes.values().any(Lane::is_short);
+        let at = if is_short { self.looked_at } else { self.look_at };
+        at.max(self.pauses_until)
     }
 
     /// Whether no claim is under way, and what ended does not wait for Postgres.
@@ -228,6 +241,11 @@ impl Dispatch {
             claimed.inspect_err(|panicked| error!(error = panicked as &dyn Error, "a claim panicked"));
         let claimed = claimed.ok().and_then(|claimed| self.failures.note("claiming webhooks", claimed));
         self.is_failing = claimed.is_none();
+        if self.deliverer.traffic.is_heavy() {
+            let count = claimed.as_ref().map_or(0, Vec::len);
+            let pause = HEAVY_PAUSE * u32::try_from(count).unwrap_or(u32::MAX);
+            self.pauses_until = Instant::now() + pause.max(HEAVY_LOOK_AGAIN);
+        }
         for ready in claimed.unwrap_or_default() {
             *self.standing.entry(ready.claimed.claim_id).or_default() += 1;
             let lane = self.lanes.entry(ready.claimed.owed.endpoint_id).or_insert_with(Lane::new);
@@ -340,7 +358,7 @@ impl Dispatch {
 
     /// When there is something to do that no task brings.
     fn next_look(&self) -> Instant {
-        let look_at = if self.may_claim() { self.look_at } else { Instant::now() + LOOK_EVERY };
+        let look_at = if self.may_claim() { self.claim_at() } else { Instant::now() + LOOK_EVERY };
         let record_at = self.ended_since.filter(|_| self.records.len() < RECORDS_MAX);
         record_at.map_or(look_at, |since| look_at.min(since + RECORD_WITHIN))
     }

@@ -46,6 +46,7 @@ mod show_letter;
 mod smtp;
 mod smtp_refusal;
 mod smtp_session;
+mod traffic;
 mod upkeep;
 
 pub use address::is_public;

@@ -25,6 +25,10 @@ use tracing::{debug, error, warn};
 
 /// Mails of one claim, and of one record: bounds statement and memory.
 const BATCH_MAX: usize = 500;
+/// The same while traffic is heavy.
+const HEAVY_BATCH_MAX: usize = 100;
+/// Pause for each claimed mail while traffic is heavy: at most 1,000 a second of either kind.
+const HEAVY_PAUSE: Duration = Duration::from_millis(1);
 /// Between two looks at a queue that had no more.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// For how long mails are claimed ahead, at the carrier's pace.
@@ -148,7 +152,8 @@ impl Line {
     /// Mails that may be in line.
     fn room(&self) -> usize {
         let places = self.capacity.groups.saturating_sub(self.groups.len()) * self.capacity.mails;
-        (places + self.pace).min(BATCH_MAX)
+        let most = if self.mails.traffic.is_heavy() { HEAVY_BATCH_MAX } else { BATCH_MAX };
+        (places + self.pace).min(most)
     }
 
     /// Whether the line is so short that it is time for the next claim.
@@ -183,10 +188,13 @@ impl Line {
     fn take(&mut self, batch: Result<Result<Batch, sqlx::Error>, JoinError>) {
         let batch = batch.inspect_err(|panicked| error!(error = panicked as &dyn Error, "a claim panicked"));
         let batch = batch.ok().and_then(|batch| self.failures.note("claiming mails", batch));
-        if !batch.as_ref().is_some_and(|batch| batch.is_full) {
-            self.look_at = Instant::now() + LOOK_EVERY;
+        self.look_at = Instant::now() + LOOK_EVERY;
+        let Some(Batch { composed: Composed { mails, fates }, since, is_full }) = batch else { return };
+        if is_full {
+            let claimed = u32::try_from(mails.len() + fates.len()).unwrap_or(u32::MAX);
+            let is_heavy = self.mails.traffic.is_heavy();
+            self.look_at = Instant::now() + if is_heavy { HEAVY_PAUSE * claimed } else { Duration::ZERO };
         }
-        let Some(Batch { composed: Composed { mails, fates }, since, .. }) = batch else { return };
         self.waiting.extend(mails.into_iter().map(|(claimed, mail)| Waiting { claimed, mail, since }));
         self.note(fates);
     }

@@ -7,7 +7,10 @@
 //! Guarantee: at least once, with the same Message-ID.
 //! Not here: how a mail is carried (`smtp`, `mail_folder`), where addresses are kept ([`AddressBook`](crate::AddressBook)).
 
-use crate::{failure_log::FailureLog, fan_out, line::Line, mailer::Post, notices::Notices, outgoing::QUEUES};
+use crate::{
+    failure_log::FailureLog, fan_out, line::Line, mailer::Post, notices::Notices, outgoing::QUEUES,
+    traffic::Traffic,
+};
 use chrono::TimeDelta;
 use holdfast_ambient::Ambient;
 use holdfast_event_log::{ReadError, heads};
@@ -33,19 +36,25 @@ pub struct Mails {
     pub(crate) ambient: Arc<dyn Ambient>,
     pub(crate) post: Post,
     pub(crate) attempt_max: Duration,
+    pub(crate) traffic: Traffic,
 }
 
 impl Mails {
     /// Mails that are owed by the queue in `pool`'s database.
     #[must_use]
     pub fn new(pool: PgPool, ambient: Arc<dyn Ambient>, post: Post) -> Self {
-        Self { pool, ambient, post, attempt_max: ATTEMPT_MAX }
+        Self { pool, ambient, post, attempt_max: ATTEMPT_MAX, traffic: Traffic::default() }
     }
 
     /// The same, but an attempt is given up after so long.
     #[must_use]
     pub fn giving_up_after(self, attempt_max: Duration) -> Self {
         Self { attempt_max, ..self }
+    }
+
+    /// The same, but beside this traffic.
+    pub(crate) fn beside(self, traffic: Traffic) -> Self {
+        Self { traffic, ..self }
     }
 
     /// From now on mails are queued. The first time, and after none were written for days, only for what happens from now on.

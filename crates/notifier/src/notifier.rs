@@ -2,8 +2,9 @@
 //!
 //! Shape: the projector's loop queues, `deliverer` sends webhooks, `mails` writes mails; they share nothing but tables, so
 //! several notifiers may run. It has connections of its own: hundreds of attempts must not take those that answer requests.
-//! What sends has a thread of its own, of lower priority (`own_thread`): bookings come first, and sending takes no more than
-//! about one core. The inlet, which writes a few statements for thousands of events, stays with the projectors.
+//! What sends has a thread of its own, of lower priority (`own_thread`), and makes pauses while the log grows fast (`traffic`):
+//! bookings come first, and sending takes no more than about one core. The inlet, which writes a few statements for thousands
+//! of events, stays with the projectors.
 
 use crate::{
     deliverer::{DeliverConfig, Deliverer},
@@ -13,6 +14,7 @@ use crate::{
     notices::Notices,
     own_thread,
     secret::WebhookKey,
+    traffic::Traffic,
     upkeep::keep_up,
 };
 use holdfast_ambient::Ambient;
@@ -53,6 +55,7 @@ pub struct Notifier<S> {
     deliverer: Deliverer,
     mails: Option<Mails>,
     pending_max: i64,
+    traffic: Traffic,
 }
 
 impl<S: Source> Notifier<S> {
@@ -68,9 +71,10 @@ impl<S: Source> Notifier<S> {
             .acquire_timeout(ACQUIRE_MAX)
             .connect_lazy_with((*pool.connect_options()).clone());
         let pending_max = deliver.pending_max;
-        let deliverer = Deliverer::new(pool.clone(), ambient.clone(), key, deliver)?;
-        let mails = mail.map(|post| Mails::new(pool.clone(), ambient.clone(), post));
-        Ok(Self { projector, pool, ambient, deliverer, mails, pending_max })
+        let traffic = Traffic::default();
+        let deliverer = Deliverer::new(pool.clone(), ambient.clone(), key, deliver)?.beside(traffic.clone());
+        let mails = mail.map(|post| Mails::new(pool.clone(), ambient.clone(), post).beside(traffic.clone()));
+        Ok(Self { projector, pool, ambient, deliverer, mails, pending_max, traffic })
     }
 
     /// What its inlet is doing, now and later.
@@ -102,6 +106,7 @@ impl<S: Source> Notifier<S> {
         let (deliverer, queued) = (self.deliverer.clone(), self.projector.status());
         let upkeep = keep_up(self.pool.clone(), self.ambient.clone(), self.pending_max);
         let mails = self.mails.clone();
+        let traffic = self.traffic.clone().watch(self.projector.status());
         async move {
             let mails = async {
                 match mails {
@@ -112,6 +117,7 @@ impl<S: Source> Notifier<S> {
             tokio::join!(
                 deliverer.run(queued, shutdown.clone()),
                 shutdown.run_until_cancelled(upkeep),
+                shutdown.run_until_cancelled(traffic),
                 mails,
             );
         }
