@@ -39,7 +39,7 @@ pub(crate) const SEARCH_ROUNDS: u32 = 2;
 const SEARCHES: RangeInclusive<u32> = 2..=6;
 /// Readiness asks one question after the other.
 const READINESS: u32 = 1;
-/// The sweep for overdue bookings, and the sampling of consumer lag.
+/// The sweep for overdue bookings, the bookings of deleted accounts, and the sampling of consumer lag.
 const BACKGROUND: u32 = 2;
 
 /// Longest cold load: at 100,000 events a second, a stream of 30 million.

@@ -1,10 +1,11 @@
-//! What is written about a show that moved or was cancelled.
+//! What is written about a show that moved.
 
 use holdfast_domain::{ShowRescheduled, ShowSchedule};
 
-/// Whether the show itself has moved. A sale that ends at another time alone concerns no booking.
+/// Whether the show itself has moved. A sale that ends at another time alone concerns no booking, nor does the zone of a show
+/// whose start is not known.
 pub(crate) fn has_moved(ShowRescheduled { old, new }: &ShowRescheduled) -> bool {
-    (old.starts_at, &old.zone) != (new.starts_at, &new.zone)
+    old.starts_at != new.starts_at || (new.starts_at.is_some() && old.zone != new.zone)
 }
 
 /// What happened to the show of that name.

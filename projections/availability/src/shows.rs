@@ -33,7 +33,7 @@ pub struct ShowSearch {
 pub struct ShowPlace {
     /// When it begins; those whose start is not known are last.
     pub starts_at: Option<Timestamp>,
-    /// Which it is.
+    /// The show.
     pub inventory_id: InventoryId,
 }
 

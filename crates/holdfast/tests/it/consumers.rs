@@ -118,6 +118,20 @@ async fn trade(place: &Place, admin: &str, shows: &[String]) {
     }
 }
 
+/// A show that is booked, moved and cancelled.
+async fn called_off(place: &Place, admin: &str) -> String {
+    let show = place.open_show(admin, 60, 600).await;
+    let booked = json!({"inventory_id": show, "quantity": 2});
+    place.ask(Method::POST, "/v1/bookings", admin, booked, StatusCode::CREATED).await;
+    let path = format!("/v1/shows/{show}");
+    let moved = place.http.patch(place.url(&path)).bearer_auth(admin).header("If-Match", "*");
+    let moved = moved.json(&json!({"starts_at": "2099-06-01T18:00:00Z"})).send().await.unwrap();
+    assert_eq!(moved.status(), StatusCode::OK);
+    let why = json!({"reason": "illness"});
+    place.ask(Method::POST, &format!("{path}/cancel"), admin, why, StatusCode::OK).await;
+    show
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_example_consumers_count_what_the_server_shows_and_stop_at_a_hole() {
     let folder = open_folder();
@@ -146,6 +160,7 @@ async fn both_example_consumers_count_what_the_server_shows_and_stop_at_a_hole()
     send_again(&pool, &kafka, 0).await;
     let sold_at_once = json!({"inventory_id": shows[3], "quantity": 7});
     place.ask(Method::POST, "/v1/bookings", &admin, sold_at_once, StatusCode::CREATED).await;
+    shows.push(called_off(&place, &admin).await);
     eventually(PATIENCE, "the short holds run out", async || {
         let held = async |show| shown(&place, &admin, show).await["held"].clone();
         (held(&shows[0]).await, held(&shows[1]).await) == (json!(0), json!(0))

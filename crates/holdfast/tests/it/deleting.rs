@@ -1,6 +1,7 @@
 //! Accounts that are deleted while they have bookings to come.
 
 use crate::{booked::connection, server::Place, tour::PATIENCE};
+use holdfast_cluster::Cluster;
 use holdfast_testkit::eventually;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -54,7 +55,8 @@ async fn an_account_with_bookings_to_come_is_deleted_only_with_a_flag() {
     .await;
     let (code, text) = place.run(&["user", "delete", "bob@example.org", "--keep-bookings"]).await;
     assert_eq!(code, Some(0), "{text}");
-    let mut connection = connection(&place).await;
+    let cluster = Cluster::running(&place.data()).await.unwrap().unwrap();
+    let mut connection = connection(&cluster).await;
     eventually(FORGOTTEN_AFTER, "nothing is left to do for the account", async || {
         let sql = "SELECT count(*) FROM ended_accounts";
         sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut connection).await.unwrap() == 0

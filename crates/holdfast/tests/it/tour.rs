@@ -38,7 +38,7 @@ impl Place {
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
-    async fn customer(&self, email: &str) -> String {
+    pub(crate) async fn customer(&self, email: &str) -> String {
         let account = json!({"email": email, "password": "correct horse battery"});
         let answer = self.http.post(self.url("/v1/users")).json(&account).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::CREATED);

@@ -173,7 +173,9 @@ async fn an_index_serves_every_search_among_a_million_shows() {
         assert_eq!(found.is_empty(), name.contains("none"), "{name}");
         let plan = explain_shows(&mut *conn, &search, now()).await.unwrap();
         let shown = |line: &&String| line.contains("->") || line.contains("Index Cond:");
-        let lines: String = plan.iter().filter(shown).map(|line| line.clone() + "\n").collect();
+        // Which way the checkpoints are joined depends on how many rows Postgres expects.
+        let page = plan.iter().take_while(|line| !line.contains("Memoize") && !line.contains("checkpoints"));
+        let lines: String = page.filter(shown).map(|line| line.clone() + "\n").collect();
         plans += &format!("-- {name}\n{lines}\n");
         if !arguments.is_empty() {
             let arguments = arguments.replace("'7'", "'00000000-0000-0000-0000-000000000007'");
