@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn without_words_everything_is_measured_three_times() {
         let plan = plan(&[]);
-        assert_eq!((plan.parts.len(), plan.rounds, plan.points.len()), (8, 3, 4));
+        assert_eq!((plan.parts.len(), plan.rounds, plan.points.len()), (9, 3, 4));
     }
 
     #[test]

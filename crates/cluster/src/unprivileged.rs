@@ -11,20 +11,25 @@ use rustix::{
     thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid},
 };
 
-use crate::{ClusterError, account::Account, error::Doing, layout::Layout};
+use crate::{
+    ClusterError,
+    account::Account,
+    error::Doing,
+    layout::{Layout, make_folder},
+};
 
 /// What is in every data folder once it has been used.
 const LOCK: &str = "lock";
 
 /// Becomes the account that the cluster of `data` runs as, if this process is root; makes the folder if it is missing, and
-/// gives it with those of root's files in it that `ours` names, and the cluster's, to that account. Returns the account's name;
-/// none: the process was not root.
+/// gives it with those of root's files in it that `ours` names, and the cluster's, to that account. The folder `other` is made for
+/// it, if it is missing. Returns the account's name; none: the process was not root.
 ///
 /// To be called before the process has a second thread: on Linux a thread that is there already would keep its rights.
 ///
 /// # Errors
 /// There is no account, it cannot reach the folder, or the folder has files of others in it.
-pub fn leave_root(data: &Path, ours: &[&str]) -> Result<Option<String>, ClusterError> {
+pub fn leave_root(data: &Path, ours: &[&str], other: Option<&Path>) -> Result<Option<String>, ClusterError> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
@@ -37,6 +42,10 @@ pub fn leave_root(data: &Path, ours: &[&str]) -> Result<Option<String>, ClusterE
     give(&account, &layout.data)?;
     for name in ours.iter().chain(&[LOCK, "postgres.log", "postgres.lock"]) {
         give_all(&account, &layout.data.join(name))?;
+    }
+    if let Some(other) = other.filter(|other| !other.exists()) {
+        make_folder(other).doing("create", other)?;
+        give(&account, other)?;
     }
     become_account(&account)
         .map_err(|source| ClusterError::RootKept { account: account.name.clone(), source })?;

@@ -75,15 +75,15 @@ fn main() -> ExitCode {
 
 /// A server on a data folder keeps none of root's rights: it becomes the user that its Postgres runs as.
 fn leave_root(role: &mut Role) -> anyhow::Result<()> {
-    let data = match role {
-        Role::Up(up) => &mut up.data,
+    let (data, mails) = match role {
+        Role::Up(up) => (&mut up.data, up.mails.mail_folder.as_deref()),
         Role::Api(api) => match api.access.target()? {
-            Target::Folder(folder) => api.access.data.insert(folder),
+            Target::Folder(folder) => (api.access.data.insert(folder), None),
             Target::Database(_) => return Ok(()),
         },
         _ => return Ok(()),
     };
-    if holdfast_cluster::leave_root(data, &OURS)?.is_some() {
+    if holdfast_cluster::leave_root(data, &OURS, mails)?.is_some() {
         // Where we stand may be closed to the account.
         *data = data.canonicalize()?;
     }

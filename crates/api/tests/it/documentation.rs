@@ -112,7 +112,8 @@ async fn every_write_that_can_lose_its_store_says_that_its_outcome_can_be_unknow
     for (path, method, operation) in operations(app.document()) {
         let examples = &operation["responses"]["503"]["content"]["application/problem+json"]["examples"];
         let unknown = examples["outcome_unknown"].is_object();
-        let writes = method != "get" && path != "/v1/sessions" && examples["store_unavailable"].is_object();
+        let writes =
+            method != Method::GET && path != "/v1/sessions" && examples["store_unavailable"].is_object();
         assert_eq!(unknown, writes, "{method} {path}");
     }
 }
