@@ -124,13 +124,22 @@ class Market:
     def endpoint(self):
         return ask("POST", "/v1/webhook-endpoints", self.admin, self.endpoint_body())["id"]
 
+    def living_endpoint(self):
+        """Cases delete what earlier answers have named, too."""
+        try:
+            ask("GET", f"/v1/webhook-endpoints/{self.endpoint_id}", self.admin)
+        except Failed:
+            self.endpoint_id = self.endpoint()
+        return self.endpoint_id
+
     def delivery(self):
+        self.living_endpoint()
         ask("POST", f"/v1/webhook-endpoints/{self.endpoint_id}/ping", self.admin, key=False)
         page = ask("GET", f"/v1/webhook-endpoints/{self.endpoint_id}/deliveries", self.admin)
         return page["data"][0]["id"]
 
     def booking(self):
-        body = {"inventory_id": CHANCE.choice(self.inventories), "quantity": 1}
+        body = {"inventory_id": self.show(), "quantity": 1}
         return ask("POST", "/v1/bookings", self.customer, body)["id"]
 
     def reminder_body(self):
@@ -208,7 +217,7 @@ def whole(name):
         return admin, {}, body
 
     def unblock():
-        blocked = CHANCE.choice(market.inventories)
+        blocked = market.show()
         ask("POST", f"/v1/inventories/{blocked}/block", admin, {"quantity": 1, "reason": "desk"})
         return admin, {"id": blocked}, {"quantity": 1}
 
@@ -234,13 +243,14 @@ def whole(name):
         return admin, {"id": market.user()[0]}, {"role": CHANCE.choice(["customer", "agent"])}
 
     def of_endpoint():
-        return admin, {"id": market.endpoint_id}, NOT_SET
+        return admin, {"id": market.living_endpoint()}, NOT_SET
 
     def end_endpoint():
         return admin, {"id": market.endpoint()}, NOT_SET
 
     def redeliver():
-        return admin, {"id": market.endpoint_id, "delivery_id": market.delivery()}, NOT_SET
+        delivery = market.delivery()
+        return admin, {"id": market.endpoint_id, "delivery_id": delivery}, NOT_SET
 
     def mail():
         found = market.failed_mail()
