@@ -8,6 +8,7 @@ use crate::{
     operations::{Operation, Operations},
     problem::Problem,
     routes::Rule,
+    security_log::{Asker, SecurityLog},
 };
 use axum::{
     extract::{MatchedPath, Request},
@@ -34,6 +35,8 @@ pub(crate) struct EnvelopeLayer {
     pub(crate) operations: Arc<Operations>,
     /// None: nothing is limited.
     pub(crate) limits: Option<Arc<Limits>>,
+    /// None: nothing is written into the security log.
+    pub(crate) security: Option<Arc<SecurityLog>>,
 }
 
 impl<S> Layer<S> for EnvelopeLayer {
@@ -69,24 +72,43 @@ where
         let operation = self.shared.operations.of(request.method(), path);
         let request_id = id_or_new(request.headers(), &REQUEST_ID, is_of_a_word, &*self.shared.ambient);
         request.headers_mut().insert(REQUEST_ID, request_id.clone());
-        let (refusal, standing) = self.shared.refusal(&operation, &mut request);
+        let security = self.shared.security.clone();
+        let asker =
+            security.as_ref().map(|security| security.asker(&operation, &request)).unwrap_or_default();
+        let (refusal, standing) = self.shared.refusal(&operation, &asker, &mut request);
         let answering = match refusal {
             None => Answering::Passed { inner: self.inner.call(request) },
             refusal => Answering::Refused { refusal },
         };
-        EnvelopeFuture { answering, started, operation, standing, request_id: Some(request_id) }
+        EnvelopeFuture {
+            answering,
+            started,
+            operation,
+            standing,
+            security,
+            asker,
+            request_id: Some(request_id),
+        }
     }
 }
 
 impl EnvelopeLayer {
     /// The answer to a request that is beyond its limits, and how each request stands with them.
-    fn refusal(&self, operation: &Operation, request: &mut Request) -> (Option<Response>, Standing) {
+    fn refusal(
+        &self,
+        operation: &Operation,
+        asker: &Asker,
+        request: &mut Request,
+    ) -> (Option<Response>, Standing) {
         let (Some(limits), Some(Rule { class, contract })) = (&self.limits, operation.rule) else {
             return (None, Standing::default());
         };
         match limits.admit(class, request) {
             Ok(standing) => (None, standing),
             Err(refused) => {
+                if let Some(security) = &self.security {
+                    security.limit_refused(operation, class, asker);
+                }
                 let refusal = contract.refusal(&refused, request.headers(), &*self.ambient);
                 (Some(refusal), refused.standing)
             }
@@ -102,6 +124,8 @@ pin_project! {
         started: Instant,
         operation: Arc<Operation>,
         standing: Standing,
+        security: Option<Arc<SecurityLog>>,
+        asker: Asker,
         request_id: Option<HeaderValue>,
     }
 }
@@ -143,6 +167,9 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for EnvelopeFuture
             }
         };
         this.operation.metrics.answered(response.status(), this.started.elapsed());
+        if let Some(security) = this.security {
+            security.answered(this.operation, this.asker, &response);
+        }
         std::mem::take(this.standing).tell(&mut response);
         let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -172,7 +199,7 @@ mod tests {
     fn enveloped(router: Router) -> Router {
         let declared = [Declared { path: "/things/{id}".to_owned(), method: Method::GET, rule: None }];
         let operations = Arc::new(Operations::new(&declared));
-        router.layer(EnvelopeLayer { ambient: Arc::new(Machine), operations, limits: None })
+        router.layer(EnvelopeLayer { ambient: Arc::new(Machine), operations, limits: None, security: None })
     }
 
     async fn send(router: &Router, path: &str, id: Option<&str>) -> Response {

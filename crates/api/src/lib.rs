@@ -36,6 +36,7 @@ mod problem;
 mod router;
 mod routes;
 mod searches;
+mod security_log;
 mod serve;
 mod state;
 mod store;
@@ -56,5 +57,6 @@ pub use limits::{
 pub use ops::{FollowerHealth, NamedProjector, flow_health, ops_router};
 pub use pools::Pools;
 pub use router::router;
+pub use security_log::SECURITY_TARGET;
 pub use serve::{ConnectionLimits, serve};
 pub use state::{ApiParts, ApiState, ReadModels};

@@ -6,6 +6,7 @@ use crate::{
     limits::Class,
     metrics::{RouteMetrics, describe_routes},
     routes::{Contract, Declared, Rule},
+    security_log::Kind,
 };
 use axum::http::Method;
 use rustc_hash::FxHashMap;
@@ -19,6 +20,10 @@ pub(crate) struct Operation {
     pub(crate) metrics: RouteMetrics,
     /// None: it is not limited.
     pub(crate) rule: Option<Rule>,
+    /// Method and route.
+    pub(crate) name: String,
+    /// What the security log says when it was done.
+    pub(crate) changes: Option<Kind>,
 }
 
 /// All of them.
@@ -33,10 +38,20 @@ impl Operations {
         describe_routes();
         let mut by_path: FxHashMap<String, Vec<_>> = FxHashMap::default();
         for Declared { path, method, rule } in declared {
-            let operation = Operation { metrics: RouteMetrics::new(method.as_str(), path), rule: *rule };
+            let operation = Operation {
+                metrics: RouteMetrics::new(method.as_str(), path),
+                rule: *rule,
+                name: format!("{method} {path}"),
+                changes: Kind::of_change(method, path),
+            };
             by_path.entry(path.clone()).or_default().push((method.clone(), Arc::new(operation)));
         }
-        let other = Operation { metrics: RouteMetrics::new("other", "other"), rule: Some(OTHER) };
+        let other = Operation {
+            metrics: RouteMetrics::new("other", "other"),
+            rule: Some(OTHER),
+            name: "other".to_owned(),
+            changes: None,
+        };
         Self { by_path, other: Arc::new(other) }
     }
 

@@ -195,6 +195,7 @@ impl IntoResponse for Problem {
         let status = self.code.status();
         let retry_after = self.retry_after_seconds();
         let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], self.to_json()).into_response();
+        response.extensions_mut().insert(self.code);
         let headers = response.headers_mut();
         match status {
             StatusCode::UNAUTHORIZED => {

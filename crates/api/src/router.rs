@@ -32,6 +32,7 @@ pub fn router(state: ApiState) -> Router {
         ambient: state.ambient.clone(),
         operations: Arc::new(Operations::new(&declared)),
         limits: Some(Arc::new(limits(&state))),
+        security: Some(state.security.clone()),
     };
     let router = routes
         .merge(openapi::routes(document, &declared, &state.rate_limits))

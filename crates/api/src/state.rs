@@ -12,6 +12,7 @@ use crate::{
     places::Places,
     pools::Pools,
     searches::Searches,
+    security_log::SecurityLog,
     v1::bookings::Made,
 };
 use holdfast_ambient::Ambient;
@@ -91,6 +92,7 @@ pub struct Api {
     pub(crate) webhook_key: WebhookKey,
     pub(crate) webhooks_allow_private: bool,
     pub(crate) tokens: Arc<Tokens>,
+    pub(crate) security: Arc<SecurityLog>,
     pub(crate) accounts: Accounts,
     pub(crate) guesses: Guesses,
     pub(crate) trust_forwarded_for: bool,
@@ -131,8 +133,11 @@ impl ApiState {
         let mut salt = [0; 32];
         ambient.random(&mut salt);
         let bookings = Cache::builder().max_capacity(BOOKINGS_REMEMBERED_MAX);
+        let tokens = Arc::new(Tokens::new(&config));
+        let security = SecurityLog::new(ambient.clone(), tokens.clone(), config.trust_forwarded_for);
         Self(Arc::new(Api {
-            tokens: Arc::new(Tokens::new(&config)),
+            tokens,
+            security: Arc::new(security),
             accounts: Accounts::new(pools.commands.clone(), config.role_ttl),
             guesses: Guesses::new(salt),
             trust_forwarded_for: config.trust_forwarded_for,

@@ -42,6 +42,25 @@ pub(crate) struct Cli {
     /// How log lines look.
     #[arg(long, global = true, env = "HOLDFAST_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
+
+    /// Where the security log goes, a JSON object on each line: a file, which is made for its owner alone and appended
+    /// to (let logrotate copy and truncate it), or `stderr`. Without it its entries are part of the log, as
+    /// `holdfast::security`.
+    #[arg(long, global = true, env = "HOLDFAST_SECURITY_LOG", value_name = "FILE|stderr")]
+    pub(crate) security_log: Option<SecurityLogTo>,
+}
+
+/// Where the security log goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SecurityLogTo {
+    Stderr,
+    File(PathBuf),
+}
+
+impl From<OsString> for SecurityLogTo {
+    fn from(text: OsString) -> Self {
+        if text == "stderr" { Self::Stderr } else { Self::File(text.into()) }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

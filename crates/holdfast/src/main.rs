@@ -11,6 +11,7 @@ mod descriptors;
 mod ended_accounts;
 mod first_admin;
 mod keeper;
+mod logging;
 mod models;
 mod notifying;
 mod ops;
@@ -26,15 +27,11 @@ mod signals;
 mod system;
 
 use clap::Parser as _;
-use config::{Cli, LogFormat, Role, Target, User};
+use config::{Cli, Role, Target, User};
 use runtimes::Runtimes;
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
-use std::str::FromStr as _;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 /// Many small allocations on every request: this allocator gives their pages back less often.
 #[global_allocator]
@@ -92,11 +89,18 @@ fn leave_root(role: &mut Role) -> anyhow::Result<()> {
 
 async fn start(cli: Cli, beside: &Handle) -> ExitCode {
     let filter = cli.log.as_deref().unwrap_or_else(|| cli.role.log_default());
-    if let Err(error) = log_to_stderr(filter, cli.log_format) {
-        out::complain(format_args!("holdfast: --log {filter}: {error}"));
-        return ExitCode::FAILURE;
+    let security_log = match logging::start(filter, cli.log_format, cli.security_log.as_ref()) {
+        Ok(security_log) => security_log,
+        Err(error) => {
+            out::complain(format_args!("holdfast: {}", in_words(&error)));
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = run(cli.role, beside).await;
+    if let Some(security_log) = security_log {
+        security_log.finish();
     }
-    match run(cli.role, beside).await {
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             out::complain(format_args!("holdfast: {}", in_words(&error)));
@@ -137,25 +141,4 @@ fn in_words(error: &anyhow::Error) -> String {
         let cause = cause.to_string();
         if words.ends_with(&cause) { words } else { format!("{words}: {cause}") }
     })
-}
-
-fn log_to_stderr(filter: &str, format: LogFormat) -> anyhow::Result<()> {
-    // A lone word that is no level would be the name of a module, and silence all others; ours have a `_` in them.
-    let is_word = |part: &&str| !part.is_empty() && !part.contains(['=', '_', ':']);
-    let mut words = filter.split(',').map(str::trim).filter(is_word);
-    let word = words.find(|word| LevelFilter::from_str(word).is_err());
-    if let Some(word) = word {
-        anyhow::bail!("`{word}` is not one of off, error, warn, info, debug, trace, nor MODULE=LEVEL");
-    }
-    let filter = EnvFilter::builder().parse(filter)?;
-    let colours = std::io::stderr().is_terminal();
-    let lines =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
-    // A log that nobody reads any more is no reason to panic.
-    let lines = lines.log_internal_errors(false);
-    match format {
-        LogFormat::Text => lines.init(),
-        LogFormat::Json => lines.json().init(),
-    }
-    Ok(())
 }

@@ -27,12 +27,19 @@ pub(crate) async fn sign_in(
     client: ClientAddress,
 ) -> Result<SignedIn, Problem> {
     let email = users::kept_email(email);
-    let attempt = api.guesses.admit(&email, client.0, &*api.ambient).await?;
+    let admitted = api.guesses.admit(&email, client.0, &*api.ambient).await;
+    let attempt = admitted.inspect_err(|problem| {
+        if problem.code() == Code::RateLimited {
+            api.security.sign_in_refused(client.0);
+        }
+    })?;
     let found = users::credentials(&api.pools.accounts, &email).await?;
     let account = found.as_ref().map(|found| (found.user.user_id, found.password_hash.clone()));
+    let user_id = found.as_ref().map(|found| found.user.user_id);
     let right = api.hasher.matches(password, account, salt(&*api.ambient)?).await?;
     let now = api.ambient.now();
     let Some(found) = found.filter(|_| right) else {
+        api.security.sign_in_failed(user_id, client.0);
         let wrong = || Problem::new(Code::InvalidCredentials, "e-mail or password is wrong");
         return Err(attempt.failed(now).map_or_else(wrong, wait_until));
     };

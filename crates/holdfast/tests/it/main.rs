@@ -17,5 +17,6 @@ mod operator;
 mod outage;
 mod parked;
 mod secured;
+mod security_log;
 mod server;
 mod tour;
