@@ -12,6 +12,7 @@
 //!
 //! Not here: the rules (`domain`), the order of commands (`writer`), the read models (`projections`).
 
+mod admin_actions;
 mod airbourne;
 mod auth;
 mod browsers;

@@ -14,8 +14,8 @@ use crate::{
     routes::{Contract, Routes},
     state::ApiState,
     v1::{
-        airplanes, airports, bookings, cities, flights, inventories, mails, reminders, role_changes,
-        sessions, shows, users, webhook_endpoints as hooks,
+        admin_actions, airplanes, airports, bookings, cities, flights, inventories, mails, reminders,
+        role_changes, sessions, shows, users, webhook_endpoints as hooks,
     },
 };
 use axum::Router;
@@ -59,6 +59,7 @@ fn documented(compat: bool) -> Routes {
         .limited(SignUp, routes!(users::change_password))
         .limited(Admin, routes!(users::set_role))
         .limited(Read, routes!(role_changes::list_role_changes))
+        .limited(Read, routes!(admin_actions::list_admin_actions))
         .limited(Read, routes!(sessions::create_session))
         .limited(Read, routes!(sessions::end_session))
         .limited(Admin, routes!(shows::open_show))

@@ -1,6 +1,7 @@
 //! Registers operations: handler, documentation and class of limits in one call, so that none of them can be forgotten.
 
 use crate::{
+    admin_actions::{self, Targets},
     airbourne, compat,
     limits::{Class, Refused},
     problem::{Code, Extension, Problem},
@@ -8,7 +9,9 @@ use crate::{
 };
 use axum::{
     Router,
+    extract::Request,
     http::{HeaderMap, Method, header},
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
 use holdfast_ambient::Ambient;
@@ -28,6 +31,20 @@ pub(crate) enum Contract {
 pub(crate) struct Rule {
     pub(crate) class: Class,
     pub(crate) contract: Contract,
+}
+
+/// Operations in which an admin's request is a row among the admins' actions.
+const RECORDED: Rule = Rule { class: Class::Admin, contract: Contract::Native };
+
+/// The same operations, with the outcome of what they begin for an admin.
+fn recorded((schemas, paths, router): UtoipaMethodRouter<ApiState>) -> UtoipaMethodRouter<ApiState> {
+    let named = |(method, operation): (Method, &Operation)| Some((method, operation.operation_id.clone()?));
+    let names: Targets = paths.paths.values().flat_map(operations).filter_map(named).collect();
+    let around = from_fn(move |request: Request, next: Next| {
+        let names = names.clone();
+        admin_actions::record(names, request, next)
+    });
+    (schemas, paths, router.layer(around))
 }
 
 /// An operation that was registered.
@@ -55,6 +72,7 @@ impl Routes {
     /// Operations whose requests are counted as `class`.
     pub(crate) fn limited(self, class: Class, routes: UtoipaMethodRouter<ApiState>) -> Self {
         let rule = Rule { class, contract: self.contract };
+        let routes = if rule == RECORDED { recorded(routes) } else { routes };
         self.with(Some(rule), routes)
     }
 

@@ -1,6 +1,7 @@
 //! The native API. One file for each endpoint: what it answers when it does not do it, its
 //! documentation, its handler.
 
+pub(crate) mod admin_actions;
 pub(crate) mod airplanes;
 pub(crate) mod airports;
 pub(crate) mod bookings;

@@ -1,6 +1,7 @@
 //! Who is asking. It stands first among a handler's arguments, so it is decided before anything else.
 
 use crate::{
+    admin_actions::Slot,
     auth::{Principal, Session, TokenError},
     problem::{Code, Problem},
     state::ApiState,
@@ -22,7 +23,7 @@ pub(crate) struct Caller(pub(crate) Principal);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallerSession(pub(crate) Session);
 
-/// An admin with a good token: else 401, or 403.
+/// An admin with a good token: else 401, or 403. A write has a row among the admins' actions then.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Admin(pub(crate) Principal);
 
@@ -113,7 +114,10 @@ impl FromRequestParts<ApiState> for Admin {
     async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Problem> {
         let Caller(principal) = Caller::from_request_parts(parts, api).await?;
         match principal.role {
-            Role::Admin => Ok(Self(principal)),
+            Role::Admin => {
+                Slot::begin(parts, api, &principal).await?;
+                Ok(Self(principal))
+            }
             Role::Agent | Role::Customer => Err(Problem::new(Code::Forbidden, "only an admin may ask this")),
         }
     }

@@ -42,6 +42,7 @@ fn table() -> Vec<Row> {
         Row("PUT", "/v1/users/me/password", Body::Password, [401, 204, 204, 204, 204]),
         Row("PUT", "/v1/users/{owner}/role", Body::Json(json!({"role": "customer"})), house),
         Row("GET", "/v1/role-changes", Body::None, house),
+        Row("GET", "/v1/admin-actions", Body::None, house),
         Row("DELETE", "/v1/sessions/current", Body::None, [401, 204, 204, 204, 204]),
         Row("POST", "/v1/shows", Body::Json(show(5, 60)), [401, 403, 403, 403, 201]),
         Row("GET", "/v1/shows", Body::None, anyone(200)),
