@@ -12,7 +12,7 @@ mod around;
 mod list;
 
 pub(crate) use around::{Slot, Targets, record};
-pub(crate) use list::{AdminAction, AfterAction, Filter, admin_actions};
+pub(crate) use list::{AdminAction, AfterAction, Filter, admin_actions, registered_endpoints};
 
 use crate::{
     problem::{Code, StoreError},

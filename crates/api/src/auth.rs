@@ -7,13 +7,15 @@
 mod accounts;
 mod guesses;
 mod password;
+mod prove;
 mod sign_in;
 mod token;
 
 pub(crate) use accounts::Accounts;
-pub(crate) use guesses::{Guesses, wait_until};
+pub(crate) use guesses::Guesses;
 pub use password::HashError;
 pub(crate) use password::{Hasher, hash_blocking, salt, verify_blocking};
+pub(crate) use prove::{prove, wrong_password};
 pub(crate) use sign_in::{SignedIn, sign_in};
 pub(crate) use token::{Session, TokenError, Tokens};
 

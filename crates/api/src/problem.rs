@@ -53,6 +53,9 @@ pub(crate) enum Extension {
         limit: u32,
         live: u32,
     },
+    BookingsToCome {
+        live: u32,
+    },
     BookingLimit {
         limit_name: &'static str,
         limit: u32,

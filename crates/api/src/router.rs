@@ -56,6 +56,8 @@ fn documented(compat: bool) -> Routes {
         .limited(SignUp, routes!(users::create_user))
         .limited(Read, routes!(users::list_users))
         .limited(Read, routes!(users::me))
+        .limited(SignUp, routes!(users::delete_me))
+        .limited(SignUp, routes!(users::export_me))
         .limited(SignUp, routes!(users::change_password))
         .limited(Admin, routes!(users::set_role))
         .limited(Read, routes!(role_changes::list_role_changes))

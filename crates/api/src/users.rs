@@ -6,22 +6,27 @@
 //! Not here: when a hash may be computed (`auth::Hasher`), who may ask, how long any of it is remembered.
 
 mod ended;
+mod erase;
 mod password;
 mod role;
 mod rules;
+mod to_come;
 mod tokens;
 
 pub use crate::auth::HashError;
+pub(crate) use ended::delete_own;
 pub use ended::{EndedAccount, delete_with_bookings, ended_accounts, forget};
 pub(crate) use password::replace_password;
 pub use password::{has_password, set_password};
 pub(crate) use role::{AfterChange, RoleChange, role_changes, set_role};
 pub use role::{Role, UnknownRole, grant};
 pub(crate) use rules::{PASSWORD_CHARS, fits_staff, is_common};
+pub use to_come::{BOOKINGS_TO_COME_MAX, bookings_to_come};
 pub(crate) use tokens::{Standing, end_token, standing_of};
 
 use crate::{auth, problem::StoreError, store::bounded};
 use chrono::{DateTime, Utc};
+use erase::{Bookings, By};
 use holdfast_ambient::Ambient;
 use holdfast_domain::{UserId, nfc};
 use sqlx::{PgPool, Row, postgres::PgRow};
@@ -285,14 +290,13 @@ pub(crate) async fn list(
     bounded(query).await
 }
 
-/// Deletes an account. Its bookings stay in the log, under an id that names no person any more.
+/// Deletes an account with all personal data. Its bookings stay in the log, under an id that names no person any more.
 ///
 /// # Errors
 /// `Unknown`, or what failed.
-pub async fn delete(pool: &PgPool, email: &str) -> Result<(), UserError> {
+pub async fn delete(pool: &PgPool, email: &str, now: DateTime<Utc>) -> Result<(), UserError> {
     let user = find(pool, email).await?.ok_or(UserError::Unknown)?;
-    let delete = sqlx::query("DELETE FROM users WHERE user_id = $1").bind(user.user_id.0).execute(pool);
-    if bounded(delete).await?.rows_affected() == 0 { Err(UserError::Unknown) } else { Ok(()) }
+    erase::erase(pool, user.user_id, By::Operator, Bookings::Kept, now).await
 }
 
 /// Whether there is any admin.

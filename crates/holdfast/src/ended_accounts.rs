@@ -1,4 +1,4 @@
-//! Bookings to come of an account that is deleted: how many there are, and their cancellation.
+//! Bookings to come of an account that is deleted: their cancellation.
 //!
 //! Shape of the loop: accounts whose bookings are to end → their live bookings in the read model whose flight or show has
 //! not begun → each is cancelled by the writer, which decides. An account is done with when a look through finds none, and
@@ -7,68 +7,24 @@
 
 use anyhow::Context as _;
 use holdfast_ambient::Ambient;
-use holdfast_api::users::{EndedAccount, ended_accounts, forget};
-use holdfast_booking_history::{Booking, HISTORY_LIMIT_MAX, page};
-use holdfast_domain::{BookingStatus, CancelBooking, InventoryCommand, InventoryId, Timestamp, UserId};
+use holdfast_api::users::{EndedAccount, bookings_to_come, ended_accounts, forget};
+use holdfast_booking_history::Booking;
+use holdfast_domain::{CancelBooking, InventoryCommand};
 use holdfast_event_log::LogPosition;
 use holdfast_projector::Positions;
 use holdfast_writer::{Ask, ExecuteError, Writer};
 use sqlx::PgPool;
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Accounts of one look.
 const ACCOUNTS_MAX: u32 = 10;
-/// Bookings of one account that are counted, or cancelled at one look.
-pub(crate) const BOOKINGS_MAX: usize = 1_000;
 /// Why they are cancelled.
 const ACCOUNT_DELETED: &str = "account_deleted";
 /// Who cancels them.
 const METADATA: &str = r#"{"actor":"operator"}"#;
-
-/// The live bookings of a user whose flight or show has not begun, at most [`BOOKINGS_MAX`].
-pub(crate) async fn to_come(
-    pool: &PgPool,
-    user_id: UserId,
-    now: Timestamp,
-) -> Result<Vec<Booking>, sqlx::Error> {
-    let (mut found, mut begun) = (vec![], HashMap::new());
-    for status in [BookingStatus::Held, BookingStatus::Confirmed] {
-        let mut after = None;
-        loop {
-            let bookings = page(pool, user_id, Some(status), after, HISTORY_LIMIT_MAX).await?;
-            let Some(last) = bookings.last() else { break };
-            after = Some(last.after());
-            for booking in bookings {
-                if !has_begun(pool, booking.inventory_id, now, &mut begun).await? {
-                    found.push(booking);
-                }
-                if found.len() == BOOKINGS_MAX {
-                    return Ok(found);
-                }
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// Whether the flight has departed or the show has begun; an inventory that the read model does not know has not.
-async fn has_begun(
-    pool: &PgPool,
-    id: InventoryId,
-    now: Timestamp,
-    known: &mut HashMap<InventoryId, bool>,
-) -> Result<bool, sqlx::Error> {
-    if let Some(begun) = known.get(&id) {
-        return Ok(*begun);
-    }
-    let row = holdfast_availability::find(pool, id).await?;
-    let begun = row.and_then(|row| row.subject.begins_at()).is_some_and(|at| at <= now);
-    known.insert(id, begun);
-    Ok(begun)
-}
 
 /// What the loop works with.
 pub(crate) struct EndedAccounts {
@@ -95,8 +51,8 @@ impl EndedAccounts {
         let accounts = ended_accounts(&self.pool, now, ACCOUNTS_MAX).await;
         for account in accounts.context("the list of deleted accounts could not be read")? {
             let is_complete = self.has_all_of(&account).await.context("read models do not answer")?;
-            let bookings =
-                to_come(&self.pool, account.user_id, now).await.context("bookings cannot be read")?;
+            let bookings = bookings_to_come(&self.pool, account.user_id, now).await;
+            let bookings = bookings.context("bookings cannot be read")?;
             for booking in &bookings {
                 self.cancel(booking).await?;
             }

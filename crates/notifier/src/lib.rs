@@ -23,6 +23,7 @@ mod deliverer;
 mod deliveries;
 mod dispatch;
 mod endpoints;
+mod erasures;
 mod failure_log;
 mod fan_out;
 mod kind;
@@ -59,6 +60,7 @@ pub use endpoints::{
     ENDPOINTS_MAX, Endpoint, EndpointError, EndpointState, NewEndpoint, URL_CHARS_MAX, UrlError, check_url,
     create, delete, enable, endpoint, endpoints, rotate_secret,
 };
+pub use erasures::erase_recipient;
 pub use kind::EventKind;
 pub use lettre::message::Mailbox;
 pub use mail_folder::MailFolder;
@@ -72,6 +74,6 @@ pub use reminders::{
 };
 pub use replays::{ReplayError, queue_replays, replay};
 pub use secret::{KeyTooShort, Secret, WEBHOOK_KEY_BYTES_MIN, WebhookKey};
-pub use sent_mails::{FailedMail, failed_mails, retry_mail};
+pub use sent_mails::{FailedMail, OwedMail, failed_mails, mails_of, retry_mail};
 pub use smtp::{SMTP_CONNECTIONS_DEFAULT, Smtp, SmtpUrlError};
 pub use upkeep::{MailsWaiting, Upkeep, sweep, upkeep};

@@ -26,6 +26,15 @@ pub enum ReminderState {
 }
 
 impl ReminderState {
+    /// What a word of the table says.
+    pub(crate) fn of(word: &str) -> Self {
+        match word {
+            "pending" => Self::Pending,
+            "delivered" => Self::Sent,
+            _ => Self::Failed,
+        }
+    }
+
     /// The word used in answers.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -225,11 +234,7 @@ async fn one(pool: &PgPool, reminder_id: Uuid, owner: Option<Uuid>) -> Result<Re
 }
 
 fn from_row(row: &PgRow) -> Result<Reminder, sqlx::Error> {
-    let state = match row.try_get::<&str, _>("state")? {
-        "pending" => ReminderState::Pending,
-        "delivered" => ReminderState::Sent,
-        _ => ReminderState::Failed,
-    };
+    let state = ReminderState::of(row.try_get("state")?);
     let next: Timestamp = row.try_get("next_attempt_at")?;
     Ok(Reminder {
         reminder_id: row.try_get("reminder_id")?,

@@ -1,6 +1,7 @@
 //! Mails about bookings that were given up: which, why, and once more.
 
-use holdfast_domain::Timestamp;
+use crate::reminders::ReminderState;
+use holdfast_domain::{Timestamp, UserId};
 use sqlx::{PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
@@ -76,6 +77,57 @@ fn from_row(row: &PgRow) -> Result<FailedMail, sqlx::Error> {
         recorded_at: row.try_get("recorded_at")?,
         attempts: row.try_get::<i32, _>("attempts")?.unsigned_abs(),
         failure: row.try_get("failure")?,
+        ended_at: row.try_get("ended_at")?,
+    })
+}
+
+/// A mail about a booking of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwedMail {
+    /// Names it.
+    pub mail_id: Uuid,
+    /// Where the event it tells of stands in the log.
+    pub at: holdfast_event_log::LogPosition,
+    /// When it happened.
+    pub recorded_at: Timestamp,
+    /// What became of it.
+    pub state: ReminderState,
+    /// When it was sent or given up.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Mails about an account's bookings, the latest event first: a page after a place.
+///
+/// # Errors
+/// What failed.
+pub async fn mails_of(
+    pool: &PgPool,
+    user_id: UserId,
+    after: Option<(Timestamp, Uuid)>,
+    limit: u32,
+) -> Result<Vec<OwedMail>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT event_id, log_partition, position, recorded_at, state, ended_at FROM mails
+         WHERE user_id = $1 AND (recorded_at, event_id) < (coalesce($2, 'infinity'), $3)
+         ORDER BY recorded_at DESC, event_id DESC LIMIT $4",
+    )
+    .bind(user_id.0)
+    .bind(after.map(|(at, _)| at))
+    .bind(after.map_or(Uuid::max(), |(_, id)| id))
+    .bind(i64::from(limit));
+    rows.try_map(|row: PgRow| owed(&row)).fetch_all(pool).await
+}
+
+fn owed(row: &PgRow) -> Result<OwedMail, sqlx::Error> {
+    let log_partition: i16 = row.try_get("log_partition")?;
+    Ok(OwedMail {
+        mail_id: row.try_get("event_id")?,
+        at: holdfast_event_log::LogPosition {
+            log_partition: log_partition.cast_unsigned(),
+            position: row.try_get("position")?,
+        },
+        recorded_at: row.try_get("recorded_at")?,
+        state: ReminderState::of(row.try_get("state")?),
         ended_at: row.try_get("ended_at")?,
     })
 }

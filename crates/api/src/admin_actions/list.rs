@@ -71,6 +71,22 @@ pub(crate) async fn admin_actions(
     bounded(query).await
 }
 
+/// Which of these endpoints an account has registered, as far as its actions say.
+pub(crate) async fn registered_endpoints(
+    pool: &PgPool,
+    user: UserId,
+    endpoints: &[Uuid],
+) -> Result<Vec<Uuid>, StoreError> {
+    let query = sqlx::query_scalar(
+        "SELECT DISTINCT target_id FROM admin_actions
+         WHERE actor_id = $1 AND action = 'create_endpoint' AND outcome = 'done' AND target_id = ANY ($2)",
+    )
+    .bind(user.0)
+    .bind(endpoints)
+    .fetch_all(pool);
+    bounded(query).await
+}
+
 fn action(row: &PgRow) -> Result<AdminAction, sqlx::Error> {
     Ok(AdminAction {
         action_id: row.try_get("action_id")?,

@@ -88,6 +88,8 @@ codes! {
     AlreadyOpen = "already_open", CONFLICT, "The inventory is already open";
     /// An account has this e-mail already.
     EmailTaken = "email_taken", CONFLICT, "An account has this e-mail already";
+    /// Live bookings of flights and shows to come belong to the account; `live` says how many.
+    BookingsToCome = "bookings_to_come", CONFLICT, "The account has live bookings to come";
     /// It would leave nobody who is an admin.
     LastAdmin = "last_admin", CONFLICT, "This is the last admin";
     /// The account's password is too short for an agent or admin.

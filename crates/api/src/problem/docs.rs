@@ -41,7 +41,7 @@ pub(crate) struct ProblemSchema {
     used: Option<u32>,
     /// With `duplicate_booking`: live bookings the policy allows a user. With `booking_limit_reached`: the number of the limit.
     limit: Option<u32>,
-    /// With `duplicate_booking`: live bookings the user has.
+    /// With `duplicate_booking`: live bookings the user has. With `bookings_to_come`: those to come, 1,000 at most.
     live: Option<u32>,
     /// With `sales_closed`, if a time closed them: when it came.
     sales_ended_at: Option<String>,

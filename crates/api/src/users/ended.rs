@@ -4,8 +4,10 @@
 //! the account can have made, so a server that is killed leaves the rest to the next look.
 //! Not here: which bookings these are, and their cancellation (the server's loop).
 
-use super::UserError;
-use crate::store::bounded;
+use super::{
+    UserError,
+    erase::{Bookings, By, erase},
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use holdfast_domain::UserId;
 use holdfast_event_log::heads;
@@ -33,14 +35,12 @@ pub async fn delete_with_bookings(
     user_id: UserId,
     now: DateTime<Utc>,
 ) -> Result<(), UserError> {
-    let delete = sqlx::query(
-        "WITH deleted AS (DELETE FROM users WHERE user_id = $1 RETURNING user_id)
-         INSERT INTO ended_accounts (user_id, ended_at, looked_at) SELECT user_id, $2, $2 FROM deleted",
-    )
-    .bind(user_id.0)
-    .bind(now)
-    .execute(pool);
-    if bounded(delete).await?.rows_affected() == 0 { Err(UserError::Unknown) } else { Ok(()) }
+    erase(pool, user_id, By::Operator, Bookings::Cancelled, now).await
+}
+
+/// The same for its owner. Bookings that no read model knows yet are cancelled too.
+pub(crate) async fn delete_own(pool: &PgPool, user_id: UserId, now: DateTime<Utc>) -> Result<(), UserError> {
+    erase(pool, user_id, By::Owner, Bookings::Cancelled, now).await
 }
 
 /// Accounts to look through, the one that waits longest first.

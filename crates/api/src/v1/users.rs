@@ -2,12 +2,16 @@
 
 mod change_password;
 mod create;
+mod delete_me;
+mod export;
 mod list;
 mod me;
 mod set_role;
 
 pub(crate) use change_password::{__path_change_password, change_password};
 pub(crate) use create::{__path_create_user, create_user};
+pub(crate) use delete_me::{__path_delete_me, delete_me};
+pub(crate) use export::{__path_export_me, export_me};
 pub(crate) use list::{__path_list_users, list_users};
 pub(crate) use me::{__path_me, me};
 pub(crate) use set_role::{__path_set_role, set_role};

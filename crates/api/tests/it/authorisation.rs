@@ -40,6 +40,13 @@ fn table() -> Vec<Row> {
         Row("GET", "/v1/users", Body::None, house),
         Row("GET", "/v1/users/me", Body::None, [401, 200, 200, 200, 200]),
         Row("PUT", "/v1/users/me/password", Body::Password, [401, 204, 204, 204, 204]),
+        Row("GET", "/v1/users/me/export", Body::None, [401, 200, 200, 200, 200]),
+        Row(
+            "DELETE",
+            "/v1/users/me",
+            Body::Json(json!({"current_password": PASSWORD})),
+            [401, 204, 204, 204, 204],
+        ),
         Row("PUT", "/v1/users/{owner}/role", Body::Json(json!({"role": "customer"})), house),
         Row("GET", "/v1/role-changes", Body::None, house),
         Row("GET", "/v1/admin-actions", Body::None, house),
@@ -178,7 +185,9 @@ async fn every_operation_is_open_to_whom_it_is_meant_for_and_to_nobody_else() {
                 }
             };
             // These end the token that they are asked with.
-            let ends = path.ends_with("/password") || path.ends_with("/current");
+            let ends = path.ends_with("/password")
+                || path.ends_with("/current")
+                || method == "DELETE" && path == "/v1/users/me";
             let caller = match (caller, ends) {
                 (Some(_), true) => Some(app.someone(&format!("{number}-{show}"), ROLES[number - 1]).await),
                 (caller, _) => caller.cloned(),

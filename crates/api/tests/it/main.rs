@@ -21,6 +21,7 @@ mod limits;
 mod lists;
 mod open_routes;
 mod operator;
+mod own_data;
 mod questions;
 mod reminders;
 mod search;

@@ -90,7 +90,7 @@ async fn an_account_kept_under_an_older_spelling_gets_no_twin() {
             assert_eq!(taken.code(), "email_taken", "{kept} and {other}");
             app.signed_in(other).await;
         }
-        users::delete(&app.pool, email).await.unwrap();
+        users::delete(&app.pool, email, app.clock.now()).await.unwrap();
     }
 }
 
@@ -140,7 +140,7 @@ async fn a_deleted_user_is_nobody_and_a_changed_role_counts_within_its_ttl() {
         app.post("/v1/shows").by(&ada).key("k").json(&crate::app::show(1, 0)).send().await.status == 201
     })
     .await;
-    users::delete(&app.pool, "ada@example.com").await.unwrap();
+    users::delete(&app.pool, "ada@example.com", app.clock.now()).await.unwrap();
     eventually(PATIENCE, "Ada is nobody", async || {
         app.get("/v1/users/me").by(&ada).send().await.code() == "unauthenticated"
     })

@@ -1,13 +1,12 @@
 //! `holdfast user`: what an operator does to accounts.
 
 use crate::config::{Access, BookingsFate};
-use crate::ended_accounts::{self, BOOKINGS_MAX};
 use crate::first_admin;
 use crate::out;
 use crate::system::System;
 use anyhow::Context as _;
 use holdfast_ambient::{Ambient as _, Machine};
-use holdfast_api::users::{self, Role, UserError};
+use holdfast_api::users::{self, BOOKINGS_TO_COME_MAX, Role, UserError};
 use std::io::{BufRead as _, Read as _};
 
 /// As much as is read of a line that should be a password.
@@ -27,14 +26,14 @@ pub(crate) async fn delete(email: &str, fate: BookingsFate, access: &Access) -> 
     let delete = async |system: &System| {
         let (pool, now) = (&system.pool, Machine.now());
         let user = users::find(pool, email).await?.ok_or(UserError::Unknown)?;
-        let live = ended_accounts::to_come(pool, user.user_id, now).await;
+        let live = users::bookings_to_come(pool, user.user_id, now).await;
         let live = counted(live.map(|bookings| bookings.len()));
         match fate {
             BookingsFate::Undecided if live != NONE => anyhow::bail!(
                 "{email} has {live} live bookings to come; --cancel-bookings cancels them, --keep-bookings leaves them \
                  under an id that leads to no account"
             ),
-            BookingsFate::Undecided | BookingsFate::Kept => users::delete(pool, email).await?,
+            BookingsFate::Undecided | BookingsFate::Kept => users::delete(pool, email, now).await?,
             BookingsFate::Cancelled => users::delete_with_bookings(pool, user.user_id, now).await?,
         }
         first_admin::changed(email, system.folder())?;
@@ -55,7 +54,7 @@ pub(crate) async fn delete(email: &str, fate: BookingsFate, access: &Access) -> 
 /// How many bookings, in words: the read model may not be there to ask.
 fn counted(live: Result<usize, sqlx::Error>) -> String {
     match live {
-        Ok(BOOKINGS_MAX..) => format!("{BOOKINGS_MAX} or more"),
+        Ok(BOOKINGS_TO_COME_MAX..) => format!("{BOOKINGS_TO_COME_MAX} or more"),
         Ok(live) => live.to_string(),
         Err(error) => {
             tracing::warn!(%error, "the read models of bookings and inventories cannot be read");

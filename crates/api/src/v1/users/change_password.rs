@@ -3,10 +3,10 @@
 //! A token is not enough: it may have been stolen. Guessing the current password is slowed as signing in is.
 
 use crate::{
-    auth::{salt, wait_until},
+    auth::{prove, salt, wrong_password},
     extract::{Body, Caller, ClientAddress},
     form::{Fields, Form, NewPasswordText},
-    problem::{Code, FieldError, Problem, problems},
+    problem::{FieldError, Problem, problems},
     state::ApiState,
     store::bounded_write,
     users::{self, NewPassword, Role, UserError, fits_staff},
@@ -55,16 +55,8 @@ pub(crate) async fn change_password(
     client: ClientAddress,
     Body(request): Body<ChangePassword>,
 ) -> Result<StatusCode, Problem> {
-    let wrong = || Problem::new(Code::WrongPassword, "nothing was changed");
-    let found =
-        users::credentials_of(&api.pools.accounts, caller.user_id).await?.ok_or_else(Problem::not_found)?;
+    let found = prove(&api, caller.user_id, request.current_password.0, client).await?;
     let (user, old_hash) = (found.user, found.password_hash);
-    let attempt = api.guesses.admit(&user.email, client.0, &*api.ambient).await?;
-    let account = Some((user.user_id, old_hash.clone()));
-    if !api.hasher.matches(request.current_password.0, account, salt(&*api.ambient)?).await? {
-        return Err(attempt.failed(api.ambient.now()).map_or_else(wrong, wait_until));
-    }
-    attempt.succeeded(api.ambient.now());
     let fits_staff = fits_staff(&request.new_password.0);
     if user.role != Role::Customer && !fits_staff {
         let detail = UserError::StaffPassword.to_string();
@@ -75,7 +67,7 @@ pub(crate) async fn change_password(
     // Two who change it at once know the same old one: the second does not any more.
     let replaced = users::replace_password(&api.pools.accounts, user.user_id, &old_hash, &new);
     if !bounded_write(replaced).await? {
-        return Err(wrong());
+        return Err(wrong_password());
     }
     api.accounts.changed(user.user_id);
     if let Some(first) = &api.first_admin {
