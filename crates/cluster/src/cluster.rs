@@ -15,7 +15,8 @@ use tokio::time::timeout;
 use crate::{
     ClusterError, Options,
     create::SUPERUSER,
-    layout::Layout,
+    layout::{LOG_FILE, Layout},
+    log::set_aside_if_long,
     postmaster::{Postmaster, end_orphans},
     settings::PORT,
     start,
@@ -79,6 +80,11 @@ impl Cluster {
             Some(layout) => start::running(&layout).await,
             None => Ok(None),
         }
+    }
+
+    /// Sets the log of the server in `data` aside if it has grown too long; `true` if it had.
+    pub fn bound_log(data: &Path) -> std::io::Result<bool> {
+        set_aside_if_long(&data.join(LOG_FILE))
     }
 
     pub(crate) fn new(postmaster: Postmaster, socket_folder: PathBuf, started_here: bool) -> Self {

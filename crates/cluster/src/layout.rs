@@ -11,6 +11,9 @@ use crate::{ClusterError, error::Doing};
 /// Mode of the data folder: its files protect themselves, and Postgres's user has to pass through it.
 const DATA_FOLDER_MODE: u32 = 0o755;
 
+/// What Postgres's log is called.
+pub(crate) const LOG_FILE: &str = "postgres.log";
+
 /// The paths of one data folder, absolute and without links.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
@@ -37,7 +40,7 @@ impl Layout {
         let below = |name: &str| data.join(name);
         Ok(Some(Self {
             cluster: below("postgres"),
-            log: below("postgres.log"),
+            log: below(LOG_FILE),
             start_lock: below("postgres.lock"),
             data,
         }))

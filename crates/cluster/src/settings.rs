@@ -70,6 +70,9 @@ autovacuum_vacuum_insert_threshold = 10000
 autovacuum_vacuum_insert_scale_factor = 0.02
 autovacuum_analyze_scale_factor = 0.02
 
+# The log has no values of rows: the key of a row that is there already may be an address.
+log_error_verbosity = terse
+
 # Instants are UTC, everywhere.
 timezone = 'UTC'
 log_timezone = 'UTC'

@@ -12,6 +12,8 @@ use tokio::time::sleep;
 
 /// How often Postgres is looked at, and so how long its death may go unnoticed. A look reads two files of /proc.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Looks after which the length of its log is looked at: ten seconds.
+const LOG_LOOKS: u32 = 40;
 /// First pause after a start that failed.
 const RETRY_MIN: Duration = Duration::from_millis(250);
 /// Longest pause: a full disk or a missing program is not cured by trying faster.
@@ -42,7 +44,12 @@ pub(crate) async fn with_own_postgres(
 
 /// Starts Postgres again whenever it has died, until `stop`.
 async fn keep(mut cluster: Cluster, data: PathBuf, stop: Stop) {
+    let mut looks = 0;
     while stop.or(sleep(LOOK_EVERY)).await.is_some() {
+        looks = (looks + 1) % LOG_LOOKS;
+        if looks == 0 {
+            bound_log(&data).await;
+        }
         if cluster.is_alive() {
             continue;
         }
@@ -52,6 +59,15 @@ async fn keep(mut cluster: Cluster, data: PathBuf, stop: Stop) {
             None => return,
         }
         tracing::info!(pid = cluster.pid(), "PostgreSQL is back");
+    }
+}
+
+/// Sets the log of Postgres aside if it is too long. Copying it takes the disk some milliseconds.
+async fn bound_log(data: &std::path::Path) {
+    let data = data.to_owned();
+    let bounded = tokio::task::spawn_blocking(move || Cluster::bound_log(&data)).await;
+    if let Ok(Err(error)) = bounded {
+        tracing::warn!(%error, "the log of PostgreSQL could not be set aside; it grows");
     }
 }
 

@@ -176,7 +176,7 @@ fn unwritten() -> Fate {
 
 /// An address as every server takes it: its domain in the ASCII form (IDNA), so that SMTPUTF8 is needed for the part before
 /// the `@` alone.
-fn receiver(address: &str) -> Option<Address> {
+pub(crate) fn receiver(address: &str) -> Option<Address> {
     let address: Address = address.parse().ok()?;
     if address.domain().is_ascii() {
         return Some(address);

@@ -10,7 +10,7 @@
 //! - Nothing is sent to a private address, however its name resolves, unless the configuration says so.
 //! - History is not replayed unless somebody asks for it.
 //!
-//! All SQL on `webhook_*`, `mail_channel`, `mails`, `mail_fan_outs` and `reminders` is here. Not here: who may register an endpoint (`api`), reading the
+//! All SQL on `webhook_*`, `mail_channel`, `mails`, `mail_fan_outs`, `mail_erasures` and `reminders` is here. Not here: who may register an endpoint (`api`), reading the
 //! log in order (`projector`).
 
 mod address;
@@ -60,7 +60,7 @@ pub use endpoints::{
     ENDPOINTS_MAX, Endpoint, EndpointError, EndpointState, NewEndpoint, URL_CHARS_MAX, UrlError, check_url,
     create, delete, enable, endpoint, endpoints, rotate_secret,
 };
-pub use erasures::erase_recipient;
+pub use erasures::{EraseError, erase_recipient};
 pub use kind::EventKind;
 pub use lettre::message::Mailbox;
 pub use mail_folder::MailFolder;

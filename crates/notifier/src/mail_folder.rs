@@ -5,9 +5,14 @@
 //! and the processor more than the file itself, so a larger group is flushed with its whole file system, once; a small one
 //! file by file, because what else waits there to be written would be written with it.
 
-use crate::mailer::{Again, Capacity, Mail, Mailer, NotTaken};
+use crate::{
+    erasures::recipient_key,
+    mailer::{Again, Capacity, Mail, Mailer, NotTaken},
+};
 use futures::future::BoxFuture;
+use holdfast_domain::Timestamp;
 use std::{
+    collections::HashMap,
     error::Error,
     fs::{self, File},
     io::{self, Write as _},
@@ -15,15 +20,14 @@ use std::{
     path::{Path, PathBuf},
 };
 use tracing::warn;
-use uuid::Uuid;
 
 /// Mails that are made durable together: bounds what a crash makes written again.
 const GROUP_MAX: usize = 500;
 /// From so many files on, one flush of the file system costs less than one for each.
 const FLUSHED_AT_ONCE_MIN: usize = 8;
 
-/// Puts mails into a folder, each as `<event id>.eml`. A file is whole or not there; a mail that is written again takes its
-/// own place.
+/// Puts mails into a folder, each as `<event id>.<hash of the receiver>.eml`. A file is whole or not there; a mail that is written again
+/// takes its own place. By the hash the mails of a person are found that are to be erased.
 #[derive(Clone, Debug)]
 pub struct MailFolder {
     folder: PathBuf,
@@ -47,13 +51,43 @@ struct Names {
 }
 
 impl Names {
-    fn of(folder: &Path, id: Uuid) -> Self {
-        Self { half: folder.join(format!(".{id}.part")), whole: folder.join(format!("{id}.eml")) }
+    fn of(folder: &Path, name: &str) -> Self {
+        Self { half: folder.join(format!(".{name}.part")), whole: folder.join(format!("{name}.eml")) }
     }
 }
 
+/// What a mail's file is called, without its ending.
+fn name(mail: &Mail) -> String {
+    let receiver = mail.envelope.to().first().map(recipient_key).unwrap_or_default();
+    format!("{}.{receiver}", mail.id)
+}
+
+/// Removes the files of these receivers, in one pass through the folder.
+fn erase_all(folder: &Path, receivers: &HashMap<String, Timestamp>) -> io::Result<usize> {
+    let mut gone = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let file = entry.file_name();
+        let Some(file) = file.to_str() else { continue };
+        // Of `<id>.<key>.eml` and `.<id>.<key>.part`.
+        let key = file.rsplit('.').nth(1).unwrap_or_default();
+        let Some(until) = receivers.get(key) else { continue };
+        if entry.metadata().and_then(|found| found.modified()).is_ok_and(|at| Timestamp::from(at) > *until) {
+            continue;
+        }
+        match fs::remove_file(entry.path()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => gone += 1,
+        }
+    }
+    if gone > 0 {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(gone)
+}
+
 /// Writes a group; one result for each mail.
-fn write_all(folder: &Path, group: &[(Uuid, &[u8])]) -> Vec<io::Result<()>> {
+fn write_all(folder: &Path, group: &[(String, &[u8])]) -> Vec<io::Result<()>> {
     // Opened before the files are written: a flush reports what failed since then.
     let opened = match File::open(folder) {
         Ok(opened) => opened,
@@ -62,8 +96,8 @@ fn write_all(folder: &Path, group: &[(Uuid, &[u8])]) -> Vec<io::Result<()>> {
     let at_once = group.len() >= FLUSHED_AT_ONCE_MIN;
     let written: Vec<io::Result<Names>> = group
         .iter()
-        .map(|(id, message)| {
-            let names = Names::of(folder, *id);
+        .map(|(name, message)| {
+            let names = Names::of(folder, name);
             write(&names.half, message, !at_once).map(|()| names)
         })
         .collect();
@@ -101,9 +135,9 @@ impl Mailer for MailFolder {
     fn take<'a>(&'a self, group: &'a [Mail]) -> BoxFuture<'a, Vec<Result<(), NotTaken>>> {
         Box::pin(async move {
             let folder = self.folder.clone();
-            let mails: Vec<_> = group.iter().map(|mail| (mail.id, mail.message.clone())).collect();
+            let mails: Vec<_> = group.iter().map(|mail| (name(mail), mail.message.clone())).collect();
             let writing = tokio::task::spawn_blocking(move || {
-                let mails: Vec<_> = mails.iter().map(|(id, message)| (*id, &**message)).collect();
+                let mails: Vec<_> = mails.iter().map(|(name, message)| (name.clone(), &**message)).collect();
                 write_all(&folder, &mails)
             });
             let results = match writing.await {
@@ -116,12 +150,22 @@ impl Mailer for MailFolder {
             results.into_iter().map(|result| result.map_err(|_| not_taken())).collect()
         })
     }
+
+    fn erase(&self, receivers: HashMap<String, Timestamp>) -> BoxFuture<'_, io::Result<usize>> {
+        let folder = self.folder.clone();
+        Box::pin(async move {
+            let erasing = tokio::task::spawn_blocking(move || erase_all(&folder, &receivers));
+            erasing.await.map_err(io::Error::other)?
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono::{TimeDelta, Utc};
     use std::os::unix::fs::PermissionsExt as _;
+    use uuid::Uuid;
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(folder)
@@ -139,7 +183,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let ids: Vec<_> = (1..=size).map(Uuid::from_u128).collect();
             fs::create_dir_all(folder.path().join(format!("{}.eml/x", ids[1]))).unwrap();
-            let group: Vec<_> = ids.iter().map(|id| (*id, b"text".as_slice())).collect();
+            let group: Vec<_> = ids.iter().map(|id| (id.to_string(), b"text".as_slice())).collect();
             let results = write_all(folder.path(), &group);
             assert_eq!(results.len(), group.len());
             for (nth, result) in results.iter().enumerate() {
@@ -156,9 +200,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let id = Uuid::from_u128(7);
         for text in ["first, and longer", "again"] {
-            assert!(write_all(folder.path(), &[(id, text.as_bytes())])[0].is_ok());
+            assert!(write_all(folder.path(), &[(id.to_string(), text.as_bytes())])[0].is_ok());
             assert_eq!(names(folder.path()), [format!("{id}.eml")]);
             assert_eq!(fs::read_to_string(folder.path().join(format!("{id}.eml"))).unwrap(), text);
         }
+    }
+
+    /// A mail of another receiver stays, and so does one of another account that got the address later.
+    #[test]
+    fn the_mails_of_a_receiver_are_erased_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = |address: &str| recipient_key(&address.parse().unwrap());
+        assert_eq!(key("Ada@Example.org"), key("ada@example.org"));
+        let (ada, bob, eve) = (key("ada@example.org"), key("bob@example.org"), key("eve@example.org"));
+        for key in [&ada, &bob, &eve] {
+            assert!(write_all(folder.path(), &[(format!("1.{key}"), b"text".as_slice())])[0].is_ok());
+        }
+        let (later, earlier) = (Utc::now() + TimeDelta::minutes(5), Utc::now() - TimeDelta::minutes(5));
+        let receivers = HashMap::from([(ada, later), (bob.clone(), earlier)]);
+        assert_eq!(erase_all(folder.path(), &receivers).unwrap(), 1);
+        let mut left = [format!("1.{bob}.eml"), format!("1.{eve}.eml")];
+        left.sort();
+        assert_eq!(names(folder.path()), left);
     }
 }

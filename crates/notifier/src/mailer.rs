@@ -1,9 +1,9 @@
 //! Carrying mails: what every carrier takes, and what it says when it did not.
 
 use futures::future::BoxFuture;
-use holdfast_domain::UserId;
+use holdfast_domain::{Timestamp, UserId};
 use lettre::{address::Envelope, message::Mailbox};
-use std::{borrow::Cow, collections::HashMap, error::Error, fmt, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, error::Error, fmt, io, sync::Arc};
 use uuid::Uuid;
 
 /// A mail, ready to be carried.
@@ -39,6 +39,13 @@ pub trait Mailer: Send + Sync + fmt::Debug {
     /// Takes a group of mails over; from here on they are owed by the carrier. One result for each mail, in their order; an
     /// error says that the mail was not taken, or that it is not known whether it was.
     fn take<'a>(&'a self, group: &'a [Mail]) -> BoxFuture<'a, Vec<Result<(), NotTaken>>>;
+
+    /// Erases what it keeps of mails to these receivers, by hashes of their addresses, each until a time. Returns how many mails
+    /// are gone; a carrier that keeps none has none.
+    fn erase(&self, receivers: HashMap<String, Timestamp>) -> BoxFuture<'_, io::Result<usize>> {
+        drop(receivers);
+        Box::pin(async { Ok(0) })
+    }
 }
 
 /// When a mail that was not taken is handed over again.

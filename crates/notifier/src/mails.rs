@@ -8,8 +8,8 @@
 //! Not here: how a mail is carried (`smtp`, `mail_folder`), where addresses are kept ([`AddressBook`](crate::AddressBook)).
 
 use crate::{
-    failure_log::FailureLog, fan_out, line::Line, mailer::Post, notices::Notices, outgoing::QUEUES,
-    traffic::Traffic,
+    erasures::erase_once, failure_log::FailureLog, fan_out, line::Line, mailer::Post, notices::Notices,
+    outgoing::QUEUES, traffic::Traffic,
 };
 use chrono::TimeDelta;
 use holdfast_ambient::Ambient;
@@ -26,6 +26,8 @@ pub(crate) const ATTEMPT_MAX: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long mails are queued while no notifier that writes them runs.
 const OPEN_FOR: TimeDelta = TimeDelta::days(3);
+/// Between two looks for mails that are to be erased.
+const ERASE_EVERY: Duration = Duration::from_secs(10);
 /// Between two renewals of that.
 const RENEW_EVERY: Duration = Duration::from_secs(60 * 60);
 
@@ -94,8 +96,19 @@ impl Mails {
     /// Writes mails until `shutdown`.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         let prepares = shutdown.run_until_cancelled(self.prepare());
+        let erases = shutdown.run_until_cancelled(self.erase());
         let [mails, reminders] = QUEUES.map(|queue| Line::new(self.clone(), queue).run(shutdown.clone()));
-        tokio::join!(prepares, mails, reminders);
+        tokio::join!(prepares, erases, mails, reminders);
+    }
+
+    /// Erases the mails of deleted accounts that the mailer keeps, for ever.
+    async fn erase(&self) {
+        let mut failures = FailureLog::default();
+        loop {
+            let erased = erase_once(&self.pool, &*self.post.mailer, self.ambient.now()).await;
+            failures.note("erasing mails of deleted accounts", erased);
+            sleep(ERASE_EVERY).await;
+        }
     }
 
     /// Keeps mails open, and looks through the bookings of flights and shows that moved, for ever.

@@ -1,7 +1,8 @@
 //! The end of an account: the one transaction that takes away what is known of its owner.
 //!
-//! Guarantee: account, sessions that were ended, its reminders (all three go with its row), reminders of others to its address, and
-//! its mails that are owed go together. What stays has ids only.
+//! Guarantee: account, sessions that were ended, its reminders (all three go with its row), reminders of others to its address, and its
+//! mails that are owed go together; that its mails in a folder are erased is asked for in the same transaction. What stays
+//! has ids only.
 
 use super::{User, UserError, kept_forms, user};
 use crate::store::bounded;
@@ -70,7 +71,7 @@ async fn erase_in_tx(
     .fetch_optional(&mut *tx)
     .await?;
     let Some(gone) = gone else { return Ok(Err(UserError::Unknown)) };
-    holdfast_notifier::erase_recipient(&mut *tx, user_id, &kept_forms(&gone.email)).await?;
+    holdfast_notifier::erase_recipient(&mut *tx, user_id, &kept_forms(&gone.email), now).await?;
     if bookings == Bookings::Cancelled {
         sqlx::query("INSERT INTO ended_accounts (user_id, ended_at, looked_at) VALUES ($1, $2, $2)")
             .bind(user_id.0)

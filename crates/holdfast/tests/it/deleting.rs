@@ -5,6 +5,7 @@ use holdfast_cluster::Cluster;
 use holdfast_testkit::eventually;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A deleted account is on the list until its tokens have ended and its bookings were looked through again.
@@ -84,4 +85,49 @@ async fn bookings_of_an_account_that_is_deleted_without_a_server_are_cancelled_b
     let (code, text) = place.run(&["verify"]).await;
     assert_eq!(code, Some(0), "{text}");
     assert_eq!(server.terminate().await, Some(0));
+}
+
+/// Files below a folder, but for those of Postgres's tables: what has `word` in it.
+fn files_with(folder: &Path, word: &str, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            if path.file_name().is_some_and(|name| name != "postgres") {
+                files_with(&path, word, found);
+            }
+        } else if std::fs::read(&path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(word)) {
+            found.push(path);
+        }
+    }
+}
+
+/// Its mails in the folder, and what a refused sign-up has left in a log.
+#[tokio::test]
+async fn after_a_deletion_no_mail_in_the_folder_and_no_log_has_the_address() {
+    let place = Place::new();
+    let server = place.up().await;
+    let admin = place.admin().await;
+    let booking = place.booked_by(&admin, "zoe@example.org").await;
+    let zoe = place.sign_in("zoe@example.org", "correct horse battery").await;
+    let confirm = format!("/v1/bookings/{booking}/confirm");
+    place.ask(Method::POST, &confirm, &zoe, Value::Null, StatusCode::OK).await;
+    let found = || {
+        let mut found = vec![];
+        files_with(&place.data(), "zoe@example.org", &mut found);
+        found
+    };
+    eventually(PATIENCE, "the mail is in the folder", async || !found().is_empty()).await;
+    // A statement that fails on the key, past ours: Postgres writes of it into its log.
+    let cluster = Cluster::running(&place.data()).await.unwrap().unwrap();
+    let mut connection = connection(&cluster).await;
+    let twice =
+        "INSERT INTO users SELECT gen_random_uuid(), email, password_hash, role, created_at FROM users";
+    assert!(sqlx::query(twice).execute(&mut connection).await.is_err());
+    let body = json!({"current_password": "correct horse battery"});
+    let path = "/v1/users/me?cancel_bookings=true";
+    place.ask(Method::DELETE, path, &zoe, body, StatusCode::NO_CONTENT).await;
+    eventually(PATIENCE, "no file has the address", async || found().is_empty()).await;
+    drop(connection);
+    assert_eq!(server.terminate().await, Some(0));
+    assert_eq!(found(), Vec::<PathBuf>::new());
 }

@@ -82,9 +82,15 @@ async fn up_sends_webhooks_and_mails() {
         (&body["type"], &body["data"]["object"]["id"]),
         (&json!("booking.confirmed.v1"), &json!(booking))
     );
-    let mail = mails.join(format!("{id}.eml"));
-    eventually(PATIENCE, "the mail is there", async || mail.is_file()).await;
-    assert!(std::fs::read_to_string(mail).unwrap().contains("To: admin@holdfast.local"));
+    let mail = || {
+        let mut files = std::fs::read_dir(&mails).into_iter().flatten().map(|file| file.unwrap().path());
+        files.find(|file| {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            name.starts_with(&id) && name.ends_with(".eml")
+        })
+    };
+    eventually(PATIENCE, "the mail is there", async || mail().is_some()).await;
+    assert!(std::fs::read_to_string(mail().unwrap()).unwrap().contains("To: admin@holdfast.local"));
     assert_eq!(server.terminate().await, Some(0));
 }
 
