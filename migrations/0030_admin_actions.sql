@@ -12,8 +12,8 @@ CREATE TABLE admin_actions (
 -- Serves: the list, the latest first.
 CREATE INDEX admin_actions_latest ON admin_actions (begun_at DESC, action_id DESC);
 -- Serves: the same of one admin.
-CREATE INDEX admin_actions_of_actor ON admin_actions (actor_id, begun_at DESC, action_id DESC);
+CREATE INDEX admin_actions_of_actor ON admin_actions (actor_id, begun_at, action_id);
 -- Serves: the same of one action.
-CREATE INDEX admin_actions_of_action ON admin_actions (action, begun_at DESC, action_id DESC);
+CREATE INDEX admin_actions_of_action ON admin_actions (action, begun_at, action_id);
 -- Serves: the same of one action of one admin, who may have done a million others.
-CREATE INDEX admin_actions_of_both ON admin_actions (actor_id, action, begun_at DESC, action_id DESC);
+CREATE INDEX admin_actions_of_both ON admin_actions (actor_id, action, begun_at, action_id);

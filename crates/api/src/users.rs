@@ -31,6 +31,7 @@ use holdfast_ambient::Ambient;
 use holdfast_domain::{UserId, nfc};
 use sqlx::{PgPool, Row, postgres::PgRow};
 use std::collections::HashMap;
+use uuid::Uuid;
 
 /// An account, without its password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -270,7 +271,7 @@ pub(crate) async fn list(
             concat!(
                 "SELECT user_id, number, email, role, created_at FROM users WHERE ",
                 $only,
-                " AND ($1::timestamptz IS NULL OR (created_at, user_id) < ($1, $2))
+                " AND (created_at, user_id) < (coalesce($1, 'infinity'), $2)
                  ORDER BY created_at DESC, user_id DESC LIMIT $3"
             )
         };
@@ -283,7 +284,7 @@ pub(crate) async fn list(
     };
     let query = sqlx::query(sql)
         .bind(after.map(|after| after.created_at))
-        .bind(after.map(|after| after.user_id.0))
+        .bind(after.map_or(Uuid::max(), |after| after.user_id.0))
         .bind(i64::from(limit))
         .try_map(|row: PgRow| user(&row))
         .fetch_all(pool);

@@ -33,23 +33,33 @@ pub(crate) struct AfterAction {
     pub(crate) action_id: Uuid,
 }
 
-/// Every filter has a statement, and an index, of its own.
-pub(crate) fn statement(filter: &Filter) -> &'static str {
-    macro_rules! page {
-        ($only:literal) => {
-            concat!(
-                "SELECT * FROM admin_actions WHERE ",
-                $only,
-                " AND (begun_at, action_id) < (coalesce($1, 'infinity'), $2)
-                 ORDER BY begun_at DESC, action_id DESC LIMIT $3"
-            )
-        };
-    }
+/// Every filter has a statement, and an index, of its own. What is filtered by stands first in the order, as a range: of an equality
+/// Postgres may take the index of all actions, and read every one of them for an admin who has done nothing.
+fn statement(filter: &Filter) -> &'static str {
     match (filter.actor, &filter.action) {
-        (None, None) => page!("$4::uuid IS NULL AND $5::text IS NULL"),
-        (Some(_), None) => page!("actor_id = $4 AND $5::text IS NULL"),
-        (None, Some(_)) => page!("$4::uuid IS NULL AND action = $5"),
-        (Some(_), Some(_)) => page!("actor_id = $4 AND action = $5"),
+        (None, None) => {
+            "SELECT * FROM admin_actions
+             WHERE $4::uuid IS NULL AND $5::text IS NULL AND (begun_at, action_id) < (coalesce($1, 'infinity'), $2)
+             ORDER BY begun_at DESC, action_id DESC LIMIT $3"
+        }
+        (Some(_), None) => {
+            "SELECT * FROM admin_actions
+             WHERE $5::text IS NULL AND actor_id >= $4
+               AND (actor_id, begun_at, action_id) < ($4, coalesce($1, 'infinity'), $2)
+             ORDER BY actor_id DESC, begun_at DESC, action_id DESC LIMIT $3"
+        }
+        (None, Some(_)) => {
+            "SELECT * FROM admin_actions
+             WHERE $4::uuid IS NULL AND action >= $5
+               AND (action, begun_at, action_id) < ($5, coalesce($1, 'infinity'), $2)
+             ORDER BY action DESC, begun_at DESC, action_id DESC LIMIT $3"
+        }
+        (Some(_), Some(_)) => {
+            "SELECT * FROM admin_actions
+             WHERE (actor_id, action) >= ($4, $5)
+               AND (actor_id, action, begun_at, action_id) < ($4, $5, coalesce($1, 'infinity'), $2)
+             ORDER BY actor_id DESC, action DESC, begun_at DESC, action_id DESC LIMIT $3"
+        }
     }
 }
 

@@ -161,18 +161,18 @@ pub(crate) async fn role_changes(
     let sql = match user {
         None => {
             "SELECT * FROM role_changes WHERE $4::uuid IS NULL
-             AND ($1::timestamptz IS NULL OR (changed_at, change_id) < ($1, $2))
+             AND (changed_at, change_id) < (coalesce($1, 'infinity'), $2)
              ORDER BY changed_at DESC, change_id DESC LIMIT $3"
         }
         Some(_) => {
             "SELECT * FROM role_changes WHERE user_id = $4
-             AND ($1::timestamptz IS NULL OR (changed_at, change_id) < ($1, $2))
+             AND (changed_at, change_id) < (coalesce($1, 'infinity'), $2)
              ORDER BY changed_at DESC, change_id DESC LIMIT $3"
         }
     };
     let query = sqlx::query(sql)
         .bind(after.map(|after| after.changed_at))
-        .bind(after.map(|after| after.change_id))
+        .bind(after.map_or(Uuid::max(), |after| after.change_id))
         .bind(i64::from(limit))
         .bind(user.map(|user| user.0))
         .try_map(|row: PgRow| change(&row))

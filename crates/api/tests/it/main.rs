@@ -22,6 +22,7 @@ mod lists;
 mod open_routes;
 mod operator;
 mod own_data;
+mod plans;
 mod questions;
 mod reminders;
 mod search;
