@@ -5,6 +5,7 @@ mod attack;
 mod booked;
 mod compose;
 mod consumers;
+mod database_roles;
 mod deleting;
 mod ending;
 mod flights;
