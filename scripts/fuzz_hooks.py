@@ -28,7 +28,7 @@ REAL_ID, WHOLE, HOSTILE_STRING = 0.7, 0.3, 0.15
 WHOLE_AT_FIRST = 0.8
 
 # The tokens of the data set must outlive these.
-ENDS_TOKENS = ["DELETE /v1/sessions/current", "PUT /v1/users/me/password"]
+ENDS_TOKENS = ["DELETE /v1/sessions", "DELETE /v1/sessions/{id}", "DELETE /v1/sessions/current", "PUT /v1/users/me/password"]
 
 # After these, nothing more is sold of a thing.
 USES_UP = ["POST /v1/shows/{id}/cancel", "PATCH /v1/shows/{id}", "POST /v1/flights/{id}/cancel",
@@ -235,6 +235,10 @@ def whole(name):
     def sign_out():
         return market.user()[2], {}, NOT_SET
 
+    def end_session():
+        token = market.user()[2]
+        return token, {"id": ask("GET", "/v1/sessions", token)["data"][0]["id"]}, NOT_SET
+
     def password():
         token = market.user()[2]
         return token, {}, {"current_password": PASSWORD, "new_password": "another horse battery"}
@@ -263,7 +267,8 @@ def whole(name):
     recipes.update({
         "POST /v1/airports": airport, "POST /v1/inventories/{id}/unblock": unblock,
         "POST /v1/inventories/{id}/reopen-sales": reopen, "POST /v1/sessions": sign_in, "POST /v1/users": sign_up,
-        "DELETE /v1/sessions/current": sign_out, "PUT /v1/users/me/password": password,
+        "DELETE /v1/sessions/current": sign_out, "DELETE /v1/sessions": sign_out,
+        "DELETE /v1/sessions/{id}": end_session, "PUT /v1/users/me/password": password,
         "PUT /v1/users/{id}/role": role, "DELETE /v1/webhook-endpoints/{id}": end_endpoint,
         "POST /v1/webhook-endpoints/{id}/enable": of_endpoint, "POST /v1/webhook-endpoints/{id}/ping": of_endpoint,
         "POST /v1/webhook-endpoints/{id}/replay": of_endpoint,

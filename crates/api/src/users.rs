@@ -1,4 +1,4 @@
-//! Accounts: the only code that touches `users`, `ended_tokens` and `role_changes`.
+//! Accounts: the only code that touches `users`, `sessions`, `ended_tokens` and `role_changes`.
 //!
 //! Guarantees: one account per address, kept in small letters; passwords are kept as argon2id hashes; a role
 //! never changes without a row that says who changed it; there is an admin for as long as one was not deleted.
@@ -9,6 +9,7 @@ mod ended;
 mod password;
 mod role;
 mod rules;
+mod sessions;
 mod tokens;
 
 pub use crate::auth::HashError;
@@ -18,7 +19,8 @@ pub use password::{has_password, set_password};
 pub(crate) use role::{AfterChange, RoleChange, role_changes, set_role};
 pub use role::{Role, UnknownRole, grant};
 pub(crate) use rules::{PASSWORD_CHARS, fits_staff, is_common};
-pub(crate) use tokens::{Standing, end_token, standing_of};
+pub(crate) use sessions::{Begun, UserSession, begin as begin_session, sessions_of};
+pub(crate) use tokens::{Standing, end_other_sessions, end_session, end_token, standing_of};
 
 use crate::{auth, problem::StoreError, store::bounded};
 use chrono::{DateTime, Utc};

@@ -74,7 +74,7 @@ async fn known(checked: Result<Session, TokenError>, api: &ApiState) -> Result<K
     let now = api.ambient.now();
     let standing = api.accounts.of(session.user_id, now).await.map_err(Nobody::Problem)?;
     let standing = standing.ok_or(Nobody::Token("the token's account does not exist any more"))?;
-    if standing.token_generation != session.generation || standing.ended.contains(&session.token_id) {
+    if standing.has_ended(session.token_id, session.generation) {
         return Err(Nobody::Token("the token was ended"));
     }
     let principal = Principal { user_id: session.user_id, role: standing.role };

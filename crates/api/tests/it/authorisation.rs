@@ -42,6 +42,10 @@ fn table() -> Vec<Row> {
         Row("PUT", "/v1/users/me/password", Body::Password, [401, 204, 204, 204, 204]),
         Row("PUT", "/v1/users/{owner}/role", Body::Json(json!({"role": "customer"})), house),
         Row("GET", "/v1/role-changes", Body::None, house),
+        Row("GET", "/v1/sessions", Body::None, [401, 200, 200, 200, 200]),
+        Row("DELETE", "/v1/sessions", Body::None, [401, 204, 204, 204, 204]),
+        // A show is no session of theirs.
+        Row("DELETE", "/v1/sessions/{show}", Body::None, [401, 404, 404, 404, 404]),
         Row("DELETE", "/v1/sessions/current", Body::None, [401, 204, 204, 204, 204]),
         Row("POST", "/v1/shows", Body::Json(show(5, 60)), [401, 403, 403, 403, 201]),
         Row("GET", "/v1/shows", Body::None, anyone(200)),

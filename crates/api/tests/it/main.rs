@@ -24,6 +24,7 @@ mod questions;
 mod reminders;
 mod search;
 mod serving;
+mod sessions;
 mod show_changes;
 mod show_list;
 mod shows;

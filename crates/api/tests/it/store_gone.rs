@@ -105,6 +105,7 @@ async fn a_write_that_is_perhaps_done_is_never_called_undone() {
         (&admin, Method::DELETE, &endpoint, Value::Null),
         (&admin, Method::PUT, &role, json!({"role": "agent"})),
         (&ada, Method::PUT, "/v1/users/me/password", password),
+        (&admin, Method::DELETE, "/v1/sessions", Value::Null),
         (&admin, Method::DELETE, "/v1/sessions/current", Value::Null),
     ] {
         let lost = proxy.losses();
