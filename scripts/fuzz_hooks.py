@@ -72,6 +72,7 @@ class Market:
         self.endpoint_id = self.endpoint()
         self.bookings = [self.booking() for _ in range(3)]
         self.reminder_id = self.reminder()
+        self.key = self.api_key()["key"]
 
     def sign_in(self, email, password):
         return ask("POST", "/v1/sessions", body={"email": email, "password": password}, key=False)["token"]
@@ -147,6 +148,13 @@ class Market:
 
     def reminder(self):
         return ask("POST", "/v1/reminders", self.customer, self.reminder_body())["id"]
+
+    def api_key_body(self):
+        scopes = ["bookings:read", "bookings:write", "shows:admin", "webhooks:read"]
+        return {"name": "fuzz", "scopes": scopes}
+
+    def api_key(self, token=None):
+        return ask("POST", "/v1/api-keys", token or self.admin, self.api_key_body(), key=False)
 
     def failed_mail(self):
         failed = ask("GET", "/v1/mails/failed", self.admin)["data"]
@@ -239,6 +247,16 @@ def whole(name):
         token = market.user()[2]
         return token, {"id": ask("GET", "/v1/sessions", token)["data"][0]["id"]}, NOT_SET
 
+    def api_key():
+        # An account has at most ten: the oldest, which is `market.key`, stays.
+        for old in ask("GET", "/v1/api-keys", admin)["data"][:-1]:
+            ask("DELETE", f"/v1/api-keys/{old['id']}", admin)
+        return admin, {}, market.api_key_body()
+
+    def end_api_key():
+        api_key()
+        return admin, {"id": market.api_key()["id"]}, NOT_SET
+
     def password():
         token = market.user()[2]
         return token, {}, {"current_password": PASSWORD, "new_password": "another horse battery"}
@@ -268,7 +286,8 @@ def whole(name):
         "POST /v1/airports": airport, "POST /v1/inventories/{id}/unblock": unblock,
         "POST /v1/inventories/{id}/reopen-sales": reopen, "POST /v1/sessions": sign_in, "POST /v1/users": sign_up,
         "DELETE /v1/sessions/current": sign_out, "DELETE /v1/sessions": sign_out,
-        "DELETE /v1/sessions/{id}": end_session, "PUT /v1/users/me/password": password,
+        "DELETE /v1/sessions/{id}": end_session,
+        "POST /v1/api-keys": api_key, "DELETE /v1/api-keys/{id}": end_api_key, "PUT /v1/users/me/password": password,
         "PUT /v1/users/{id}/role": role, "DELETE /v1/webhook-endpoints/{id}": end_endpoint,
         "POST /v1/webhook-endpoints/{id}/enable": of_endpoint, "POST /v1/webhook-endpoints/{id}/ping": of_endpoint,
         "POST /v1/webhook-endpoints/{id}/replay": of_endpoint,
@@ -303,7 +322,7 @@ def with_hostile(value):
 @schemathesis.hook
 def before_call(context, case, kwargs):
     name = f"{case.operation.method.upper()} {case.operation.path}"
-    token = CHANCE.choice([market.admin] * 5 + [market.agent] * 2 + [market.customer] * 3 + [None, "no.such.token"])
+    token = CHANCE.choice([market.admin] * 5 + [market.agent] * 2 + [market.customer] * 3 + [market.key, None, "no.such.token"])
     if name in ENDS_TOKENS and token:
         token = market.user()[2]
     # What is used up is made for it (`whole`): the others still need the rest.

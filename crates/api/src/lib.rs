@@ -35,6 +35,7 @@ mod pools;
 mod problem;
 mod router;
 mod routes;
+mod scopes;
 mod searches;
 mod serve;
 mod state;

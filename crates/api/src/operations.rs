@@ -1,4 +1,4 @@
-//! What is known of an operation before its request is looked at: its metrics, and its class of limits.
+//! What is known of an operation before its request is looked at: its metrics, its class of limits, and its scope.
 //!
 //! Made once for every operation that is registered; a request finds its own by its matched path.
 
@@ -6,6 +6,7 @@ use crate::{
     limits::Class,
     metrics::{RouteMetrics, describe_routes},
     routes::{Contract, Declared, Rule},
+    scopes::{Access, access},
 };
 use axum::http::Method;
 use rustc_hash::FxHashMap;
@@ -19,6 +20,8 @@ pub(crate) struct Operation {
     pub(crate) metrics: RouteMetrics,
     /// None: it is not limited.
     pub(crate) rule: Option<Rule>,
+    /// What it asks of an API key.
+    pub(crate) access: Access,
 }
 
 /// All of them.
@@ -33,10 +36,15 @@ impl Operations {
         describe_routes();
         let mut by_path: FxHashMap<String, Vec<_>> = FxHashMap::default();
         for Declared { path, method, rule } in declared {
-            let operation = Operation { metrics: RouteMetrics::new(method.as_str(), path), rule: *rule };
+            let metrics = RouteMetrics::new(method.as_str(), path);
+            let operation = Operation { metrics, rule: *rule, access: access(method, path) };
             by_path.entry(path.clone()).or_default().push((method.clone(), Arc::new(operation)));
         }
-        let other = Operation { metrics: RouteMetrics::new("other", "other"), rule: Some(OTHER) };
+        let other = Operation {
+            metrics: RouteMetrics::new("other", "other"),
+            rule: Some(OTHER),
+            access: Access::Person,
+        };
         Self { by_path, other: Arc::new(other) }
     }
 

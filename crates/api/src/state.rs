@@ -1,7 +1,7 @@
 //! What every handler can reach.
 
 use crate::{
-    auth::{Accounts, Guesses, Hasher, Tokens},
+    auth::{Accounts, ApiKeys, Guesses, Hasher, Tokens},
     browsers::Browsers,
     commands::Commands,
     compat::HistoryReads,
@@ -92,6 +92,7 @@ pub struct Api {
     pub(crate) webhooks_allow_private: bool,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) accounts: Accounts,
+    pub(crate) api_keys: ApiKeys,
     pub(crate) guesses: Guesses,
     pub(crate) trust_forwarded_for: bool,
     pub(crate) rate_limits: RateLimits,
@@ -134,6 +135,7 @@ impl ApiState {
         Self(Arc::new(Api {
             tokens: Arc::new(Tokens::new(&config)),
             accounts: Accounts::new(pools.commands.clone(), config.role_ttl),
+            api_keys: ApiKeys::new(pools.accounts.clone(), config.role_ttl),
             guesses: Guesses::new(salt),
             trust_forwarded_for: config.trust_forwarded_for,
             rate_limits: config.rate_limits,

@@ -1,10 +1,11 @@
-//! Accounts: the only code that touches `users`, `sessions`, `ended_tokens` and `role_changes`.
+//! Accounts: the only code that touches `users`, `api_keys`, `sessions`, `ended_tokens` and `role_changes`.
 //!
 //! Guarantees: one account per address, kept in small letters; passwords are kept as argon2id hashes; a role
 //! never changes without a row that says who changed it; there is an admin for as long as one was not deleted.
 //! Nothing of an account but its id and role leaves this module, but for its own owner and for admins.
 //! Not here: when a hash may be computed (`auth::Hasher`), who may ask, how long any of it is remembered.
 
+mod api_keys;
 mod ended;
 mod password;
 mod role;
@@ -13,6 +14,10 @@ mod sessions;
 mod tokens;
 
 pub use crate::auth::HashError;
+pub(crate) use api_keys::{
+    ApiKey, KeptApiKey, api_keys_of, delete as delete_api_key, find as find_api_key,
+    insert as insert_api_key, used as api_key_used,
+};
 pub use ended::{EndedAccount, delete_with_bookings, ended_accounts, forget};
 pub(crate) use password::replace_password;
 pub use password::{has_password, set_password};

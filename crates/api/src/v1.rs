@@ -3,6 +3,7 @@
 
 pub(crate) mod airplanes;
 pub(crate) mod airports;
+pub(crate) mod api_keys;
 pub(crate) mod bookings;
 pub(crate) mod cities;
 pub(crate) mod flights;

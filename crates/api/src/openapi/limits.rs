@@ -4,13 +4,12 @@ use super::rules::header;
 use crate::{
     limits::{Class, Quota, RateLimits},
     problem::{Code, responses},
-    routes::{Contract, Declared, Rule},
+    routes::{Contract, Declared, Rule, operation},
 };
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use serde_json::json;
 use utoipa::openapi::{
-    ContentBuilder, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder, extensions::Extensions,
-    path::Operation,
+    ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, extensions::Extensions, path::Operation,
 };
 
 /// The extension that names the class of an operation.
@@ -35,17 +34,6 @@ pub(super) fn complete(document: &mut OpenApi, declared: &[Declared], limits: &R
         if let Some(operation) = item.and_then(|item| operation(item, method)) {
             declare(operation, *rule);
         }
-    }
-}
-
-fn operation<'a>(item: &'a mut PathItem, method: &Method) -> Option<&'a mut Operation> {
-    match *method {
-        Method::GET => item.get.as_mut(),
-        Method::PUT => item.put.as_mut(),
-        Method::POST => item.post.as_mut(),
-        Method::PATCH => item.patch.as_mut(),
-        Method::DELETE => item.delete.as_mut(),
-        _ => None,
     }
 }
 

@@ -47,6 +47,14 @@ fn table() -> Vec<Row> {
         // A show is no session of theirs.
         Row("DELETE", "/v1/sessions/{show}", Body::None, [401, 404, 404, 404, 404]),
         Row("DELETE", "/v1/sessions/current", Body::None, [401, 204, 204, 204, 204]),
+        Row(
+            "POST",
+            "/v1/api-keys",
+            Body::Json(json!({"name": "desk", "scopes": ["bookings:read"]})),
+            [401, 201, 201, 201, 201],
+        ),
+        Row("GET", "/v1/api-keys", Body::None, [401, 200, 200, 200, 200]),
+        Row("DELETE", "/v1/api-keys/{show}", Body::None, [401, 404, 404, 404, 404]),
         Row("POST", "/v1/shows", Body::Json(show(5, 60)), [401, 403, 403, 403, 201]),
         Row("GET", "/v1/shows", Body::None, anyone(200)),
         Row("GET", "/v1/shows/{show}", Body::None, anyone(200)),

@@ -3,6 +3,7 @@
 
 mod accepted;
 mod airbourne;
+mod api_keys;
 mod app;
 mod authorisation;
 mod bad_input;
