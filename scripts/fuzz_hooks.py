@@ -72,6 +72,7 @@ class Market:
         self.endpoint_id = self.endpoint()
         self.bookings = [self.booking() for _ in range(3)]
         self.reminder_id = self.reminder()
+        self.guest_id = self.guest()
         self.key = self.api_key()["key"]
 
     def sign_in(self, email, password):
@@ -149,6 +150,12 @@ class Market:
     def reminder(self):
         return ask("POST", "/v1/reminders", self.customer, self.reminder_body())["id"]
 
+    def guest_body(self):
+        return {"email": f"{uuid.uuid4()}@example.com", "name": "Grace Hopper"}
+
+    def guest(self):
+        return ask("POST", "/v1/guests", self.agent, self.guest_body())["id"]
+
     def api_key_body(self):
         scopes = ["bookings:read", "bookings:write", "shows:admin", "webhooks:read"]
         return {"name": "fuzz", "scopes": scopes}
@@ -177,7 +184,7 @@ def real_id(path):
     """An id that the operation knows."""
     for prefix, ids in [
         ("/v1/airplanes", [market.airplane_id]), ("/v1/airports", market.airports), ("/v1/cities", market.cities),
-        ("/v1/bookings", market.bookings), ("/v1/flights", market.flight_ids),
+        ("/v1/bookings", market.bookings), ("/v1/flights", market.flight_ids), ("/v1/guests", [market.guest_id]),
         ("/v1/inventories", market.inventories + market.flight_ids), ("/v1/reminders", [market.reminder_id]),
         ("/v1/shows", market.inventories), ("/v1/users", [market.other_id]),
         ("/v1/webhook-endpoints", [market.endpoint_id]),
@@ -216,6 +223,9 @@ def whole(name):
         "POST /v1/reminders": lambda: (customer, {}, market.reminder_body()),
         "DELETE /v1/reminders/{id}": lambda: (customer, {"id": market.reminder()}, NOT_SET),
         "POST /v1/webhook-endpoints": lambda: (admin, {}, market.endpoint_body()),
+        "POST /v1/guests": lambda: (market.agent, {}, market.guest_body()),
+        "GET /v1/guests/{id}": lambda: (market.agent, {"id": market.guest()}, NOT_SET),
+        "DELETE /v1/guests/{id}": lambda: (market.agent, {"id": market.guest()}, NOT_SET),
         "GET /v1/users/me": lambda: (customer, {}, NOT_SET),
     }
 

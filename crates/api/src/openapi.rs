@@ -61,6 +61,8 @@ const PAGE_POLICY: &str =
             somebody was faster), and is done whole or not at all."),
         (name = "inventories", description = "The seats of a show or flight and, for agents and admins, its bookings."),
         (name = "bookings", description = "Who has them."),
+        (name = "guests", description = "Customers without an account, for whom agents book. E-mail and name are kept outside the log until an \
+            agent deletes the guest; bookings name the guest by its id."),
         (name = "catalogue", description = "Cities, airports and airplanes: what flights are made of. Anybody reads, admins write.\n\n\
             An answer's `ETag` is the thing's version. A change needs it in `If-Match` (428 without, 412 if somebody was faster), a \
             deletion may carry it. What something depends on is not deleted: 409 `in_use`."),

@@ -14,7 +14,7 @@ use crate::{
     routes::{Contract, Routes},
     state::ApiState,
     v1::{
-        airplanes, airports, api_keys, bookings, cities, flights, inventories, mails, reminders,
+        airplanes, airports, api_keys, bookings, cities, flights, guests, inventories, mails, reminders,
         role_changes, sessions, shows, users, webhook_endpoints as hooks,
     },
 };
@@ -84,6 +84,9 @@ fn documented(compat: bool) -> Routes {
         .limited(Admin, routes!(inventories::reopen_sales))
         .limited(Admin, routes!(inventories::block_seats))
         .limited(Admin, routes!(inventories::unblock_seats))
+        .limited(Admin, routes!(guests::create_guest))
+        .limited(Read, routes!(guests::get_guest))
+        .limited(Admin, routes!(guests::delete_guest))
         .limited(Hold, routes!(bookings::reserve))
         .limited(Read, routes!(bookings::list_bookings))
         .limited(Read, routes!(bookings::get_booking))

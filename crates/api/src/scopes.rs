@@ -45,6 +45,10 @@ scopes! {
     CatalogueAdmin = "catalogue:admin", Admin;
     /// Opening, changing and cancelling flights.
     FlightsAdmin = "flights:admin", Admin;
+    /// What is known of guests.
+    GuestsRead = "guests:read", Agent;
+    /// Making and erasing guests.
+    GuestsWrite = "guests:write", Agent;
     /// Seats and sales of a flight or show.
     InventoriesAdmin = "inventories:admin", Admin;
     /// Mails that failed.
@@ -102,6 +106,9 @@ const TABLE: &[(&str, &str, Scope)] = &[
     ("POST", "/v1/flights", Scope::FlightsAdmin),
     ("PATCH", "/v1/flights/{id}", Scope::FlightsAdmin),
     ("POST", "/v1/flights/{id}/cancel", Scope::FlightsAdmin),
+    ("GET", "/v1/guests/{id}", Scope::GuestsRead),
+    ("POST", "/v1/guests", Scope::GuestsWrite),
+    ("DELETE", "/v1/guests/{id}", Scope::GuestsWrite),
     ("POST", "/v1/inventories/{id}/capacity", Scope::InventoriesAdmin),
     ("POST", "/v1/inventories/{id}/close-sales", Scope::InventoriesAdmin),
     ("POST", "/v1/inventories/{id}/reopen-sales", Scope::InventoriesAdmin),

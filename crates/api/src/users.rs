@@ -1,4 +1,4 @@
-//! Accounts: the only code that touches `users`, `api_keys`, `sessions`, `ended_tokens` and `role_changes`.
+//! Accounts: the only code that touches `users`, `api_keys`, `guests`, `sessions`, `ended_tokens` and `role_changes`.
 //!
 //! Guarantees: one account per address, kept in small letters; passwords are kept as argon2id hashes; a role
 //! never changes without a row that says who changed it; there is an admin for as long as one was not deleted.
@@ -7,6 +7,7 @@
 
 mod api_keys;
 mod ended;
+mod guests;
 mod password;
 mod role;
 mod rules;
@@ -19,6 +20,7 @@ pub(crate) use api_keys::{
     insert as insert_api_key, used as api_key_used,
 };
 pub use ended::{EndedAccount, delete_with_bookings, ended_accounts, forget};
+pub(crate) use guests::{Guest, erase as erase_guest, find as find_guest, insert as insert_guest};
 pub(crate) use password::replace_password;
 pub use password::{has_password, set_password};
 pub(crate) use role::{AfterChange, RoleChange, role_changes, set_role};

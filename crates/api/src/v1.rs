@@ -7,6 +7,7 @@ pub(crate) mod api_keys;
 pub(crate) mod bookings;
 pub(crate) mod cities;
 pub(crate) mod flights;
+pub(crate) mod guests;
 pub(crate) mod inventories;
 pub(crate) mod mails;
 pub(crate) mod reminders;

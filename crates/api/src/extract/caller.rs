@@ -32,7 +32,7 @@ pub(crate) struct Admin(pub(crate) Principal);
 
 /// An agent or admin with a good token: else 401, or 403.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Staff;
+pub(crate) struct Staff(pub(crate) Principal);
 
 /// Why a request is nobody's.
 #[derive(Clone, Debug)]
@@ -171,7 +171,7 @@ impl FromRequestParts<ApiState> for Staff {
     async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Problem> {
         let Caller(principal) = Caller::from_request_parts(parts, api).await?;
         match principal.role {
-            Role::Admin | Role::Agent => Ok(Self),
+            Role::Admin | Role::Agent => Ok(Self(principal)),
             Role::Customer => Err(Problem::new(Code::Forbidden, "only an agent or admin may ask this")),
         }
     }

@@ -67,6 +67,15 @@ fn table() -> Vec<Row> {
         Row("POST", "/v1/inventories/{show}/reopen-sales", Body::None, house),
         Row("POST", "/v1/inventories/{show}/block", Body::Json(json!({"quantity": 2, "reason": "x"})), house),
         Row("POST", "/v1/inventories/{show}/unblock", Body::Json(json!({"quantity": 1})), house),
+        Row(
+            "POST",
+            "/v1/guests",
+            Body::Json(json!({"email": "grace@example.com", "name": "Grace"})),
+            [401, 403, 403, 201, 201],
+        ),
+        // A show is no guest.
+        Row("GET", "/v1/guests/{show}", Body::None, [401, 403, 403, 404, 404]),
+        Row("DELETE", "/v1/guests/{show}", Body::None, [401, 403, 403, 404, 404]),
         Row("POST", "/v1/bookings", Body::Booking, [401, 201, 201, 201, 201]),
         Row("POST", "/v1/bookings", Body::BookingForOwner, [401, 201, 403, 201, 201]),
         Row("GET", "/v1/bookings", Body::None, [401, 200, 200, 200, 200]),

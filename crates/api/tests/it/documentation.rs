@@ -156,7 +156,7 @@ async fn the_document_and_the_forms_agree_on_every_field() {
         }
         checked += 1;
     }
-    assert_eq!(checked, 28);
+    assert_eq!(checked, 29);
 }
 
 #[tokio::test]

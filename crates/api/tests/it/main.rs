@@ -15,6 +15,7 @@ mod compat;
 mod cost;
 mod documentation;
 mod flights;
+mod guests;
 mod idempotency;
 mod inventories;
 mod limits;

@@ -91,6 +91,9 @@ async fn a_write_that_is_perhaps_done_is_never_called_undone() {
     let key = json!({"name": "a", "scopes": ["bookings:read"]});
     let key = app.post("/v1/api-keys").by(&ada).json(&key).send().await.ok(201);
     let key = format!("/v1/api-keys/{}", key["id"].as_str().unwrap());
+    let guest = json!({"email": "grace@example.com", "name": "Grace"});
+    let guest = app.made(&admin, "/v1/guests", &guest).await;
+    let guest = format!("/v1/guests/{guest}");
     let role = format!("/v1/users/{}/role", ada.id);
     let password = json!({"current_password": PASSWORD, "new_password": "another horse battery"});
     let bob = json!({"email": "bob@example.com", "password": PASSWORD});
@@ -110,6 +113,8 @@ async fn a_write_that_is_perhaps_done_is_never_called_undone() {
         (&ada, Method::POST, "/v1/api-keys", json!({"name": "a", "scopes": ["bookings:read"]})),
         (&ada, Method::DELETE, &key, Value::Null),
         (&ada, Method::PUT, "/v1/users/me/password", password),
+        (&admin, Method::POST, "/v1/guests", json!({"email": "a@example.com", "name": "A"})),
+        (&admin, Method::DELETE, &guest, Value::Null),
         (&admin, Method::DELETE, "/v1/sessions", Value::Null),
         (&admin, Method::DELETE, "/v1/sessions/current", Value::Null),
     ] {

@@ -70,7 +70,7 @@ problems! {
 }
 
 /// Make an API key, which acts for your account with some of its rights. An account has at most 10. Scopes that end in
-/// `:admin`, and those of webhooks, are given by admins. The key is shown once: keep it as a password is kept.
+/// `:admin`, and those of webhooks, are given by admins; those of guests by agents and admins. The key is shown once: keep it as a password is kept.
 #[utoipa::path(
     post, path = "/v1/api-keys", tag = "api-keys", request_body = CreateApiKey,
     security(("bearer" = []), ("x_access_token" = [])),
