@@ -232,16 +232,19 @@ pub async fn find_by_id(pool: &PgPool, user_id: UserId) -> Result<Option<User>, 
     Ok(bounded(query).await?)
 }
 
-/// The addresses of those of these users who have an account.
+/// The addresses of those of these users who have an account or are guests.
 ///
 /// # Errors
 /// If Postgres does not answer.
 pub async fn addresses_of(pool: &PgPool, users: &[UserId]) -> Result<HashMap<UserId, String>, UserError> {
     let ids: Vec<_> = users.iter().map(|user| user.0).collect();
-    let query = sqlx::query("SELECT user_id, email FROM users WHERE user_id = ANY ($1)")
-        .bind(ids)
-        .try_map(|row: PgRow| Ok((UserId(row.try_get("user_id")?), row.try_get("email")?)))
-        .fetch_all(pool);
+    let query = sqlx::query(
+        "SELECT user_id, email FROM users WHERE user_id = ANY ($1)
+         UNION ALL SELECT guest_id, email FROM guests WHERE guest_id = ANY ($1) AND email IS NOT NULL",
+    )
+    .bind(ids)
+    .try_map(|row: PgRow| Ok((UserId(row.try_get("user_id")?), row.try_get("email")?)))
+    .fetch_all(pool);
     Ok(bounded(query).await?.into_iter().collect())
 }
 

@@ -2,8 +2,10 @@
 
 use crate::app::{App, Someone};
 use axum::http::Method;
-use holdfast_api::users::Role;
+use holdfast_api::users::{Role, addresses_of};
+use holdfast_domain::UserId;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 fn grace() -> Value {
     json!({"email": "Grace@Example.com", "name": "Grace Hopper"})
@@ -12,6 +14,10 @@ fn grace() -> Value {
 async fn guest(app: &App, agent: &Someone) -> String {
     let made = app.post("/v1/guests").by(agent).key("grace").json(&grace()).send().await.ok(201);
     made["id"].as_str().unwrap().to_owned()
+}
+
+async fn addresses(app: &App, guest: &str) -> HashMap<UserId, String> {
+    addresses_of(&app.pool, &[UserId(guest.parse().unwrap())]).await.unwrap()
 }
 
 #[tokio::test]
@@ -30,6 +36,7 @@ async fn an_agent_books_for_a_customer_without_an_account() {
     let path = format!("/v1/bookings/{}/confirm", booking["id"].as_str().unwrap());
     app.post(&path).by(&agent).send().await.ok(200);
     app.post("/v1/bookings").by(&ada).key("b").json(&body).send().await.ok(403);
+    assert_eq!(addresses(&app, &guest).await.into_values().collect::<Vec<_>>(), ["grace@example.com"]);
     let events: String = sqlx::query_scalar("SELECT string_agg(e::text, ' ') FROM events e")
         .fetch_one(&app.pool)
         .await
@@ -69,6 +76,7 @@ async fn an_erased_guest_leaves_its_bookings_and_an_id_that_names_no_person() {
     app.get(&format!("/v1/bookings/{booking}")).by(&agent).send().await.ok(200);
     assert_eq!(book("two").send().await.pointers(), ["/user_id"]);
     assert_eq!(book("one").send().await.ok(201)["id"], booking, "the first answer is owed all the same");
+    assert!(addresses(&app, &guest).await.is_empty());
     let row: String =
         sqlx::query_scalar("SELECT guests::text FROM guests").fetch_one(&app.pool).await.unwrap();
     assert!(!row.to_lowercase().contains("grace"), "{row}");
