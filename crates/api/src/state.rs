@@ -135,7 +135,7 @@ impl ApiState {
         Self(Arc::new(Api {
             tokens: Arc::new(Tokens::new(&config)),
             accounts: Accounts::new(pools.commands.clone(), config.role_ttl),
-            api_keys: ApiKeys::new(pools.accounts.clone(), config.role_ttl),
+            api_keys: ApiKeys::new(pools.commands.clone(), pools.accounts.clone(), config.role_ttl),
             guesses: Guesses::new(salt),
             trust_forwarded_for: config.trust_forwarded_for,
             rate_limits: config.rate_limits,

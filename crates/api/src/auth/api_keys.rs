@@ -4,7 +4,7 @@
 //! - A key is checked against the SHA-256 of its secret, in constant time. The secret is random, so no slow hash is needed.
 //! - Keys are remembered as accounts are: a busy key costs a statement in `ttl`, and one that was deleted elsewhere is refused
 //!   within it. Its owner's account is asked for besides, as for a token.
-//! - Keys that were never good here are looked up two at a time, so that invented ones do not take the connections of sign-ins.
+//! - Keys that were never good here are looked up one at a time, so that invented ones do not take the connections of others.
 //! - When a key was last used is written by a statement of its own, at most once a minute.
 
 use crate::{
@@ -32,7 +32,7 @@ const SECRET_BYTES: usize = 32;
 /// Keys that are remembered: some 20 MB at most.
 const KEYS_REMEMBERED_MAX: u64 = 50_000;
 /// Look-ups at once of keys that were never good here.
-const STRANGERS_AT_ONCE: usize = 2;
+const STRANGERS_AT_ONCE: usize = 1;
 /// How exact `last_used_at` is.
 const USED_PRECISION: TimeDelta = TimeDelta::minutes(1);
 
@@ -122,7 +122,8 @@ impl ProvenKeys {
 
 /// Keys by their ids.
 pub(crate) struct ApiKeys {
-    pool: PgPool,
+    look_ups: PgPool,
+    writes: PgPool,
     /// None: there is no such key (any more).
     known: future::Cache<Uuid, Option<Arc<KeptApiKey>>, FxBuildHasher>,
     proven: Arc<ProvenKeys>,
@@ -130,10 +131,11 @@ pub(crate) struct ApiKeys {
 }
 
 impl ApiKeys {
-    pub(crate) fn new(pool: PgPool, ttl: Duration) -> Self {
+    pub(crate) fn new(look_ups: PgPool, writes: PgPool, ttl: Duration) -> Self {
         let known = future::Cache::builder().max_capacity(KEYS_REMEMBERED_MAX).time_to_live(ttl);
         Self {
-            pool,
+            look_ups,
+            writes,
             known: known.build_with_hasher(FxBuildHasher),
             proven: Arc::default(),
             strangers: Semaphore::new(STRANGERS_AT_ONCE),
@@ -180,7 +182,7 @@ impl ApiKeys {
                 true => None,
                 false => Some(self.strangers.acquire().await),
             };
-            let found = users::find_api_key(&self.pool, key_id).await?;
+            let found = users::find_api_key(&self.look_ups, key_id).await?;
             Ok::<_, sqlx::Error>(found.map(Arc::new))
         };
         let ask = async { bounded(find).await.map_err(|error: StoreError| Problem::from(error)) };
@@ -192,7 +194,7 @@ impl ApiKeys {
         if !kept.is_used_at(now, USED_PRECISION) {
             return;
         }
-        if let Err(error) = bounded(users::api_key_used(&self.pool, key_id, now, USED_PRECISION)).await {
+        if let Err(error) = bounded(users::api_key_used(&self.writes, key_id, now, USED_PRECISION)).await {
             warn!(error = &error as &dyn std::error::Error, "when an API key was last used is not written");
         }
     }

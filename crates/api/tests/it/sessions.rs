@@ -134,6 +134,19 @@ async fn another_password_leaves_no_session_in_the_list() {
     assert_eq!(list(&app, &after).await.len(), 1);
 }
 
+#[tokio::test]
+async fn a_sign_in_by_airbournes_contract_is_in_the_list() {
+    let app = App::with(|config| config.compat = true).await;
+    let here = app.customer("ada").await;
+    let credentials = json!({"email": "ada@example.com", "password": PASSWORD});
+    let there = app.post("/api/v1/signin").header("user-agent", "k6").json(&credentials).send().await.ok(200);
+    let there = Someone { id: here.id.clone(), token: there["data"]["token"].as_str().unwrap().to_owned() };
+    let sessions = list(&app, &here).await;
+    assert_eq!((sessions.len(), &sessions[0]["client"]), (2, &json!("k6")));
+    assert_eq!(end(&app, &here, "/v1/sessions").await, 204);
+    assert!(!is_signed_in(&app, &there).await);
+}
+
 /// A server of the build before this table signs in without a row, and knows what has ended by `ended_tokens`.
 #[tokio::test]
 async fn a_token_without_a_row_is_good_and_what_ends_is_known_to_the_build_before() {
