@@ -101,7 +101,8 @@ fn described(limits: &RateLimits) -> String {
     };
     let rows: String = Class::ALL.into_iter().map(row).collect();
     format!(
-        "\n\nEach operation is counted as one class of requests, its `{CLASS}`: by the account of a valid token, and by the \
+        "\n\nEach operation is counted as one class of requests, its `{CLASS}`: by the account of a valid token \
+        (an API key has quotas of its own, as large), and by the \
         client's address (IPv6: its /64). Requests of a quota may come at once and are earned back evenly over its window. \
         Answers tell what is left in `RateLimit` and the quotas in `RateLimit-Policy` \
         (draft-ietf-httpapi-ratelimit-headers); beyond a quota it is {} `{}` with `Retry-After`, and nothing was done. \
