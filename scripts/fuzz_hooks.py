@@ -28,7 +28,8 @@ REAL_ID, WHOLE, HOSTILE_STRING = 0.7, 0.3, 0.15
 WHOLE_AT_FIRST = 0.8
 
 # The tokens of the data set must outlive these.
-ENDS_TOKENS = ["DELETE /v1/sessions/current", "PUT /v1/users/me/password", "DELETE /v1/users/me"]
+ENDS_TOKENS = ["DELETE /v1/sessions", "DELETE /v1/sessions/{id}", "DELETE /v1/sessions/current",
+               "PUT /v1/users/me/password", "DELETE /v1/users/me"]
 
 # After these, nothing more is sold of a thing.
 USES_UP = ["POST /v1/shows/{id}/cancel", "PATCH /v1/shows/{id}", "POST /v1/flights/{id}/cancel",
@@ -72,6 +73,8 @@ class Market:
         self.endpoint_id = self.endpoint()
         self.bookings = [self.booking() for _ in range(3)]
         self.reminder_id = self.reminder()
+        self.guest_id = self.guest()
+        self.key = self.api_key()["key"]
 
     def sign_in(self, email, password):
         return ask("POST", "/v1/sessions", body={"email": email, "password": password}, key=False)["token"]
@@ -148,6 +151,19 @@ class Market:
     def reminder(self):
         return ask("POST", "/v1/reminders", self.customer, self.reminder_body())["id"]
 
+    def guest_body(self):
+        return {"email": f"{uuid.uuid4()}@example.com", "name": "Grace Hopper"}
+
+    def guest(self):
+        return ask("POST", "/v1/guests", self.agent, self.guest_body())["id"]
+
+    def api_key_body(self):
+        scopes = ["bookings:read", "bookings:write", "shows:admin", "webhooks:read"]
+        return {"name": "fuzz", "scopes": scopes}
+
+    def api_key(self, token=None):
+        return ask("POST", "/v1/api-keys", token or self.admin, self.api_key_body(), key=False)
+
     def failed_mail(self):
         failed = ask("GET", "/v1/mails/failed", self.admin)["data"]
         return failed[0]["id"] if failed else None
@@ -169,7 +185,7 @@ def real_id(path):
     """An id that the operation knows."""
     for prefix, ids in [
         ("/v1/airplanes", [market.airplane_id]), ("/v1/airports", market.airports), ("/v1/cities", market.cities),
-        ("/v1/bookings", market.bookings), ("/v1/flights", market.flight_ids),
+        ("/v1/bookings", market.bookings), ("/v1/flights", market.flight_ids), ("/v1/guests", [market.guest_id]),
         ("/v1/inventories", market.inventories + market.flight_ids), ("/v1/reminders", [market.reminder_id]),
         ("/v1/shows", market.inventories), ("/v1/users", [market.other_id]),
         ("/v1/webhook-endpoints", [market.endpoint_id]),
@@ -208,6 +224,9 @@ def whole(name):
         "POST /v1/reminders": lambda: (customer, {}, market.reminder_body()),
         "DELETE /v1/reminders/{id}": lambda: (customer, {"id": market.reminder()}, NOT_SET),
         "POST /v1/webhook-endpoints": lambda: (admin, {}, market.endpoint_body()),
+        "POST /v1/guests": lambda: (market.agent, {}, market.guest_body()),
+        "GET /v1/guests/{id}": lambda: (market.agent, {"id": market.guest()}, NOT_SET),
+        "DELETE /v1/guests/{id}": lambda: (market.agent, {"id": market.guest()}, NOT_SET),
         "GET /v1/users/me": lambda: (customer, {}, NOT_SET),
     }
 
@@ -234,6 +253,20 @@ def whole(name):
 
     def sign_out():
         return market.user()[2], {}, NOT_SET
+
+    def end_session():
+        token = market.user()[2]
+        return token, {"id": ask("GET", "/v1/sessions", token)["data"][0]["id"]}, NOT_SET
+
+    def api_key():
+        # An account has at most ten: the oldest, which is `market.key`, stays.
+        for old in ask("GET", "/v1/api-keys", admin)["data"][:-1]:
+            ask("DELETE", f"/v1/api-keys/{old['id']}", admin)
+        return admin, {}, market.api_key_body()
+
+    def end_api_key():
+        api_key()
+        return admin, {"id": market.api_key()["id"]}, NOT_SET
 
     def password():
         token = market.user()[2]
@@ -266,8 +299,11 @@ def whole(name):
     recipes.update({
         "POST /v1/airports": airport, "POST /v1/inventories/{id}/unblock": unblock,
         "POST /v1/inventories/{id}/reopen-sales": reopen, "POST /v1/sessions": sign_in, "POST /v1/users": sign_up,
-        "DELETE /v1/sessions/current": sign_out, "PUT /v1/users/me/password": password,
-        "PUT /v1/users/{id}/role": role, "DELETE /v1/users/me": leave, "DELETE /v1/webhook-endpoints/{id}": end_endpoint,
+        "DELETE /v1/sessions/current": sign_out, "DELETE /v1/sessions": sign_out,
+        "DELETE /v1/sessions/{id}": end_session,
+        "POST /v1/api-keys": api_key, "DELETE /v1/api-keys/{id}": end_api_key, "PUT /v1/users/me/password": password,
+        "PUT /v1/users/{id}/role": role, "DELETE /v1/users/me": leave,
+        "DELETE /v1/webhook-endpoints/{id}": end_endpoint,
         "POST /v1/webhook-endpoints/{id}/enable": of_endpoint, "POST /v1/webhook-endpoints/{id}/ping": of_endpoint,
         "POST /v1/webhook-endpoints/{id}/replay": of_endpoint,
         "POST /v1/webhook-endpoints/{id}/rotate-secret": of_endpoint,
@@ -301,7 +337,7 @@ def with_hostile(value):
 @schemathesis.hook
 def before_call(context, case, kwargs):
     name = f"{case.operation.method.upper()} {case.operation.path}"
-    token = CHANCE.choice([market.admin] * 5 + [market.agent] * 2 + [market.customer] * 3 + [None, "no.such.token"])
+    token = CHANCE.choice([market.admin] * 5 + [market.agent] * 2 + [market.customer] * 3 + [market.key, None, "no.such.token"])
     if name in ENDS_TOKENS and token:
         token = market.user()[2]
     # What is used up is made for it (`whole`): the others still need the rest.

@@ -36,7 +36,7 @@ GRANT INSERT ON events, commands TO holdfast_api;
 GRANT UPDATE ON log_heads TO holdfast_api;
 -- Accounts, the catalogue, and what is asked of the notifier.
 GRANT SELECT, INSERT, UPDATE, DELETE
-    ON users, ended_tokens, ended_accounts, reminders, cities, airports, airplanes, catalogue_commands, flight_claims,
+    ON users, sessions, ended_tokens, ended_accounts, api_keys, guests, reminders, cities, airports, airplanes, catalogue_commands, flight_claims,
        webhook_endpoints, webhook_deliveries, webhook_replays
     TO holdfast_api;
 GRANT SELECT, UPDATE, DELETE ON mails TO holdfast_api;
@@ -57,6 +57,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE
     TO holdfast_notifier;
 -- Whom to write to, and nothing else of an account.
 GRANT SELECT (user_id, email) ON users TO holdfast_notifier;
+GRANT SELECT (guest_id, email) ON guests TO holdfast_notifier;
 
 -- What projectors and notifier make, all processes read: lists, lag, readiness.
 ALTER DEFAULT PRIVILEGES FOR ROLE holdfast_projector

@@ -3,8 +3,10 @@
 //! A token says who; the `users` table, through a cache of a few seconds, says what they may do and whether the token
 //! still counts. So a role that was taken away, a deleted account, signing out and another password take effect
 //! without waiting for a token to end: in this process at once, in others when the cache forgets.
+//! An API key stands in for a token where the operation's scope is among its own (`api_keys`, `scopes`).
 
 mod accounts;
+mod api_keys;
 mod guesses;
 mod password;
 mod prove;
@@ -12,6 +14,7 @@ mod sign_in;
 mod token;
 
 pub(crate) use accounts::Accounts;
+pub(crate) use api_keys::{ApiKeys, KeyInUse, KeyRefused, NewKey, ProvenKeys, SentKey};
 pub(crate) use guesses::Guesses;
 pub use password::HashError;
 pub(crate) use password::{Hasher, hash_blocking, salt, verify_blocking};

@@ -3,7 +3,8 @@
 //! One hand-written future and no box: it is on the path of every booking.
 
 use crate::{
-    extract::{REQUEST_ID, id_or_new},
+    auth::{KeyInUse, SentKey},
+    extract::{REQUEST_ID, id_or_new, token},
     limits::{Limits, Standing},
     operations::{Operation, Operations},
     problem::Problem,
@@ -72,6 +73,9 @@ where
         let operation = self.shared.operations.of(request.method(), path);
         let request_id = id_or_new(request.headers(), &REQUEST_ID, is_of_a_word, &*self.shared.ambient);
         request.headers_mut().insert(REQUEST_ID, request_id.clone());
+        if let Some(key) = token(request.headers()).and_then(SentKey::read) {
+            request.extensions_mut().insert(KeyInUse { key, access: operation.access });
+        }
         let security = self.shared.security.clone();
         let asker =
             security.as_ref().map(|security| security.asker(&operation, &request)).unwrap_or_default();

@@ -11,9 +11,9 @@ mod refused;
 
 pub(crate) use body::{Body, OptionalBody, is_encoded, read_body};
 pub(crate) use caller::{
-    Admin, Caller, CallerSession, CheckedToken, Known, Nobody, Staff, authenticate, token,
+    Admin, Caller, CallerSession, CheckedToken, Known, Nobody, Person, Staff, authenticate, token,
 };
-pub(crate) use client::{ClientAddress, Peer, client_address};
+pub(crate) use client::{ClientAddress, Peer, UserAgent, client_address};
 pub(crate) use headers::{FreshFrom, IdempotencyKey, IfMatch, REQUEST_ID, Trace, id_or_new};
 pub(crate) use id::{PathId, PathIds};
 pub(crate) use query::{FromQuery, Params, Query};

@@ -7,6 +7,7 @@
 
 mod field;
 mod fields;
+mod scopes;
 mod webhook;
 
 pub(crate) use field::{
@@ -14,6 +15,7 @@ pub(crate) use field::{
     PriceAmount, ReasonCode, RoleWord, Text, Whole, Zone, email, id, is_airport_code, line, spelled,
 };
 pub(crate) use fields::Fields;
+pub(crate) use scopes::ScopeWords;
 pub(crate) use webhook::{EventTypes, FromPositions};
 
 use crate::problem::FieldError;

@@ -36,6 +36,7 @@ mod pools;
 mod problem;
 mod router;
 mod routes;
+mod scopes;
 mod searches;
 mod security_log;
 mod serve;

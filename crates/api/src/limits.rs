@@ -24,31 +24,49 @@ pub use settings::{
 };
 
 use crate::{
-    auth::Tokens,
+    auth::{KeyInUse, ProvenKeys, Tokens},
     extract::{CheckedToken, Peer, client_address, token},
     metrics::describe_rate_limited,
     network::network,
     tokenless,
 };
 use axum::extract::Request;
-use buckets::Elapsed;
+use buckets::{Buckets, Elapsed};
 use class_limits::ClassLimits;
 use holdfast_ambient::Ambient;
 use holdfast_domain::UserId;
+use moka::sync::Cache;
+use rustc_hash::FxBuildHasher;
 use std::{
     net::{IpAddr, Ipv6Addr},
     sync::{Arc, Once},
 };
 use tracing::warn;
+use uuid::Uuid;
 
-/// Whose bucket a token takes from. Each generation of an account has its own: a token that a change of the password has
-/// ended uses up nothing of what the account's new tokens have.
-type Account = (UserId, i32);
+/// API keys with a limit of their own whose buckets are remembered.
+const KEYS_LIMITED_MAX: u64 = 10_000;
+/// The window of such a limit.
+const KEY_WINDOW_SECONDS: u32 = 60;
+
+/// Whose bucket a request takes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Account {
+    /// That of a token. Each generation of an account has its own: a token that a change of the password has ended uses up
+    /// nothing of what the account's new tokens have.
+    Generation(UserId, i32),
+    /// That of an API key: what a program uses up, its owner still has.
+    Key(Uuid),
+}
 
 /// The buckets, and what they are found by.
 pub(crate) struct Limits {
     ambient: Arc<dyn Ambient>,
     tokens: Arc<Tokens>,
+    keys: Arc<ProvenKeys>,
+    /// Of keys that have a limit of their own.
+    by_key: Cache<Uuid, Arc<Buckets<()>>, FxBuildHasher>,
+    clock: Elapsed,
     trust_forwarded_for: bool,
     limits_loopback: bool,
     classes: PerClass<ClassLimits>,
@@ -70,29 +88,47 @@ impl Limits {
         limits: &RateLimits,
         trust_forwarded_for: bool,
         tokens: Arc<Tokens>,
+        keys: Arc<ProvenKeys>,
         ambient: Arc<dyn Ambient>,
     ) -> Self {
         describe_rate_limited();
         let clock = Elapsed(ambient.clone());
+        let by_key = Cache::builder().max_capacity(KEYS_LIMITED_MAX);
         let RateLimits { by_account, by_address, loopback } = limits;
         Self {
             ambient,
             tokens,
+            keys,
+            by_key: by_key.build_with_hasher(FxBuildHasher),
             trust_forwarded_for,
             limits_loopback: *loopback,
             classes: PerClass::each(|class| {
                 ClassLimits::new(class, *by_account.of(class), *by_address.of(class), &clock)
             }),
             untrusted_proxy: Once::new(),
+            clock,
         }
     }
 
     /// Counts a request of `class`, which then passes or does not.
     pub(crate) fn admit(&self, class: Class, request: &mut Request) -> Result<Standing, Refused> {
-        match self.origin(request) {
-            Origin::Exempt => Ok(Standing::default()),
-            Origin::Counted(address) => self.classes.of(class).admit(address, || self.account(request)),
-        }
+        let standing = match self.origin(request) {
+            Origin::Exempt => Standing::default(),
+            Origin::Counted(address) => self.classes.of(class).admit(address, || self.account(request))?,
+        };
+        self.admit_key(request)?;
+        Ok(standing)
+    }
+
+    /// Counts a request by the limit that its API key has of its own, wherever it comes from.
+    fn admit_key(&self, request: &Request) -> Result<(), Refused> {
+        let Some(key) = request.extensions().get::<KeyInUse>().map(|used| &used.key) else { return Ok(()) };
+        let Some(limit) = self.keys.of(key).and_then(|proven| proven.requests_per_minute) else {
+            return Ok(());
+        };
+        let new = || Buckets::new("key", Quota::new(limit, KEY_WINDOW_SECONDS)?, &self.clock).map(Arc::new);
+        let Some(bucket) = self.by_key.optionally_get_with(key.key_id, new) else { return Ok(()) };
+        bucket.take(&()).map(|_| ()).map_err(Refused::by_key)
     }
 
     fn origin(&self, request: &Request) -> Origin {
@@ -113,11 +149,15 @@ impl Limits {
         Origin::Counted(None)
     }
 
-    /// The account that a valid token names; what was found of the token goes along with the request.
+    /// The account that a valid token names, or the API key if it was good before; what was found of a token goes along with
+    /// the request.
     fn account(&self, request: &mut Request) -> Option<Account> {
+        if let Some(KeyInUse { key, .. }) = request.extensions().get() {
+            return self.keys.of(key).map(|_| Account::Key(key.key_id));
+        }
         let checked = self.tokens.check(token(request.headers())?, self.ambient.now());
         request.extensions_mut().insert(CheckedToken(checked));
-        checked.ok().map(|session| (session.user_id, session.generation))
+        checked.ok().map(|session| Account::Generation(session.user_id, session.generation))
     }
 }
 
@@ -137,7 +177,6 @@ mod tests {
     use holdfast_ambient::StoppedClock;
     use holdfast_notifier::WebhookKey;
     use metrics_exporter_prometheus::PrometheusBuilder;
-    use uuid::Uuid;
 
     const NOON: DateTime<Utc> = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
     /// Two requests of each class, earned back in a minute.
@@ -155,7 +194,8 @@ mod tests {
 
     fn limits(limits: RateLimits, trust_forwarded_for: bool) -> (Limits, StoppedClock) {
         let clock = StoppedClock::at(NOON);
-        (Limits::new(&limits, trust_forwarded_for, tokens(), Arc::new(clock.clone())), clock)
+        let keys = Arc::default();
+        (Limits::new(&limits, trust_forwarded_for, tokens(), keys, Arc::new(clock.clone())), clock)
     }
 
     fn from(peer: &str) -> Request {

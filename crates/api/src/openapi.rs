@@ -2,6 +2,7 @@
 
 mod limits;
 mod rules;
+mod scopes;
 
 use crate::{
     limits::RateLimits, problem::ProblemSchema, routes::Declared, state::ApiState, view::StatusSchema,
@@ -48,6 +49,11 @@ const PAGE_POLICY: &str =
             A token lives for an hour. Signing out ends it, another password ends all of the account: at once where it is asked, \
             within 5 seconds on every other server. After ten wrong passwords of an account, tries are slowed (429 \
             `rate_limited`, `Retry-After` of at most a minute); right ones never are."),
+        (name = "api-keys", description = "Keys that programs act by for an account, in `Authorization: Bearer`, as a token.\n\n\
+            A key does what its scopes say, and never more than its owner's role allows then. Each operation names its scope in \
+            `x-api-key-scope`; without it, it is 403 `scope_missing`. Where it is `none`, a person signs in: 403 `sign_in_required`. \
+            Another password ends no key. A deleted key, a changed role and a deleted account count within 5 seconds on every server. \
+            A key has quotas of its own, as large as an account's. Airbourne's routes take no keys."),
         (name = "shows", description = "What is sold, until it begins. A show's `ETag` names price and times, not the seats: a change needs it in \
             `If-Match` (428 without, 412 if another change was faster), and is done whole or not at all."),
         (name = "flights", description = "What is sold, until it leaves. A flight has the number it is known by once on a day, by the clocks of its \
@@ -55,6 +61,8 @@ const PAGE_POLICY: &str =
             somebody was faster), and is done whole or not at all."),
         (name = "inventories", description = "The seats of a show or flight and, for agents and admins, its bookings."),
         (name = "bookings", description = "Who has them."),
+        (name = "guests", description = "Customers without an account, for whom agents book. E-mail and name are kept outside the log until an \
+            agent deletes the guest; bookings name the guest by its id."),
         (name = "catalogue", description = "Cities, airports and airplanes: what flights are made of. Anybody reads, admins write.\n\n\
             An answer's `ETag` is the thing's version. A change needs it in `If-Match` (428 without, 412 if somebody was faster), a \
             deletion may carry it. What something depends on is not deleted: 409 `in_use`."),
@@ -109,6 +117,7 @@ pub(crate) fn routes(
     rate_limits: &RateLimits,
 ) -> Router<ApiState> {
     rules::complete(&mut document);
+    scopes::complete(&mut document, declared);
     limits::complete(&mut document, declared, rate_limits);
     let json = Bytes::from(document.to_json().unwrap_or_default());
     let document = get(async move || ([(header::CONTENT_TYPE, "application/json")], json.clone()));

@@ -1,4 +1,4 @@
-//! What is known of an operation before its request is looked at: its metrics, and its class of limits.
+//! What is known of an operation before its request is looked at: its metrics, its class of limits, and its scope.
 //!
 //! Made once for every operation that is registered; a request finds its own by its matched path.
 
@@ -6,6 +6,7 @@ use crate::{
     limits::Class,
     metrics::{RouteMetrics, describe_routes},
     routes::{Contract, Declared, Rule},
+    scopes::{Access, access},
     security_log::Kind,
 };
 use axum::http::Method;
@@ -24,6 +25,8 @@ pub(crate) struct Operation {
     pub(crate) name: String,
     /// What the security log says when it was done.
     pub(crate) changes: Option<Kind>,
+    /// What it asks of an API key.
+    pub(crate) access: Access,
 }
 
 /// All of them.
@@ -43,6 +46,7 @@ impl Operations {
                 rule: *rule,
                 name: format!("{method} {path}"),
                 changes: Kind::of_change(method, path),
+                access: access(method, path),
             };
             by_path.entry(path.clone()).or_default().push((method.clone(), Arc::new(operation)));
         }
@@ -51,6 +55,7 @@ impl Operations {
             rule: Some(OTHER),
             name: "other".to_owned(),
             changes: None,
+            access: Access::Person,
         };
         Self { by_path, other: Arc::new(other) }
     }

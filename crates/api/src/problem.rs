@@ -12,6 +12,7 @@ pub(crate) use code::Code;
 pub(crate) use docs::{ProblemSchema, problems, responses};
 pub(crate) use refusal::StoreError;
 
+use crate::scopes::Scope;
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -81,6 +82,9 @@ pub(crate) enum Extension {
     InUse {
         used_by: &'static str,
     },
+    ScopeMissing {
+        scope: &'static str,
+    },
 }
 
 /// Something that was not done, and why.
@@ -118,6 +122,18 @@ impl Problem {
     /// A customer asked for somebody else.
     pub(crate) fn forbidden_for_another() -> Self {
         Self::new(Code::Forbidden, "a customer books and sees for itself only")
+    }
+
+    /// An API key that lacks the scope of what it asks.
+    pub(crate) fn scope_missing(scope: Scope) -> Self {
+        let scope = scope.as_str();
+        Self::new(Code::ScopeMissing, format!("make an API key with the scope {scope}"))
+            .with(Extension::ScopeMissing { scope })
+    }
+
+    /// An API key that asks what is a person's to ask.
+    pub(crate) fn sign_in_required() -> Self {
+        Self::new(Code::SignInRequired, "an API key may not ask this; sign in and send the token")
     }
 
     /// Something failed that should not; the caller has logged it.

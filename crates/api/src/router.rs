@@ -14,8 +14,8 @@ use crate::{
     routes::{Contract, Routes},
     state::ApiState,
     v1::{
-        admin_actions, airplanes, airports, bookings, cities, flights, inventories, mails, reminders,
-        role_changes, sessions, shows, users, webhook_endpoints as hooks,
+        admin_actions, airplanes, airports, api_keys, bookings, cities, flights, guests, inventories, mails,
+        reminders, role_changes, sessions, shows, users, webhook_endpoints as hooks,
     },
 };
 use axum::Router;
@@ -46,8 +46,9 @@ pub fn router(state: ApiState) -> Router {
 }
 
 fn limits(state: &ApiState) -> Limits {
-    let (tokens, ambient) = (state.tokens.clone(), state.ambient.clone());
-    Limits::new(&state.rate_limits, state.trust_forwarded_for, tokens, ambient)
+    let (tokens, keys, ambient) =
+        (state.tokens.clone(), state.api_keys.proven().clone(), state.ambient.clone());
+    Limits::new(&state.rate_limits, state.trust_forwarded_for, tokens, keys, ambient)
 }
 
 /// Every operation, each with its class of limits.
@@ -63,7 +64,13 @@ fn documented(compat: bool) -> Routes {
         .limited(Read, routes!(role_changes::list_role_changes))
         .limited(Read, routes!(admin_actions::list_admin_actions))
         .limited(Read, routes!(sessions::create_session))
+        .limited(Read, routes!(sessions::list_sessions))
         .limited(Read, routes!(sessions::end_session))
+        .limited(Read, routes!(sessions::end_one_session))
+        .limited(Read, routes!(sessions::end_other_sessions))
+        .limited(Admin, routes!(api_keys::create_api_key))
+        .limited(Read, routes!(api_keys::list_api_keys))
+        .limited(Admin, routes!(api_keys::delete_api_key))
         .limited(Admin, routes!(shows::open_show))
         .limited(Search, routes!(shows::list_shows))
         .limited(Read, routes!(shows::get_show))
@@ -81,6 +88,9 @@ fn documented(compat: bool) -> Routes {
         .limited(Admin, routes!(inventories::reopen_sales))
         .limited(Admin, routes!(inventories::block_seats))
         .limited(Admin, routes!(inventories::unblock_seats))
+        .limited(Admin, routes!(guests::create_guest))
+        .limited(Read, routes!(guests::get_guest))
+        .limited(Admin, routes!(guests::delete_guest))
         .limited(Hold, routes!(bookings::reserve))
         .limited(Read, routes!(bookings::list_bookings))
         .limited(Read, routes!(bookings::get_booking))

@@ -1,7 +1,7 @@
 //! What every handler can reach.
 
 use crate::{
-    auth::{Accounts, Guesses, Hasher, Tokens},
+    auth::{Accounts, ApiKeys, Guesses, Hasher, Tokens},
     browsers::Browsers,
     commands::Commands,
     compat::HistoryReads,
@@ -94,6 +94,7 @@ pub struct Api {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) security: Arc<SecurityLog>,
     pub(crate) accounts: Accounts,
+    pub(crate) api_keys: ApiKeys,
     pub(crate) guesses: Guesses,
     pub(crate) trust_forwarded_for: bool,
     pub(crate) rate_limits: RateLimits,
@@ -139,6 +140,7 @@ impl ApiState {
             tokens,
             security: Arc::new(security),
             accounts: Accounts::new(pools.commands.clone(), config.role_ttl),
+            api_keys: ApiKeys::new(pools.commands.clone(), pools.accounts.clone(), config.role_ttl),
             guesses: Guesses::new(salt),
             trust_forwarded_for: config.trust_forwarded_for,
             rate_limits: config.rate_limits,

@@ -1,28 +1,37 @@
-//! Accounts: the only code that touches `users`, `ended_tokens` and `role_changes`.
+//! Accounts: the only code that touches `users`, `api_keys`, `guests`, `sessions`, `ended_tokens` and `role_changes`.
 //!
 //! Guarantees: one account per address, kept in small letters; passwords are kept as argon2id hashes; a role
 //! never changes without a row that says who changed it; there is an admin for as long as one was not deleted.
 //! Nothing of an account but its id and role leaves this module, but for its own owner and for admins.
 //! Not here: when a hash may be computed (`auth::Hasher`), who may ask, how long any of it is remembered.
 
+mod api_keys;
 mod ended;
 mod erase;
+mod guests;
 mod password;
 mod role;
 mod rules;
+mod sessions;
 mod to_come;
 mod tokens;
 
 pub use crate::auth::HashError;
+pub(crate) use api_keys::{
+    ApiKey, KeptApiKey, api_keys_of, delete as delete_api_key, find as find_api_key,
+    insert as insert_api_key, used as api_key_used,
+};
 pub(crate) use ended::delete_own;
 pub use ended::{EndedAccount, delete_with_bookings, ended_accounts, forget};
+pub(crate) use guests::{Guest, erase as erase_guest, find as find_guest, insert as insert_guest};
 pub(crate) use password::replace_password;
 pub use password::{has_password, set_password};
 pub(crate) use role::{AfterChange, RoleChange, role_changes, set_role};
 pub use role::{Role, UnknownRole, grant};
 pub(crate) use rules::{PASSWORD_CHARS, fits_staff, is_common};
+pub(crate) use sessions::{Begun, UserSession, begin as begin_session, sessions_of};
 pub use to_come::{BOOKINGS_TO_COME_MAX, bookings_to_come};
-pub(crate) use tokens::{Standing, end_token, standing_of};
+pub(crate) use tokens::{Standing, end_other_sessions, end_session, end_token, standing_of};
 
 use crate::{auth, problem::StoreError, store::bounded};
 use chrono::{DateTime, Utc};
@@ -229,16 +238,19 @@ pub async fn find_by_id(pool: &PgPool, user_id: UserId) -> Result<Option<User>, 
     Ok(bounded(query).await?)
 }
 
-/// The addresses of those of these users who have an account.
+/// The addresses of those of these users who have an account or are guests.
 ///
 /// # Errors
 /// If Postgres does not answer.
 pub async fn addresses_of(pool: &PgPool, users: &[UserId]) -> Result<HashMap<UserId, String>, UserError> {
     let ids: Vec<_> = users.iter().map(|user| user.0).collect();
-    let query = sqlx::query("SELECT user_id, email FROM users WHERE user_id = ANY ($1)")
-        .bind(ids)
-        .try_map(|row: PgRow| Ok((UserId(row.try_get("user_id")?), row.try_get("email")?)))
-        .fetch_all(pool);
+    let query = sqlx::query(
+        "SELECT user_id, email FROM users WHERE user_id = ANY ($1)
+         UNION ALL SELECT guest_id, email FROM guests WHERE guest_id = ANY ($1) AND email IS NOT NULL",
+    )
+    .bind(ids)
+    .try_map(|row: PgRow| Ok((UserId(row.try_get("user_id")?), row.try_get("email")?)))
+    .fetch_all(pool);
     Ok(bounded(query).await?.into_iter().collect())
 }
 

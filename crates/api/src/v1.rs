@@ -4,9 +4,11 @@
 pub(crate) mod admin_actions;
 pub(crate) mod airplanes;
 pub(crate) mod airports;
+pub(crate) mod api_keys;
 pub(crate) mod bookings;
 pub(crate) mod cities;
 pub(crate) mod flights;
+pub(crate) mod guests;
 pub(crate) mod inventories;
 pub(crate) mod mails;
 pub(crate) mod reminders;

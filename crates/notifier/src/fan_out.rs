@@ -1,11 +1,13 @@
 //! Whom to write to when a flight or show moves: every booking of it that was live at that moment.
 //!
 //! Shape: the event's row is taken → a page of the inventory's own events is read from the log → a mail is queued for each
-//! booking they made whose user has an account, and taken back for each they ended → how far it came is kept, in the same transaction. The mails are
+//! booking they made whose user has an account or is a guest, and taken back for each they ended → how far it came is kept, in the
+//! same transaction. The mails are
 //! withheld until its events have been read up to the one that moved it; then they are let go, page by page.
 //! Guarantee: a page is done once, whatever crashes; a mail's id is made of the event and the booking, so none is queued
 //! twice. What is cancelled needs none of this: each of its bookings is ended by an event of its own.
 
+use crate::notices::addressee_sql;
 use holdfast_domain::{BookingId, InventoryEvent};
 use holdfast_event_log::{LogPosition, ReadError, read_at, read_sequences};
 use sqlx::{PgConnection, PgPool, Row};
@@ -75,16 +77,18 @@ async fn look_at<'e>(
             | InventoryEvent::ShowCancelled(_) => {}
         }
     }
-    let queue =
+    let addressee = addressee_sql("m.user_id");
+    let queue = format!(
         "INSERT INTO mails (event_id, booking_id, user_id, log_partition, position, recorded_at, next_attempt_at)
                  SELECT m.mail_id, m.booking_id, u.user_id, f.log_partition, f.position, f.recorded_at, 'infinity'
                  FROM mail_fan_outs f, unnest($2::uuid[], $3::uuid[], $4::uuid[]) AS m (mail_id, booking_id, user_id)
-                 JOIN users u USING (user_id)
-                 WHERE f.event_id = $1 ON CONFLICT (event_id) DO NOTHING";
+                 CROSS JOIN {addressee} u
+                 WHERE f.event_id = $1 ON CONFLICT (event_id) DO NOTHING"
+    );
     let begun_ids: Vec<_> = begun.iter().map(|(id, _)| mail_id(event_id, *id)).collect();
     let bookings: Vec<_> = begun.iter().map(|(id, _)| id.0).collect();
     let users: Vec<_> = begun.iter().map(|(_, user)| *user).collect();
-    let queue = sqlx::query(queue).bind(event_id).bind(begun_ids).bind(bookings).bind(users);
+    let queue = sqlx::query(&queue).bind(event_id).bind(begun_ids).bind(bookings).bind(users);
     queue.execute(&mut *conn).await?;
     let ended: Vec<_> = ended.iter().map(|id| mail_id(event_id, *id)).collect();
     let take_back = "DELETE FROM mails WHERE event_id = ANY ($1) AND next_attempt_at = 'infinity'";

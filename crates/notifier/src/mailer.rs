@@ -82,7 +82,7 @@ pub struct MailError(#[source] pub Box<dyn Error + Send + Sync>);
 
 /// Knows the addresses of accounts.
 pub trait AddressBook: Send + Sync + fmt::Debug {
-    /// The addresses of those of these users who have an account.
+    /// The addresses of those of these users who have an account or are guests.
     ///
     /// # Errors
     /// If it cannot be asked; it is asked again later.

@@ -3,9 +3,9 @@
 //! Shape: one `INSERT … SELECT` joins a batch of events to the endpoints that want them, in the statement that moves the
 //! checkpoint; two more queue mails, and the flights and shows whose bookings are to be looked through (`fan_out`). So an event is queued exactly once, and a crash repeats nothing and skips nothing.
 //!
-//! A mail is queued only for a user who has an account, so that a sale to users without one (each of booking_monitor's bookings)
+//! A mail is queued only for a user who has an account or is a guest, so that a sale to users without one (each of booking_monitor's bookings)
 //! costs no row. Ids that carry a number are booking_monitor's users, and are left out before the statement; every other is
-//! looked up in `users` by its key. An account that is deleted later has its mails taken out of the queue (`mails`).
+//! looked up in `users` and `guests` by its key. An account or guest that is deleted later has its mails taken out of the queue (`mails`).
 //!
 //! Correctness: the event's id is looked up in the log, which is in the same database wherever the events came from. Were
 //! it not there, the column's NOT NULL would refuse the row, and the event's stream would be parked, as with every row that
@@ -77,6 +77,17 @@ impl MailTo {
     }
 }
 
+/// A row with `user_id` where mail of `user` has an address: an account's or a guest's. Each table is looked up by its key, whatever
+/// its size.
+pub(crate) fn addressee_sql(user: &str) -> String {
+    format!(
+        "LATERAL (
+             SELECT user_id FROM users WHERE user_id = {user}
+             UNION ALL SELECT guest_id FROM guests WHERE guest_id = {user} AND email IS NOT NULL
+         )"
+    )
+}
+
 impl Projection for Notices {
     const NAME: &'static str = "notifier";
     const BEGINS: Begins = Begins::AtHeads;
@@ -103,6 +114,7 @@ impl Projection for Notices {
     fn write_sql(_: &str) -> String {
         let event_id = event_id_sql("n.log_partition", "n.position");
         let holder = booking_user_sql("n.booking_id");
+        let addressee = addressee_sql("owner.user_id");
         format!(
             "queued AS (
                  INSERT INTO webhook_deliveries
@@ -122,7 +134,9 @@ impl Projection for Notices {
                         least(n.recorded_at, now())
                  FROM unnest($8::smallint[], $9::bigint[], $10::timestamptz[], $14::uuid[], $15::uuid[])
                       AS n (log_partition, position, recorded_at, user_id, booking_id)
-                 JOIN users u ON u.user_id = coalesce(n.user_id, {holder})
+                 -- OFFSET 0: the reservation is looked up once, not once for each table.
+                 CROSS JOIN LATERAL (SELECT coalesce(n.user_id, {holder}) AS user_id OFFSET 0) owner
+                 CROSS JOIN {addressee} u
                  JOIN mail_channel c
                       ON c.open_until > n.recorded_at AND n.position > c.after_positions[n.log_partition + 1]
                  WHERE n.log_partition {IN_MOVED}

@@ -5,26 +5,30 @@
 
 use super::{guesses::wait_until, salt};
 use crate::{
-    extract::ClientAddress,
+    extract::{ClientAddress, UserAgent},
     problem::{Code, Problem},
     state::Api,
-    users::{self, User},
+    users::{self, Begun, User, UserSession},
 };
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 /// Somebody who gave the right password.
 pub(crate) struct SignedIn {
     pub(crate) user: User,
+    /// The id inside the token.
+    pub(crate) session_id: Uuid,
     pub(crate) token: String,
     pub(crate) expires_at: DateTime<Utc>,
 }
 
-/// Signs in.
+/// Signs in, and keeps the session for its owner's list.
 pub(crate) async fn sign_in(
     api: &Api,
     email: &str,
     password: String,
     client: ClientAddress,
+    UserAgent(agent): UserAgent,
 ) -> Result<SignedIn, Problem> {
     let email = users::kept_email(email);
     let admitted = api.guesses.admit(&email, client.0, &*api.ambient).await;
@@ -38,14 +42,22 @@ pub(crate) async fn sign_in(
     let user_id = found.as_ref().map(|found| found.user.user_id);
     let right = api.hasher.matches(password, account, salt(&*api.ambient)?).await?;
     let now = api.ambient.now();
+    let wrong = || Problem::new(Code::InvalidCredentials, "e-mail or password is wrong");
     let Some(found) = found.filter(|_| right) else {
         api.security.sign_in_failed(user_id, client.0);
-        let wrong = || Problem::new(Code::InvalidCredentials, "e-mail or password is wrong");
         return Err(attempt.failed(now).map_or_else(wrong, wait_until));
     };
     attempt.succeeded(now);
-    let token_id = api.ambient.new_id();
-    let issued = api.tokens.issue(found.user.user_id, token_id, found.token_generation, now);
+    let (user_id, generation, session_id) =
+        (found.user.user_id, found.token_generation, api.ambient.new_id());
+    let issued = api.tokens.issue(user_id, session_id, generation, now);
     let (token, expires_at) = issued.ok_or_else(Problem::internal)?;
-    Ok(SignedIn { user: found.user, token, expires_at })
+    let session = UserSession { session_id, client: agent, created_at: now, expires_at };
+    match users::begin_session(&api.pools.accounts, user_id, generation, &session).await? {
+        Begun::Added => {}
+        Begun::ReplacedOldest => api.accounts.changed(user_id),
+        // It was deleted since its password was looked up.
+        Begun::NoAccount => return Err(wrong()),
+    }
+    Ok(SignedIn { user: found.user, session_id, token, expires_at })
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     admin_actions::Slot,
-    auth::{Principal, Session, TokenError},
+    auth::{KeyInUse, KeyRefused, Principal, Session, TokenError},
     problem::{Code, Problem},
     state::ApiState,
     users::Role,
@@ -15,13 +15,17 @@ use axum::{
 /// The header that Airbourne's clients send their token in.
 const X_ACCESS_TOKEN: HeaderName = HeaderName::from_static("x-access-token");
 
-/// Anybody with a good token: else 401.
+/// A good token, or a good API key that has the operation's scope: else 401, or 403.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Caller(pub(crate) Principal);
 
-/// The same by the token that says so.
+/// A good token and what it says: an API key is refused, as where [`Person`] is asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallerSession(pub(crate) Session);
+
+/// A person who has signed in: an API key is refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Person(pub(crate) Principal);
 
 /// An admin with a good token: else 401, or 403. A write has a row among the admins' actions then.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +33,7 @@ pub(crate) struct Admin(pub(crate) Principal);
 
 /// An agent or admin with a good token: else 401, or 403.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Staff;
+pub(crate) struct Staff(pub(crate) Principal);
 
 /// Why a request is nobody's.
 #[derive(Clone, Debug)]
@@ -61,7 +65,41 @@ pub(crate) async fn authenticate(headers: &HeaderMap, api: &ApiState) -> Result<
     known(api.tokens.check(token, api.ambient.now()), api).await
 }
 
-/// The same where the limits may have checked the token.
+/// Who asks: by an API key where one was sent, else by a token.
+async fn caller(parts: &Parts, api: &ApiState) -> Result<Principal, Nobody> {
+    match parts.extensions.get::<KeyInUse>() {
+        Some(key) => principal_of_key(key, api).await,
+        None => Ok(authenticate_once(parts, api).await?.principal),
+    }
+}
+
+/// Whom a key acts for, if it is good, its owner's account exists, and its scopes allow what is asked.
+async fn principal_of_key(used: &KeyInUse, api: &ApiState) -> Result<Principal, Nobody> {
+    let now = api.ambient.now();
+    let key = api.api_keys.check(&used.key, now).await.map_err(|refused| match refused {
+        KeyRefused::NotGood(why) => Nobody::Token(why),
+        KeyRefused::Problem(problem) => Nobody::Problem(problem),
+    })?;
+    let standing = api.accounts.of(key.user_id, now).await.map_err(Nobody::Problem)?;
+    let standing = standing.ok_or(Nobody::Token("the API key's account does not exist any more"))?;
+    match used.refusal(&key.scopes) {
+        Some(problem) => Err(Nobody::Problem(problem)),
+        None => Ok(Principal { user_id: key.user_id, role: standing.role }),
+    }
+}
+
+/// A person's token, which the limits may have checked.
+async fn person(parts: &Parts, api: &ApiState) -> Result<Known, Nobody> {
+    match parts.extensions.get::<KeyInUse>() {
+        Some(key) => {
+            principal_of_key(key, api).await?;
+            Err(Nobody::Problem(Problem::sign_in_required()))
+        }
+        None => authenticate_once(parts, api).await,
+    }
+}
+
+/// As [`authenticate`] where the limits may have checked the token.
 async fn authenticate_once(parts: &Parts, api: &ApiState) -> Result<Known, Nobody> {
     match parts.extensions.get::<CheckedToken>() {
         Some(CheckedToken(checked)) => known(*checked, api).await,
@@ -75,7 +113,7 @@ async fn known(checked: Result<Session, TokenError>, api: &ApiState) -> Result<K
     let now = api.ambient.now();
     let standing = api.accounts.of(session.user_id, now).await.map_err(Nobody::Problem)?;
     let standing = standing.ok_or(Nobody::Token("the token's account does not exist any more"))?;
-    if standing.token_generation != session.generation || standing.ended.contains(&session.token_id) {
+    if standing.has_ended(session.token_id, session.generation) {
         return Err(Nobody::Token("the token was ended"));
     }
     let principal = Principal { user_id: session.user_id, role: standing.role };
@@ -96,7 +134,7 @@ impl FromRequestParts<ApiState> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Problem> {
-        Ok(Self(authenticate_once(parts, api).await?.principal))
+        Ok(Self(caller(parts, api).await?))
     }
 }
 
@@ -104,7 +142,15 @@ impl FromRequestParts<ApiState> for CallerSession {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Problem> {
-        Ok(Self(authenticate_once(parts, api).await?.session))
+        Ok(Self(person(parts, api).await?.session))
+    }
+}
+
+impl FromRequestParts<ApiState> for Person {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Problem> {
+        Ok(Self(person(parts, api).await?.principal))
     }
 }
 
@@ -129,7 +175,7 @@ impl FromRequestParts<ApiState> for Staff {
     async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Problem> {
         let Caller(principal) = Caller::from_request_parts(parts, api).await?;
         match principal.role {
-            Role::Admin | Role::Agent => Ok(Self),
+            Role::Admin | Role::Agent => Ok(Self(principal)),
             Role::Customer => Err(Problem::new(Code::Forbidden, "only an agent or admin may ask this")),
         }
     }

@@ -14,7 +14,7 @@ pub enum Class {
     Pay,
     /// Costs the hash of a new password: sign-ups, and changes of a password.
     SignUp,
-    /// Every other write: catalogue, sales, roles, webhooks, mails and reminders.
+    /// Every other write: catalogue, sales, roles, webhooks, mails, reminders, guests and API keys.
     Admin,
 }
 

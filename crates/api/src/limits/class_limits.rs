@@ -100,6 +100,11 @@ impl Standing {
 }
 
 impl Refused {
+    /// By the limit that an API key has of its own, which no policy's header names.
+    pub(super) fn by_key(left: Left) -> Self {
+        Self::with(left, &None)
+    }
+
     fn with(left: Left, policies: &Option<HeaderValue>) -> Self {
         Self { retry_after_seconds: left.seconds, standing: Standing::of(Some(left), policies) }
     }

@@ -4,13 +4,12 @@ use super::rules::header;
 use crate::{
     limits::{Class, Quota, RateLimits},
     problem::{Code, responses},
-    routes::{Contract, Declared, Rule},
+    routes::{Contract, Declared, Rule, operation},
 };
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use serde_json::json;
 use utoipa::openapi::{
-    ContentBuilder, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder, extensions::Extensions,
-    path::Operation,
+    ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, extensions::Extensions, path::Operation,
 };
 
 /// The extension that names the class of an operation.
@@ -35,17 +34,6 @@ pub(super) fn complete(document: &mut OpenApi, declared: &[Declared], limits: &R
         if let Some(operation) = item.and_then(|item| operation(item, method)) {
             declare(operation, *rule);
         }
-    }
-}
-
-fn operation<'a>(item: &'a mut PathItem, method: &Method) -> Option<&'a mut Operation> {
-    match *method {
-        Method::GET => item.get.as_mut(),
-        Method::PUT => item.put.as_mut(),
-        Method::POST => item.post.as_mut(),
-        Method::PATCH => item.patch.as_mut(),
-        Method::DELETE => item.delete.as_mut(),
-        _ => None,
     }
 }
 
@@ -113,7 +101,8 @@ fn described(limits: &RateLimits) -> String {
     };
     let rows: String = Class::ALL.into_iter().map(row).collect();
     format!(
-        "\n\nEach operation is counted as one class of requests, its `{CLASS}`: by the account of a valid token, and by the \
+        "\n\nEach operation is counted as one class of requests, its `{CLASS}`: by the account of a valid token \
+        (an API key has quotas of its own, as large), and by the \
         client's address (IPv6: its /64). Requests of a quota may come at once and are earned back evenly over its window. \
         Answers tell what is left in `RateLimit` and the quotas in `RateLimit-Policy` \
         (draft-ietf-httpapi-ratelimit-headers); beyond a quota it is {} `{}` with `Retry-After`, and nothing was done. \

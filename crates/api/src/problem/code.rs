@@ -56,6 +56,10 @@ codes! {
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "E-mail or password is wrong";
     /// Who is asking may not ask this.
     Forbidden = "forbidden", FORBIDDEN, "This is not allowed to you";
+    /// The API key lacks the scope of the operation; `scope` names it.
+    ScopeMissing = "scope_missing", FORBIDDEN, "The API key lacks a scope";
+    /// The operation takes no API keys: a person signs in for it.
+    SignInRequired = "sign_in_required", FORBIDDEN, "This takes a sign-in, not an API key";
     /// The password given for a change is not the account's.
     WrongPassword = "wrong_password", FORBIDDEN, "The current password is wrong";
     /// There is no such path or thing, or it is somebody else's.
@@ -102,6 +106,8 @@ codes! {
     InUse = "in_use", CONFLICT, "Something depends on it";
     /// There are as many webhook endpoints as there may be.
     TooManyWebhookEndpoints = "too_many_webhook_endpoints", CONFLICT, "There are too many webhook endpoints";
+    /// The account has as many API keys as it may have.
+    TooManyApiKeys = "too_many_api_keys", CONFLICT, "There are too many API keys";
     /// There are as many reminders of the account waiting as there may be.
     TooManyReminders = "too_many_reminders", CONFLICT, "There are too many reminders";
     /// The reminder's status does not allow this.

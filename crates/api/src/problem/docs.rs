@@ -57,6 +57,8 @@ pub(crate) struct ProblemSchema {
     allowed: Option<Vec<String>>,
     /// With `in_use`: what depends on it, `airports` or `flights`.
     used_by: Option<String>,
+    /// With `scope_missing`: the scope that the API key lacks.
+    scope: Option<String>,
 }
 
 /// Declares the problems an endpoint may answer with, as responses of its OpenAPI operation.

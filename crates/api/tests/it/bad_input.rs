@@ -281,7 +281,7 @@ async fn a_wrong_path_method_id_or_parameter_is_refused_as_what_it_is() {
     }
     for (method, path, allow) in [
         (Method::DELETE, "/v1/bookings", "GET,HEAD,POST"),
-        (Method::GET, "/v1/sessions", "POST"),
+        (Method::PUT, "/v1/sessions", "DELETE,GET,HEAD,POST"),
         (Method::PUT, "/v1/users/me", "GET,HEAD"),
         (Method::PATCH, "/health/live", "GET,HEAD"),
     ] {

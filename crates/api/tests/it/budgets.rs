@@ -76,6 +76,39 @@ async fn while_all_reads_hang_bookings_sign_ins_and_readiness_go_on() {
     app.get(&flights).by(&ada).send().await.ok(200);
 }
 
+/// Anybody can invent keys; each is looked up once, and one at a time.
+#[tokio::test]
+async fn while_look_ups_of_invented_keys_hang_bookings_and_sign_ins_go_on() {
+    let app = App::new().await;
+    let (admin, ada) = (app.admin().await, app.customer("ada").await);
+    let show = app.show(&admin, 1_000, 900).await;
+    let mut held = app.pool.begin().await.unwrap();
+    held.execute("LOCK TABLE api_keys").await.unwrap();
+    let done = Cell::new(false);
+    let invented = join_all((0..READS).map(|nth| {
+        let (app, done) = (&app, &done);
+        async move {
+            let mut tried = nth;
+            while !done.get() {
+                let key = format!("Bearer hfk_{tried:064}");
+                let answer = app.get("/v1/users/me").header("authorization", &key).send().await;
+                assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "1"));
+                tried += READS;
+            }
+        }
+    }));
+    let others = async {
+        eventually(PATIENCE, "a look-up hangs", async || waiting(&mut held).await >= 1).await;
+        for nth in 0..5 {
+            app.reserve(&ada, &show, 1, &format!("k{nth}")).send().await.ok(201);
+            app.signed_in("ada@example.com").await;
+        }
+        done.set(true);
+    };
+    join(invented, others).await;
+    held.rollback().await.unwrap();
+}
+
 /// Their clients have gone: Postgres ends what they asked, and the connections serve others, with the lock still held.
 #[tokio::test]
 async fn abandoned_reads_give_their_connections_back() {

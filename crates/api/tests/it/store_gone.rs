@@ -88,6 +88,12 @@ async fn a_write_that_is_perhaps_done_is_never_called_undone() {
     let reminder = format!("/v1/reminders/{}", app.reminder(&ada, json!({})).await);
     let endpoint = app.webhook_endpoint(&admin).await;
     let endpoint = format!("/v1/webhook-endpoints/{}", endpoint["id"].as_str().unwrap());
+    let key = json!({"name": "a", "scopes": ["bookings:read"]});
+    let key = app.post("/v1/api-keys").by(&ada).json(&key).send().await.ok(201);
+    let key = format!("/v1/api-keys/{}", key["id"].as_str().unwrap());
+    let guest = json!({"email": "grace@example.com", "name": "Grace"});
+    let guest = app.made(&admin, "/v1/guests", &guest).await;
+    let guest = format!("/v1/guests/{guest}");
     let role = format!("/v1/users/{}/role", ada.id);
     let password = json!({"current_password": PASSWORD, "new_password": "another horse battery"});
     let bob = json!({"email": "bob@example.com", "password": PASSWORD});
@@ -104,7 +110,12 @@ async fn a_write_that_is_perhaps_done_is_never_called_undone() {
         (&admin, Method::POST, &format!("{endpoint}/rotate-secret"), Value::Null),
         (&admin, Method::DELETE, &endpoint, Value::Null),
         (&admin, Method::PUT, &role, json!({"role": "agent"})),
+        (&ada, Method::POST, "/v1/api-keys", json!({"name": "a", "scopes": ["bookings:read"]})),
+        (&ada, Method::DELETE, &key, Value::Null),
         (&ada, Method::PUT, "/v1/users/me/password", password),
+        (&admin, Method::POST, "/v1/guests", json!({"email": "a@example.com", "name": "A"})),
+        (&admin, Method::DELETE, &guest, Value::Null),
+        (&admin, Method::DELETE, "/v1/sessions", Value::Null),
         (&admin, Method::DELETE, "/v1/sessions/current", Value::Null),
     ] {
         let lost = proxy.losses();

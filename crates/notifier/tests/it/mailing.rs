@@ -13,7 +13,7 @@ use std::{collections::HashMap, fs, os::unix::fs::PermissionsExt as _, path::Pat
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// Every account has this address.
+/// Every account and guest has this address.
 #[derive(Debug)]
 pub(crate) struct Everybody(PgPool, &'static str);
 
@@ -26,7 +26,8 @@ impl AddressBook for Everybody {
     fn addresses_of(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<HashMap<UserId, String>, MailError>> {
         Box::pin(async move {
             let users: Vec<_> = users.iter().map(|user| user.0).collect();
-            let sql = "SELECT user_id FROM users WHERE user_id = ANY ($1)";
+            let sql = "SELECT user_id FROM users WHERE user_id = ANY ($1) UNION ALL
+                       SELECT guest_id FROM guests WHERE guest_id = ANY ($1) AND email IS NOT NULL";
             let known: Vec<Uuid> = sqlx::query_scalar(sql).bind(users).fetch_all(&self.0).await.unwrap();
             Ok(known.into_iter().map(|user| (UserId(user), self.1.to_owned())).collect())
         })
@@ -112,6 +113,31 @@ async fn bookings_of_users_without_an_account_queue_no_mail() {
     rig.delete_account(ADA).await;
     write_all(&rig, &mails).await;
     assert_eq!((rows().await, written(folder.path()).len()), (0, 0), "nothing is owed to a deleted account");
+}
+
+#[tokio::test]
+async fn a_guest_is_written_to_until_it_is_erased() {
+    let (rig, folder) = (Rig::new().await, tempfile::tempdir().unwrap());
+    let mails = mails(&rig, folder.path(), "grace@example.org");
+    mails.open().await.unwrap();
+    let grace = UserId(Machine.new_id());
+    rig.guest(grace).await;
+    let show = rig.open(900).await;
+    let book = async || {
+        let booking = rig.reserve_for(grace, show, 1).await;
+        rig.confirm(show, booking).await;
+    };
+    book().await;
+    write_all(&rig, &mails).await;
+    assert_eq!(written(folder.path()).len(), 1);
+    book().await;
+    rig.queue().await;
+    rig.erase_guest(grace).await;
+    book().await;
+    write_all(&rig, &mails).await;
+    assert_eq!(written(folder.path()).len(), 1, "neither what was queued before nor what came after");
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM mails").fetch_one(&rig.pool).await.unwrap();
+    assert_eq!(rows, 1, "the one that was written");
 }
 
 #[tokio::test]

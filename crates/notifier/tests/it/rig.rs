@@ -74,11 +74,23 @@ impl Rig {
         self.db.proxy()
     }
 
-    /// Mails are owed to accounts only.
+    /// Mails are owed to accounts and guests only.
     pub(crate) async fn account(&self, user: UserId, email: &str) {
         let sql = "INSERT INTO users (user_id, email, password_hash, role, created_at)
                    VALUES ($1, $2, 'x', 'customer', now())";
         sqlx::query(sql).bind(user.0).bind(email).execute(&self.pool).await.unwrap();
+    }
+
+    /// A customer without an account, for whom an agent books.
+    pub(crate) async fn guest(&self, user: UserId) {
+        let sql = "INSERT INTO guests (guest_id, fingerprint, email, name, created_at)
+                   VALUES ($1, $1, 'grace@example.org', 'Grace', now())";
+        sqlx::query(sql).bind(user.0).execute(&self.pool).await.unwrap();
+    }
+
+    pub(crate) async fn erase_guest(&self, user: UserId) {
+        let sql = "UPDATE guests SET email = NULL, name = NULL, fingerprint = NULL WHERE guest_id = $1";
+        sqlx::query(sql).bind(user.0).execute(&self.pool).await.unwrap();
     }
 
     pub(crate) async fn delete_account(&self, user: UserId) {

@@ -9,7 +9,7 @@ use futures::future::{BoxFuture, join_all};
 use holdfast_ambient::{Ambient as _, Machine};
 use holdfast_domain::{
     AirplaneId, AirportId, BookingId, CancelFlight, ChangeFlight, Currency, Flight, InventoryCommand,
-    InventoryId, Money, OpenInventory, Policy, Subject,
+    InventoryId, Money, OpenInventory, Policy, Subject, UserId,
 };
 use holdfast_notifier::{
     Capacity, Mail, Mailer, Mails, NewReminder, NotTaken, Notifier, NotifierParts, Reminder, ReminderError,
@@ -389,6 +389,9 @@ async fn a_flight_that_moves_is_told_to_each_live_booking_and_a_cancelled_one_on
     let flight = rig.open_flight().await;
     let bookings: Vec<BookingId> = join_all((0..620).map(|_| rig.reserve(flight, 1))).await;
     rig.cancel(flight, bookings[0]).await;
+    let guest = UserId(Machine.new_id());
+    rig.guest(guest).await;
+    let of_guest = rig.reserve_for(guest, flight, 1).await;
     let mails = rig.mails_to(&server).await;
     let at = |text: &str| text.parse().unwrap();
     let change = ChangeFlight {
@@ -402,17 +405,18 @@ async fn a_flight_that_moves_is_told_to_each_live_booking_and_a_cancelled_one_on
     rig.mail_all(&mails).await;
     let moved: Vec<_> =
         server.mails().into_iter().filter(|mail| mail.contains("Subject: Your flight has moved")).collect();
-    assert_eq!(moved.len(), 619, "not who had cancelled, and not who came later");
+    assert_eq!(moved.len(), 620, "not who had cancelled, and not who came later");
     assert!(
         !moved.iter().any(|mail| mail.contains(&late.to_string()) || mail.contains(&bookings[0].to_string()))
     );
+    assert!(moved.iter().any(|mail| mail.contains(&of_guest.to_string())), "a guest is told, too");
     assert!(moved[0].contains("Departure: 2026-06-01 12:30 +02:00 (Europe/Berlin)"), "{}", moved[0]);
     assert!(moved[0].contains("B&lt;7&gt;") && moved[0].contains("HF&lt;b&gt;7"), "{}", moved[0]);
     let reason = "weather".to_owned();
     rig.ask(flight, InventoryCommand::CancelFlight(CancelFlight { reason })).await;
     eventually(PATIENCE, "every booking is ended", async || {
         let ended = "SELECT count(*) FROM events WHERE event_type = 'BookingCancelled'";
-        sqlx::query_scalar::<_, i64>(ended).fetch_one(&rig.pool).await.unwrap() == 621
+        sqlx::query_scalar::<_, i64>(ended).fetch_one(&rig.pool).await.unwrap() == 622
     })
     .await;
     rig.mail_all(&mails).await;
@@ -420,5 +424,5 @@ async fn a_flight_that_moves_is_told_to_each_live_booking_and_a_cancelled_one_on
     assert!(ids.values().all(|count| *count == 1));
     let cancelled =
         server.mails().into_iter().filter(|mail| mail.contains("Subject: Your flight is cancelled"));
-    assert_eq!((cancelled.count(), ids.len()), (620, 619 + 1 + 620));
+    assert_eq!((cancelled.count(), ids.len()), (621, 620 + 1 + 621));
 }

@@ -9,7 +9,7 @@ use crate::{
         says::{Says, Wrong},
     },
     auth,
-    extract::ClientAddress,
+    extract::{ClientAddress, UserAgent},
     problem::Code,
     state::{Api, ApiState},
 };
@@ -45,6 +45,7 @@ struct Token {
 pub(crate) async fn sign_in(
     State(api): State<ApiState>,
     client: ClientAddress,
+    agent: UserAgent,
     Lenient { sent, .. }: Lenient,
 ) -> Response {
     let sent = match sent.as_ref().map_err(Clone::clone).and_then(|sent| credentials(sent).map(|_| sent)) {
@@ -57,12 +58,12 @@ pub(crate) async fn sign_in(
             return Envelope::SIGN_UP.failed(refusal.status, refusal.text, "something went wrong");
         }
     };
-    SAYS.answer(token(&api, sent, client).await)
+    SAYS.answer(token(&api, sent, client, agent).await)
 }
 
-async fn token(api: &Api, sent: &Sent, client: ClientAddress) -> Result<Token, Refusal> {
+async fn token(api: &Api, sent: &Sent, client: ClientAddress, agent: UserAgent) -> Result<Token, Refusal> {
     let (email, password) = credentials(sent)?;
-    match auth::sign_in(api, &email, password, client).await {
+    match auth::sign_in(api, &email, password, client, agent).await {
         Ok(signed_in) => Ok(Token { token: signed_in.token, id: signed_in.user.number }),
         Err(problem) if problem.code() == Code::InvalidCredentials => {
             Err(Refusal::new(problem.code().status(), WRONG))

@@ -10,8 +10,9 @@ use crate::{
     extract::{Body, Caller, FormRefused, IdempotencyKey, Trace},
     form::{Fields, Form, Id, Whole},
     problem::{FieldError, Problem, problems},
-    state::ApiState,
+    state::{Api, ApiState},
     store::bounded,
+    users,
     view::{BookingView, Done},
 };
 use axum::{
@@ -42,7 +43,8 @@ pub(crate) struct Reserve {
     /// How many. The inventory's policy may allow fewer.
     #[schema(inline)]
     quantity: Quantity,
-    /// For whom; left out: for the caller. Only an agent or admin may name another.
+    /// For whom; left out: for the caller. Only an agent or admin may name another: an account or a
+    /// guest.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline)]
     user_id: Option<Id>,
@@ -104,12 +106,12 @@ pub(crate) async fn reserve(
     let user_id = request.user(&caller)?;
     let name = CommandName::keyed(caller.into(), ROUTE, Uuid::nil(), &key, &request);
     let (booking_id, quantity) = (BookingId(name.command_id), request.quantity.get());
-    if user_id != caller.user_id && api.accounts.of(user_id, api.ambient.now()).await?.is_none() {
+    if user_id != caller.user_id && !is_known(&api, user_id).await? {
         // A user who was deleted since: the first answer is owed all the same.
         if bounded(find_booking(&api.pools.commands, booking_id)).await?.is_none() {
             return Err(Problem::invalid(vec![FieldError {
                 pointer: "/user_id".to_owned(),
-                detail: "must be a user's id; there is no such user".to_owned(),
+                detail: "must be a user's or guest's id; there is none of this id".to_owned(),
             }]));
         }
     }
@@ -117,6 +119,12 @@ pub(crate) async fn reserve(
     let command = InventoryCommand::ReserveSeats(reserve);
     let ask = name.ask(caller.into(), &trace, InventoryId(request.inventory_id.0), command);
     Ok(api.writer.execute(ask, async |accepted| answer(&accepted)).await?)
+}
+
+/// Whether there is such an account or guest.
+async fn is_known(api: &Api, user_id: UserId) -> Result<bool, Problem> {
+    let has_account = api.accounts.of(user_id, api.ambient.now()).await?.is_some();
+    Ok(has_account || users::find_guest(&api.pools.commands, user_id).await?.is_some())
 }
 
 fn answer(accepted: &Accepted) -> Result<Response, AnswerLost> {

@@ -2,7 +2,7 @@
 
 use crate::{
     auth::{SignedIn, sign_in},
-    extract::{Body, ClientAddress},
+    extract::{Body, ClientAddress, UserAgent},
     form::{Email, Fields, Form, Text},
     problem::{Problem, problems},
     state::ApiState,
@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use holdfast_domain::UserId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// A password that is compared: any that could have been given once.
 pub(crate) type GivenPassword = Text<1, 128>;
@@ -41,6 +42,8 @@ impl Form for CreateSession {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Session)]
 pub(crate) struct SessionView {
+    /// Names the session in `GET /v1/sessions`.
+    id: Uuid,
     /// Send it as `Authorization: Bearer …`.
     token: String,
     /// Always `Bearer`.
@@ -62,7 +65,7 @@ problems! {
         RateLimited, Overloaded, StoreUnavailable,
 }
 
-/// Sign in.
+/// Sign in. An account has at most 1,000 sessions: the oldest ends for the one beyond.
 #[utoipa::path(
     post, path = "/v1/sessions", tag = "users", request_body = CreateSession,
     responses((status = 201, description = "A token.", body = SessionView), CreateSessionProblems)
@@ -70,11 +73,12 @@ problems! {
 pub(crate) async fn create_session(
     State(api): State<ApiState>,
     client: ClientAddress,
+    agent: UserAgent,
     Body(request): Body<CreateSession>,
 ) -> Result<Made<SessionView>, Problem> {
-    let SignedIn { user, token, expires_at } =
-        sign_in(&api, &request.email.0, request.password.0, client).await?;
+    let SignedIn { user, session_id: id, token, expires_at } =
+        sign_in(&api, &request.email.0, request.password.0, client, agent).await?;
     let (user_id, role) = (user.user_id, user.role.as_str());
-    let session = SessionView { token, token_type: "Bearer", expires_at, user_id, role };
+    let session = SessionView { id, token, token_type: "Bearer", expires_at, user_id, role };
     Ok(Made { at: "/v1/sessions/current".to_owned(), replayed: false, body: session })
 }

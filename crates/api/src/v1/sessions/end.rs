@@ -15,7 +15,7 @@ problems! {
 }
 
 /// Sign out: the token of this request ends, on other servers within 5 seconds. Others of the account stay, unless it has
-/// signed out more than 64 times within a token's life: then all of its tokens end.
+/// ended more than 64 within a token's life: then all of its tokens end.
 #[utoipa::path(
     delete, path = "/v1/sessions/current", tag = "users", security(("bearer" = []), ("x_access_token" = [])),
     responses((status = 204, description = "It has ended."), EndSessionProblems)
