@@ -282,7 +282,7 @@ async fn a_wrong_path_method_id_or_parameter_is_refused_as_what_it_is() {
     for (method, path, allow) in [
         (Method::DELETE, "/v1/bookings", "GET,HEAD,POST"),
         (Method::PUT, "/v1/sessions", "DELETE,GET,HEAD,POST"),
-        (Method::PUT, "/v1/users/me", "GET,HEAD"),
+        (Method::PUT, "/v1/users/me", "DELETE,GET,HEAD"),
         (Method::PATCH, "/health/live", "GET,HEAD"),
     ] {
         let answer = app.ask(method, path).send().await;
