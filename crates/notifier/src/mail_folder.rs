@@ -163,7 +163,8 @@ impl Mailer for MailFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::{TimeDelta, Utc};
+    use chrono::TimeDelta;
+    use holdfast_ambient::{Ambient as _, Machine};
     use std::os::unix::fs::PermissionsExt as _;
     use uuid::Uuid;
 
@@ -216,7 +217,8 @@ mod tests {
         for key in [&ada, &bob, &eve] {
             assert!(write_all(folder.path(), &[(format!("1.{key}"), b"text".as_slice())])[0].is_ok());
         }
-        let (later, earlier) = (Utc::now() + TimeDelta::minutes(5), Utc::now() - TimeDelta::minutes(5));
+        let now = Machine.now();
+        let (later, earlier) = (now + TimeDelta::minutes(5), now - TimeDelta::minutes(5));
         let receivers = HashMap::from([(ada, later), (bob.clone(), earlier)]);
         assert_eq!(erase_all(folder.path(), &receivers).unwrap(), 1);
         let mut left = [format!("1.{bob}.eml"), format!("1.{eve}.eml")];
